@@ -1,0 +1,1 @@
+//! Network namespaces, veth pairs, addresses and routes by netlink.

@@ -1,0 +1,7 @@
+//! A learning Ethernet switch.
+pub mod bridge;
+pub mod port;
+pub mod time;
+pub mod wire;
+
+pub use time::Timestamp;

@@ -1,0 +1,83 @@
+//! Ports: where frames enter and leave the switch.
+//!
+//! A port is anything that implements [`Port`]. The datapath calls it once per batch of
+//! frames, never once per frame.
+
+mod counters;
+mod frame;
+
+use std::os::fd::BorrowedFd;
+
+pub use counters::{Counters, Drops, Traffic};
+pub use frame::{Arena, BATCH, Batch, Frame, Selection};
+
+/// One port of a switch: a packet socket, a TAP device, a queue in memory, or your own.
+///
+/// The datapath owns its ports and calls them from one thread. No call may block: a port that
+/// has nothing to give says [`RxStatus::Drained`], one that cannot send drops and counts.
+pub trait Port: Send {
+    /// The port's name, as people know it: an interface's name, for instance. Unique in a switch.
+    fn name(&self) -> &str;
+
+    /// What kind of port this is and how it moves frames, in a few words, for `show`.
+    fn driver(&self) -> &'static str;
+
+    /// The descriptor that becomes readable when frames arrive, for an edge-triggered poller;
+    /// `None` for a port that is only stepped by hand.
+    fn fd(&self) -> Option<BorrowedFd<'_>>;
+
+    /// The largest payload behind the Ethernet header that the port carries, in bytes.
+    fn mtu(&self) -> usize;
+
+    /// Whether [`Port::transmit`] takes frames with unfinished offloads. Where it does not, the
+    /// switch finishes checksums and segments in software before.
+    fn takes_offloads(&self) -> bool {
+        false
+    }
+
+    /// Receives up to a batch of frames.
+    ///
+    /// Frames are pushed to `batch`, at most as many as it has room for, in the order they
+    /// arrived; they may lie in memory of the port's own or in buffers of `arena`. What was
+    /// lost on the way in is added to `counters.drops`; the caller counts `rx`.
+    fn receive<'a>(
+        &'a mut self,
+        arena: &'a mut Arena,
+        batch: &mut Batch<'a>,
+        counters: &mut Counters,
+    ) -> RxStatus;
+
+    /// Sends `frames` in their order and counts each of them exactly once: in `counters.tx` if
+    /// it was accepted, in `counters.drops` otherwise.
+    fn transmit(&mut self, frames: Selection<'_, '_>, counters: &mut Counters) -> TxStatus;
+
+    /// Adds to `counters.drops` the losses that the outside has counted since the last call,
+    /// such as a kernel's full queue. Called when somebody asks, not per batch.
+    fn collect_losses(&mut self, counters: &mut Counters) {
+        let _ = counters;
+    }
+}
+
+/// How a call of [`Port::receive`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RxStatus {
+    /// There may be more: call again.
+    More,
+    /// There was no more: the descriptor will tell when there is.
+    Drained,
+    /// The link is down; it may come up again under the same port.
+    LinkDown,
+    /// The device is gone: this port will never receive again.
+    LinkGone,
+}
+
+/// How a call of [`Port::transmit`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TxStatus {
+    /// The link works, whether or not every frame could be sent.
+    Done,
+    /// The link is down; it may come up again under the same port.
+    LinkDown,
+    /// The device is gone: this port will never send again.
+    LinkGone,
+}
