@@ -5,11 +5,13 @@
 
 mod counters;
 mod frame;
+mod offload;
 
 use std::os::fd::BorrowedFd;
 
 pub use counters::{Counters, Drops, Traffic};
 pub use frame::{Arena, BATCH, Batch, Frame, Selection};
+pub use offload::SoftwareOffload;
 
 /// One port of a switch: a packet socket, a TAP device, a queue in memory, or your own.
 ///
