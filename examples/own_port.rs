@@ -13,9 +13,7 @@ use std::time::Duration;
 
 use vswitch_switch::bridge::DropReason;
 use vswitch_switch::port::memory::{self, Cable, MemoryOptions};
-use vswitch_switch::port::{
-    Arena, Batch, Counters, Frame, Port, RxStatus, Selection, TxStatus,
-};
+use vswitch_switch::port::{Arena, Batch, Counters, Frame, Port, RxStatus, Selection, TxStatus};
 use vswitch_switch::{BridgeConfig, Running, Switch};
 
 /// A port that carries each frame in a datagram of its own.
@@ -77,7 +75,10 @@ impl Port for UdpPort {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (left, right) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+    let (left, right) = (
+        UdpSocket::bind("127.0.0.1:0")?,
+        UdpSocket::bind("127.0.0.1:0")?,
+    );
     left.connect(right.local_addr()?)?;
     right.connect(left.local_addr()?)?;
 
@@ -87,7 +88,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     mario.send(b"\xff\xff\xff\xff\xff\xff\x02\0\0\0\0\x01\x88\xb5is anybody there?")?;
     let heard = luigi.recv_timeout(Duration::from_secs(5));
     let heard = heard.ok_or("nothing came through the tunnel")?;
-    println!("luigi heard: {}", String::from_utf8_lossy(&heard.bytes[14..]));
+    println!(
+        "luigi heard: {}",
+        String::from_utf8_lossy(&heard.bytes[14..])
+    );
 
     for running in [switch_a, switch_b] {
         for port in running.handle().ports()? {

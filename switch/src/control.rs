@@ -231,12 +231,7 @@ impl Handle {
         mac: MacAddr,
         vlan: Option<VlanId>,
     ) -> Result<usize, ControlError> {
-        self.ask(move |engine| {
-            engine
-                .datapath_mut()
-                .bridge_mut()
-                .remove_station(mac, vlan)
-        })
+        self.ask(move |engine| engine.datapath_mut().bridge_mut().remove_station(mac, vlan))
     }
 
     /// Forgets the stations that were learnt, on one port or on all. Returns how many.
