@@ -1,7 +1,7 @@
 //! `vswitch demo` and `bench`.
 
 use clap::Args;
-use vswitch_netns::NamespaceName;
+use vswitch_netns::name::NamespaceName;
 
 use crate::names::SwitchName;
 

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::Args;
-use vswitch_netns::NamespaceName;
+use vswitch_netns::name::NamespaceName;
 
 #[derive(Debug, Args)]
 #[command(

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use ipnet::IpNet;
-use vswitch_netns::NamespaceName;
+use vswitch_netns::name::NamespaceName;
 use vswitch_switch::wire::MacAddr;
 
 use super::values;

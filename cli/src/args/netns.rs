@@ -1,7 +1,7 @@
 //! `vswitch netns`.
 
 use clap::{Args, Subcommand};
-use vswitch_netns::NamespaceName;
+use vswitch_netns::name::NamespaceName;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum NetnsAction {

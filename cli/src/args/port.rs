@@ -1,7 +1,7 @@
 //! `vswitch port`.
 
 use clap::{Args, Subcommand};
-use vswitch_netns::InterfaceName;
+use vswitch_netns::name::InterfaceName;
 
 use crate::names::SwitchName;
 
