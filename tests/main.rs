@@ -17,6 +17,7 @@
 )]
 
 mod harness;
+mod netns;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,7 @@ use libtest_mimic::{Arguments, Trial};
 fn all_tests() -> Vec<Trial> {
     let mut tests = Vec::new();
     tests.extend(harness::selftest::tests());
+    tests.extend(netns::tests());
     tests
 }
 
