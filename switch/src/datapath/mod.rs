@@ -127,20 +127,15 @@ impl Datapath {
 
     /// The port of that number, as others see it, with the losses that the outside has counted.
     pub fn port_info(&mut self, id: PortId) -> Option<PortInfo> {
-        let Slot {
-            port,
-            counters,
-            link,
-            ..
-        } = self.table.get_mut(id)?;
-        port.collect_losses(counters);
+        let Slot { port, state } = self.table.get_mut(id)?;
+        port.collect_losses(&mut state.counters);
         Some(PortInfo {
             id,
             name: port.name().to_owned(),
             driver: port.driver(),
-            link: *link,
+            link: state.link,
             mtu_bytes: port.mtu(),
-            counters: *counters,
+            counters: state.counters,
         })
     }
 
@@ -201,20 +196,22 @@ impl Datapath {
 
     /// One batch from the port `id` to wherever its frames go.
     fn pass_batch(&mut self, now: Timestamp, id: PortId, ingress: &mut Slot) -> RxStatus {
+        let Slot { port, state } = ingress;
         let mut batch = Batch::new();
-        let status = ingress
-            .port
-            .receive(&mut self.arena, &mut batch, &mut ingress.counters);
+        let status = port.receive(&mut self.arena, &mut batch, &mut state.counters);
         if batch.is_empty() {
             return status;
         }
-        if ingress.link == LinkState::Down {
+        if state.link == LinkState::Down {
             // A frame says more of its link than an event that has not arrived yet.
-            self.table.note_link_of(id, ingress, LinkState::Up);
+            self.table.note_link_of(id, state, LinkState::Up);
             self.bridge.set_forwarding(id, true);
         }
+        let bytes: usize = batch.iter().map(|frame| frame.bytes.len()).sum();
+        let Counters { rx, drops, .. } = &mut state.counters;
+        rx.add(batch.len() as u64, bytes as u64);
         self.bridge
-            .classify(now, id, &batch, &mut self.queues, &mut ingress.counters);
+            .classify(now, id, &batch, &mut self.queues, drops);
         flush(&batch, &mut self.queues, &mut self.table, &mut self.bridge);
         status
     }
@@ -227,15 +224,15 @@ fn flush(
     table: &mut PortTable,
     bridge: &mut Bridge,
 ) {
-    for (id, indices) in queues.dirty() {
+    for (id, indices) in queues.iter() {
         let Some(egress) = table.get_mut(id) else {
             continue;
         };
-        let sent_before = egress.counters.tx.frames;
-        let frames = Selection::new(batch, indices);
-        match egress.port.transmit(frames, &mut egress.counters) {
-            TxStatus::Done if egress.link == LinkState::Up => {}
-            TxStatus::Done if egress.counters.tx.frames == sent_before => {}
+        let Slot { port, state } = egress;
+        let sent_before = state.counters.tx.frames;
+        match port.transmit(Selection::new(batch, indices), &mut state.counters) {
+            TxStatus::Done if state.link == LinkState::Up => {}
+            TxStatus::Done if state.counters.tx.frames == sent_before => {}
             TxStatus::Done => {
                 table.note_link(id, LinkState::Up);
             }

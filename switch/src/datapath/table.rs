@@ -8,6 +8,11 @@ use crate::port::{Counters, LinkState, Port};
 /// A port with all that the datapath keeps of it.
 pub(super) struct Slot {
     pub(super) port: Box<dyn Port>,
+    pub(super) state: State,
+}
+
+/// What the datapath keeps of a port.
+pub(super) struct State {
     pub(super) counters: Counters,
     pub(super) link: LinkState,
     link_change_noted: bool,
@@ -26,14 +31,13 @@ pub(super) struct PortTable {
 
 impl PortTable {
     pub(super) fn insert(&mut self, id: PortId, port: Box<dyn Port>) {
-        let slot = Slot {
-            port,
+        let state = State {
             counters: Counters::default(),
             link: LinkState::Up,
             link_change_noted: false,
             on_ready_list: false,
         };
-        self.put_back(id, slot);
+        self.put_back(id, Slot { port, state });
         // A port stands on the list once at most: with room for all of them it never grows.
         self.ready.reserve(self.slots.len());
         self.mark_ready(id);
@@ -71,8 +75,8 @@ impl PortTable {
     /// Puts the port on the ready list, unless it is there or its device is gone.
     pub(super) fn mark_ready(&mut self, id: PortId) {
         let Some(slot) = self.get_mut(id) else { return };
-        if !slot.on_ready_list && slot.link != LinkState::Absent {
-            slot.on_ready_list = true;
+        if !slot.state.on_ready_list && slot.state.link != LinkState::Absent {
+            slot.state.on_ready_list = true;
             self.ready.push_back(id);
         }
     }
@@ -81,7 +85,7 @@ impl PortTable {
     pub(super) fn next_ready(&mut self) -> Option<PortId> {
         let id = self.ready.pop_front()?;
         if let Some(slot) = self.get_mut(id) {
-            slot.on_ready_list = false;
+            slot.state.on_ready_list = false;
         }
         Some(id)
     }
@@ -99,14 +103,14 @@ impl PortTable {
             ..
         } = self;
         match slots.get_mut(usize::from(id.0)) {
-            Some(Some(slot)) => slot.note_link(id, link, link_changes),
+            Some(Some(slot)) => slot.state.note_link(id, link, link_changes),
             _ => false,
         }
     }
 
     /// The same for a port that the caller has taken out.
-    pub(super) fn note_link_of(&mut self, id: PortId, slot: &mut Slot, link: LinkState) {
-        slot.note_link(id, link, &mut self.link_changes);
+    pub(super) fn note_link_of(&mut self, id: PortId, state: &mut State, link: LinkState) {
+        state.note_link(id, link, &mut self.link_changes);
     }
 
     /// Ports whose link has changed since the last call, with its state now.
@@ -117,14 +121,14 @@ impl PortTable {
             ..
         } = self;
         link_changes.drain(..).filter_map(|id| {
-            let slot = slots.get_mut(usize::from(id.0))?.as_mut()?;
-            slot.link_change_noted = false;
-            Some((id, slot.link))
+            let state = &mut slots.get_mut(usize::from(id.0))?.as_mut()?.state;
+            state.link_change_noted = false;
+            Some((id, state.link))
         })
     }
 }
 
-impl Slot {
+impl State {
     #[inline]
     fn note_link(&mut self, id: PortId, link: LinkState, changes: &mut Vec<PortId>) -> bool {
         if self.link == link {

@@ -7,12 +7,16 @@ mod counters;
 mod frame;
 pub mod memory;
 mod offload;
+mod packet;
+#[allow(unsafe_code)] // interface requests by ioctl
+mod sys;
 
 use std::os::fd::BorrowedFd;
 
 pub use counters::{Counters, Drops, Traffic};
 pub use frame::{Arena, BATCH, Batch, Frame, Selection};
 pub use offload::SoftwareOffload;
+pub use packet::{PacketError, PacketPort};
 
 /// One port of a switch: a packet socket, a TAP device, a queue in memory, or your own.
 ///

@@ -7,13 +7,13 @@ use vswitch_switch::wire::MacAddr;
 const NUMBER_LEN: usize = 8;
 
 /// A station's address: unicast, locally administered.
-pub fn station(number: usize) -> MacAddr {
+pub(crate) fn station(number: usize) -> MacAddr {
     MacAddr::from_u64(0x0200_0000_0000 | number as u64)
 }
 
 /// Which destination or source a frame has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// To the host of that number.
     Unicast(usize),
     /// To a station that nobody is.
@@ -28,7 +28,7 @@ pub enum Kind {
 
 impl Kind {
     /// Any kind, towards one of `hosts` hosts.
-    pub fn any(random: &mut StdRng, hosts: usize) -> Self {
+    pub(crate) fn any(random: &mut StdRng, hosts: usize) -> Self {
         match random.random_range(0..20) {
             0..12 => Self::Unicast(random.random_range(0..hosts)),
             12 => Self::Nobody,
@@ -40,7 +40,7 @@ impl Kind {
 }
 
 /// A frame of that kind from host `sender`, with the given number, of random length and tags.
-pub fn frame(random: &mut StdRng, kind: Kind, sender: usize, number: u64) -> Vec<u8> {
+pub(crate) fn frame(random: &mut StdRng, kind: Kind, sender: usize, number: u64) -> Vec<u8> {
     let dst = match kind {
         Kind::Unicast(host) => station(host),
         Kind::Nobody | Kind::BadSource => station(999_999),
@@ -68,7 +68,7 @@ pub fn frame(random: &mut StdRng, kind: Kind, sender: usize, number: u64) -> Vec
 }
 
 /// The number of a frame made by [`frame`].
-pub fn number(bytes: &[u8]) -> Option<u64> {
+pub(crate) fn number(bytes: &[u8]) -> Option<u64> {
     let (_, number) = bytes.split_last_chunk::<NUMBER_LEN>()?;
     Some(u64::from_be_bytes(*number))
 }

@@ -14,20 +14,20 @@ struct Sent {
 
 /// The frames of one round.
 #[derive(Default)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     next_number: u64,
     sent: HashMap<u64, Sent>,
 }
 
 impl Ledger {
     /// The number of the next frame.
-    pub fn next_number(&mut self) -> u64 {
+    pub(crate) fn next_number(&mut self) -> u64 {
         self.next_number += 1;
         self.next_number
     }
 
     /// Notes that host `sender` sent a frame.
-    pub fn sent(&mut self, sender: usize, kind: Kind, bytes: Vec<u8>) {
+    pub(crate) fn sent(&mut self, sender: usize, kind: Kind, bytes: Vec<u8>) {
         let number = frames::number(&bytes).unwrap_or_default();
         let frame = Sent {
             bytes,
@@ -39,7 +39,7 @@ impl Ledger {
     }
 
     /// Notes that a frame came out at host `receiver`.
-    pub fn received(&mut self, receiver: usize, bytes: &[u8]) -> Result<(), String> {
+    pub(crate) fn received(&mut self, receiver: usize, bytes: &[u8]) -> Result<(), String> {
         let number = frames::number(bytes).ok_or("a frame too short for its number came out")?;
         let sent = self.sent.get_mut(&number);
         let sent = sent.ok_or_else(|| format!("frame {number} came out and never went in"))?;
@@ -61,7 +61,11 @@ impl Ledger {
     /// Forgets the round's frames. Each must have come out at every host of `present` where it
     /// should; `excused` says that some port lost a frame this round and counted it.
     /// Returns how many copies came out.
-    pub fn balance(&mut self, present: &BTreeSet<usize>, excused: bool) -> Result<u64, String> {
+    pub(crate) fn balance(
+        &mut self,
+        present: &BTreeSet<usize>,
+        excused: bool,
+    ) -> Result<u64, String> {
         let mut copies = 0;
         for (number, sent) in self.sent.drain() {
             copies += sent.received_by.len() as u64;

@@ -47,7 +47,7 @@ struct Trunk {
 }
 
 /// All of a simulated network.
-pub struct Network {
+pub(crate) struct Network {
     random: StdRng,
     now: Timestamp,
     switches: Vec<Datapath>,
@@ -62,7 +62,7 @@ pub struct Network {
 
 impl Network {
     /// The network of that seed.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let config = BridgeConfig {
             ageing: AGEING,
@@ -129,7 +129,7 @@ impl Network {
     }
 
     /// Changes something now and then, then has some hosts send.
-    pub fn act(&mut self) {
+    pub(crate) fn act(&mut self) {
         match self.random.random_range(0..12) {
             0 => self.move_host(),
             1 => self.toggle_link(),
@@ -184,7 +184,7 @@ impl Network {
     }
 
     /// Lets all frames arrive.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         loop {
             let mut busy = false;
             for switch in 0..self.switches.len() {
@@ -210,7 +210,7 @@ impl Network {
     }
 
     /// Whether the books of this round balance.
-    pub fn balance(&mut self) -> Result<(), String> {
+    pub(crate) fn balance(&mut self) -> Result<(), String> {
         if let Some(wrong) = self.wrong.take() {
             return Err(wrong);
         }
@@ -238,7 +238,7 @@ impl Network {
     }
 
     /// How many copies of frames have come out so far.
-    pub const fn delivered(&self) -> u64 {
+    pub(crate) const fn delivered(&self) -> u64 {
         self.delivered
     }
 

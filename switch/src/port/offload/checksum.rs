@@ -1,4 +1,4 @@
-//! The Internet checksum (RFC 1071) and SCTP's CRC32c (RFC 9260, appendix A), and how a frame
+//! The Internet checksum (RFC 1071) and SCTP's CRC-32C (RFC 9260, appendix A), and how a frame
 //! whose sender left one of them unfinished gets it.
 
 use super::layout::{self, IpVersion, PROTOCOL_SCTP};
@@ -105,7 +105,7 @@ pub(super) fn complete(frame: &mut [u8], offload: &Offload) -> Result<(), OutOfR
     Ok(())
 }
 
-/// Finishes SCTP's CRC32c in place and clears the note of it in `offload`; leaves every other
+/// Finishes SCTP's CRC-32C in place and clears the note of it in `offload`; leaves every other
 /// frame alone.
 ///
 /// The virtio header has no way to say which kind of checksum is unfinished (the kernel's

@@ -73,9 +73,7 @@ impl SoftwareOffload {
             frame.offload.is_finished()
                 || frame.offload.segmentation().is_none() && frame.bytes.len() <= free.len()
         }) {
-            if !frame.offload.needs_checksum() {
-                run.push(Frame::finished(frame.bytes));
-            } else {
+            if frame.offload.needs_checksum() {
                 let (copy, rest) = free.split_at_mut(frame.bytes.len());
                 free = rest;
                 copy.copy_from_slice(frame.bytes);
@@ -85,6 +83,8 @@ impl SoftwareOffload {
                         counters.drops.add(DropReason::EgressOffload, 1);
                     }
                 }
+            } else {
+                run.push(Frame::finished(frame.bytes));
             }
             if run.is_full() {
                 break;
