@@ -238,7 +238,10 @@ mod tests {
         assert_eq!(choose().unwrap().switch().as_str(), "one");
         let _two = listen(&runtime, "two");
         let error = choose().unwrap_err().to_string();
-        assert!(error.contains("one, two") && error.contains("--switch"), "{error}");
+        assert!(
+            error.contains("one, two") && error.contains("--switch"),
+            "{error}"
+        );
         let two = "two".parse().unwrap();
         assert!(Client::choose(&runtime, Some(&two), "").is_ok());
         let dead = "dead".parse().unwrap();
@@ -254,6 +257,9 @@ mod tests {
         let mut client = Client::choose(&runtime, None, "").unwrap();
         drop(listener.accept().unwrap());
         let error = client.show().unwrap_err().to_string();
-        assert!(error.starts_with("the switch 's' did not answer"), "{error}");
+        assert!(
+            error.starts_with("the switch 's' did not answer"),
+            "{error}"
+        );
     }
 }

@@ -5,6 +5,7 @@
 //! - [`daemon`]: the process of a running switch
 //! - [`protocol`], [`client`]: how commands speak with it
 //! - [`runtime_dir`], [`names`], [`rights`]: where it is found, what it is called, what it may
+//! - [`values`]: addresses, subnets and stations, checked
 //! - [`render`]: output for people
 
 mod args;
@@ -16,6 +17,7 @@ mod protocol;
 mod render;
 mod rights;
 mod runtime_dir;
+mod values;
 
 use std::process::ExitCode;
 

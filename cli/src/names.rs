@@ -48,7 +48,16 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused_in_one_line() {
-        for name in ["", "a/b", "..", "-x", "a b", "a\nb", "\u{1b}[31m", &"a".repeat(65)] {
+        for name in [
+            "",
+            "a/b",
+            "..",
+            "-x",
+            "a b",
+            "a\nb",
+            "\u{1b}[31m",
+            &"a".repeat(65),
+        ] {
             let error = name.parse::<SwitchName>().unwrap_err().to_string();
             assert!(!error.contains(['\n', '\u{1b}']), "{error}");
         }

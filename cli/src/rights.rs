@@ -15,6 +15,12 @@ pub(crate) enum Capability {
 
 /// All that a switch needs.
 pub(crate) const SWITCH: &[Capability] = &[Capability::NetAdmin, Capability::NetRaw];
+/// All that connecting a namespace needs.
+pub(crate) const ATTACH: &[Capability] = &[
+    Capability::NetAdmin,
+    Capability::NetRaw,
+    Capability::SysAdmin,
+];
 /// All that making, deleting and entering a namespace needs.
 pub(crate) const NAMESPACE: &[Capability] = &[Capability::SysAdmin];
 
@@ -71,7 +77,9 @@ pub(crate) fn require(action: &'static str, needed: &[Capability]) -> Result<(),
 
 /// The effective set in the text of `/proc/PID/status` (proc(5)).
 fn effective(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))?;
     u64::from_str_radix(line.trim(), 16).ok()
 }
 

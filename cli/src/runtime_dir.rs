@@ -54,7 +54,9 @@ pub(crate) enum RuntimeDirError {
         path: PathBuf,
     },
     /// Somebody else could replace what is in it.
-    #[error("the directory {path} belongs to user {owner}, not to us: choose another --runtime-dir")]
+    #[error(
+        "the directory {path} belongs to user {owner}, not to us: choose another --runtime-dir"
+    )]
     Foreign {
         /// The directory.
         path: PathBuf,
@@ -62,7 +64,9 @@ pub(crate) enum RuntimeDirError {
         owner: u32,
     },
     /// Others may enter it.
-    #[error("the directory {path} is open to others (mode {mode:04o}): chmod it to 0700, or remove it")]
+    #[error(
+        "the directory {path} is open to others (mode {mode:04o}): chmod it to 0700, or remove it"
+    )]
     Open {
         /// The directory.
         path: PathBuf,
@@ -85,10 +89,8 @@ impl RuntimeDir {
         let path = match given.or_else(|| set("VSWITCH_RUNTIME_DIR").map(PathBuf::from)) {
             Some(path) => path,
             None if geteuid().is_root() => PathBuf::from("/run/vswitch"),
-            None => {
-                PathBuf::from(set("XDG_RUNTIME_DIR").ok_or(RuntimeDirError::Unknown)?)
-                    .join("vswitch")
-            }
+            None => PathBuf::from(set("XDG_RUNTIME_DIR").ok_or(RuntimeDirError::Unknown)?)
+                .join("vswitch"),
         };
         let absolute = std::path::absolute(&path);
         absolute
@@ -130,7 +132,10 @@ impl RuntimeDir {
     /// # Errors
     /// All of [`RuntimeDirError`] but [`RuntimeDirError::Unknown`].
     fn prepare(&self) -> Result<(), RuntimeDirError> {
-        let made = DirBuilder::new().recursive(true).mode(0o755).create(&self.0);
+        let made = DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(&self.0);
         made.map_err(|source| io_error(&self.0, source))?;
         let metadata = fs::metadata(&self.0).map_err(|source| io_error(&self.0, source))?;
         // A sticky directory such as /tmp protects its entries from other users.
@@ -154,8 +159,7 @@ impl SwitchDir {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(source) => return Err(io_error(&self.0, source)),
         }
-        let metadata =
-            fs::symlink_metadata(&self.0).map_err(|source| io_error(&self.0, source))?;
+        let metadata = fs::symlink_metadata(&self.0).map_err(|source| io_error(&self.0, source))?;
         if !metadata.is_dir() {
             let path = self.0.clone();
             return Err(RuntimeDirError::NotADirectory { path });
@@ -236,7 +240,11 @@ mod tests {
         assert_eq!(resolve(Some("/o"), &variables), Path::new("/o"));
         assert_eq!(resolve(None, &variables), Path::new("/v"));
         let derived = resolve(None, &variables[1..]);
-        let expected = if geteuid().is_root() { "/run/vswitch" } else { "/x/vswitch" };
+        let expected = if geteuid().is_root() {
+            "/run/vswitch"
+        } else {
+            "/x/vswitch"
+        };
         assert_eq!(derived, Path::new(expected));
         assert!(resolve(Some("here"), &[]).is_absolute());
     }
@@ -265,12 +273,18 @@ mod tests {
         switch.prepare(&runtime).unwrap();
         fs::set_permissions(switch.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let error = switch.prepare(&runtime).unwrap_err();
-        assert!(matches!(error, RuntimeDirError::Open { mode: 0o755, .. }), "{error}");
+        assert!(
+            matches!(error, RuntimeDirError::Open { mode: 0o755, .. }),
+            "{error}"
+        );
 
         let (_, link) = switch_in(base.path(), "link");
         std::os::unix::fs::symlink("/", link.path()).unwrap();
         let error = link.prepare(&runtime).unwrap_err();
-        assert!(matches!(error, RuntimeDirError::NotADirectory { .. }), "{error}");
+        assert!(
+            matches!(error, RuntimeDirError::NotADirectory { .. }),
+            "{error}"
+        );
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use clap::{Args, Subcommand};
 use vswitch_switch::wire::MacAddr;
 
-use super::values;
 use crate::names::SwitchName;
+use crate::values;
 
 #[derive(Debug, Args)]
 #[command(
@@ -97,7 +97,11 @@ mod tests {
 
     #[test]
     fn the_table_is_shown_with_and_without_the_word() {
-        for words in ["vswitch fdb --json", "vswitch fdb show --json", "vswitch fdb"] {
+        for words in [
+            "vswitch fdb --json",
+            "vswitch fdb show --json",
+            "vswitch fdb",
+        ] {
             assert!(Cli::try_parse_from(words.split(' ')).is_ok(), "{words}");
         }
     }

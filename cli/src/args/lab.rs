@@ -5,8 +5,8 @@ use ipnet::IpNet;
 use vswitch_netns::name::NamespaceName;
 use vswitch_switch::wire::MacAddr;
 
-use super::values;
 use crate::names::SwitchName;
+use crate::values;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:

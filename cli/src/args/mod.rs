@@ -12,7 +12,6 @@ mod netns;
 mod port;
 mod run;
 mod show;
-mod values;
 
 use std::path::PathBuf;
 
@@ -20,8 +19,8 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use bench::{BenchArgs, DemoArgs};
 pub(crate) use error::usage_sentence;
-pub(crate) use exec::ExecArgs;
-pub(crate) use fdb::{FdbAction, FdbArgs};
+pub(crate) use exec::{ExecArgs, Execution};
+pub(crate) use fdb::{FdbAction, FdbArgs, FdbShowArgs};
 pub(crate) use lab::{AttachArgs, DetachArgs};
 pub(crate) use netns::NetnsAction;
 pub(crate) use port::PortAction;

@@ -3,8 +3,8 @@
 use clap::Args;
 use ipnet::IpNet;
 
-use super::values;
 use crate::names::SwitchName;
+use crate::values;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:

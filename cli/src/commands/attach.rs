@@ -50,7 +50,10 @@ mod tests {
             peer: "mario-netns".into(),
             mac: "02:00:00:00:00:01".into(),
             mtu: 1500,
-            addresses: vec!["10.0.0.1/24".parse().unwrap(), "fd00::1/64".parse().unwrap()],
+            addresses: vec![
+                "10.0.0.1/24".parse().unwrap(),
+                "fd00::1/64".parse().unwrap(),
+            ],
         };
         assert_eq!(
             sentence(&attached, "my_switch"),

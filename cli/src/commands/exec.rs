@@ -130,7 +130,9 @@ fn mount_views(name: &NamespaceName) -> anyhow::Result<()> {
         if let Err(errno) = bound {
             let (source, target) = (entry.path(), target.display());
             let source = source.display();
-            crate::complain(&format!("cannot put {source} in the place of {target}: {errno}"));
+            crate::complain(&format!(
+                "cannot put {source} in the place of {target}: {errno}"
+            ));
         }
     }
     Ok(())
@@ -143,7 +145,13 @@ fn mount_sys(name: &NamespaceName) {
         .is_ok_and(|fs| fs.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY));
     let mut flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     flags.set(MsFlags::MS_RDONLY, read_only);
-    if let Err(errno) = mount(Some(name.as_str()), "/sys", Some("sysfs"), flags, None::<&str>) {
+    if let Err(errno) = mount(
+        Some(name.as_str()),
+        "/sys",
+        Some("sysfs"),
+        flags,
+        None::<&str>,
+    ) {
         crate::complain(&format!(
             "/sys is still that of the outer namespace, for it cannot be mounted here: {errno}"
         ));

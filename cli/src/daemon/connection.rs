@@ -170,7 +170,11 @@ impl<S: Stream> Connection<S> {
         };
         match self.state {
             State::Discarding(left) => {
-                let left = if read == 0 { 0 } else { left.saturating_sub(read) };
+                let left = if read == 0 {
+                    0
+                } else {
+                    left.saturating_sub(read)
+                };
                 self.state = State::Discarding(left);
             }
             _ if read == 0 => self.state = State::InputEnded,
@@ -198,7 +202,11 @@ mod tests {
     impl Read for Script {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let Some(mut piece) = self.incoming.pop_front() else {
-                return if self.ended { Ok(0) } else { Err(ErrorKind::WouldBlock.into()) };
+                return if self.ended {
+                    Ok(0)
+                } else {
+                    Err(ErrorKind::WouldBlock.into())
+                };
             };
             if piece.is_empty() {
                 return Err(ErrorKind::WouldBlock.into());

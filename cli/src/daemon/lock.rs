@@ -53,7 +53,8 @@ pub(crate) enum LockError {
 }
 
 fn with_pid(pid: Option<u32>) -> String {
-    pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
+    pid.map(|pid| format!(" (process {pid})"))
+        .unwrap_or_default()
 }
 
 impl DirLock {
@@ -187,7 +188,10 @@ mod tests {
         assert!(!held.recovered());
         let error = DirLock::acquire(&runtime, &name).unwrap_err();
         let pid = std::process::id();
-        assert!(error.to_string().contains(&format!("(process {pid})")), "{error}");
+        assert!(
+            error.to_string().contains(&format!("(process {pid})")),
+            "{error}"
+        );
         drop(held);
         assert!(!runtime.switch(&name).path().exists());
         drop(DirLock::acquire(&runtime, &name).unwrap());

@@ -226,7 +226,9 @@ fn answer<S: Service>(
         Ok(Message::Single(call)) => respond(call).as_ref().and_then(encode),
         Ok(Message::Batch(calls)) => {
             let responses: Vec<_> = calls.into_iter().filter_map(respond).collect();
-            (!responses.is_empty()).then(|| encode(&responses)).flatten()
+            (!responses.is_empty())
+                .then(|| encode(&responses))
+                .flatten()
         }
     }
 }

@@ -125,12 +125,21 @@ fn requests_are_answered_under_their_identifiers() {
     let server = Running::start();
     let mut client = server.client();
     let reply = client.ask(&call("echo", &json!({"a": [1, 2]})));
-    assert_eq!(reply, json!({"jsonrpc": "2.0", "id": 1, "result": {"a": [1, 2]}}));
+    assert_eq!(
+        reply,
+        json!({"jsonrpc": "2.0", "id": 1, "result": {"a": [1, 2]}})
+    );
     let reply = client.ask(&call("nonsense", &json!({})));
     assert_eq!(reply["error"]["code"], -32601);
-    assert_eq!(client.ask(&call("calls", &json!({})))["result"], json!([3, 3]));
+    assert_eq!(
+        client.ask(&call("calls", &json!({})))["result"],
+        json!([3, 3])
+    );
     let mut other = server.client();
-    assert_eq!(other.ask(&call("calls", &json!({})))["result"], json!([1, 4]));
+    assert_eq!(
+        other.ask(&call("calls", &json!({})))["result"],
+        json!([1, 4])
+    );
 }
 
 #[test]
@@ -176,7 +185,11 @@ fn half_a_message_holds_nobody_up() {
     silent.send(r#""id":9,"method":"echo"}"#);
     assert_eq!(silent.ask("")["id"], 9);
     silent.send("{");
-    silent.stream.get_ref().shutdown(std::net::Shutdown::Write).unwrap();
+    silent
+        .stream
+        .get_ref()
+        .shutdown(std::net::Shutdown::Write)
+        .unwrap();
     assert_eq!(silent.receive()["error"]["code"], -32700);
     assert!(silent.is_closed());
 }

@@ -40,18 +40,22 @@ mod tests {
     fn every_host_address_is_given_once_and_no_other() {
         assert_eq!(
             all("10.0.0.0/29"),
-            (1..=6).map(|n| format!("10.0.0.{n}/29")).collect::<Vec<_>>()
+            (1..=6)
+                .map(|n| format!("10.0.0.{n}/29"))
+                .collect::<Vec<_>>()
         );
         assert_eq!(all("10.0.0.0/31"), ["10.0.0.0/31", "10.0.0.1/31"]);
-        assert_eq!(all("fd00::/126"), ["fd00::1/126", "fd00::2/126", "fd00::3/126"]);
+        assert_eq!(
+            all("fd00::/126"),
+            ["fd00::1/126", "fd00::2/126", "fd00::3/126"]
+        );
         assert_eq!(all("fd00::/127"), ["fd00::/127", "fd00::1/127"]);
         assert_eq!(all("10.0.0.0/24").len(), 254);
     }
 
     #[test]
     fn an_address_that_is_free_again_is_given_again() {
-        let used: BTreeSet<IpAddr> =
-            ["10.0.0.1", "10.0.0.3"].map(|a| a.parse().unwrap()).into();
+        let used: BTreeSet<IpAddr> = ["10.0.0.1", "10.0.0.3"].map(|a| a.parse().unwrap()).into();
         let next = next_free("10.0.0.0/24".parse().unwrap(), &used);
         assert_eq!(next.unwrap().to_string(), "10.0.0.2/24");
     }

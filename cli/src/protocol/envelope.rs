@@ -124,7 +124,10 @@ pub(crate) enum Message {
 /// The error to answer with where no call at all can be made out.
 pub(crate) fn parse_message(line: &[u8]) -> Result<Message, ErrorObject> {
     let value: Value = serde_json::from_slice(line).map_err(|error| {
-        ErrorObject::new(ErrorCode::Parse, format!("the message is not JSON: {error}"))
+        ErrorObject::new(
+            ErrorCode::Parse,
+            format!("the message is not JSON: {error}"),
+        )
     })?;
     let Value::Array(calls) = value else {
         return Ok(Message::Single(parse_request(value)));
@@ -132,10 +135,15 @@ pub(crate) fn parse_message(line: &[u8]) -> Result<Message, ErrorObject> {
     if calls.is_empty() || calls.len() > MAX_BATCH {
         return Err(ErrorObject::new(
             ErrorCode::InvalidRequest,
-            format!("a batch holds from 1 to {MAX_BATCH} requests, not {}", calls.len()),
+            format!(
+                "a batch holds from 1 to {MAX_BATCH} requests, not {}",
+                calls.len()
+            ),
         ));
     }
-    Ok(Message::Batch(calls.into_iter().map(parse_request).collect()))
+    Ok(Message::Batch(
+        calls.into_iter().map(parse_request).collect(),
+    ))
 }
 
 fn parse_request(value: Value) -> Result<Request, (Id, ErrorObject)> {
@@ -224,7 +232,11 @@ mod tests {
         ] {
             let (id, error) = single(line).unwrap_err();
             assert_eq!(error.code, -32600, "{line}");
-            let expected = if line.contains("\"id\":7") { Id::Number(7.into()) } else { Id::Null };
+            let expected = if line.contains("\"id\":7") {
+                Id::Number(7.into())
+            } else {
+                Id::Null
+            };
             assert_eq!(id, expected, "{line}");
         }
         let (_, error) =

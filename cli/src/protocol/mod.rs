@@ -7,9 +7,9 @@ mod methods;
 
 pub(crate) use envelope::{ErrorCode, ErrorObject, Id, Message, Request, Response, parse_message};
 pub(crate) use methods::{
-    Address, AttachParams, Attached, DetachParams, FdbAddParams, FdbDelParams, FdbEntry,
-    FdbFlushParams, FdbPage, FdbShowParams, NoParams, PortAddParams, PortDelParams, PortState,
-    PortView, Removed, SwitchView, TrafficView, VersionView, method,
+    AttachParams, Attached, DetachParams, FdbAddParams, FdbDelParams, FdbEntry, FdbFlushParams,
+    FdbPage, FdbShowParams, NoParams, PortAddParams, PortDelParams, PortState, PortView, Removed,
+    SwitchView, TrafficView, VersionView, method,
 };
 
 /// The longest request, its newline not counted.

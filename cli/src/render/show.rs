@@ -14,16 +14,25 @@ pub(crate) fn switch(view: &SwitchView) -> String {
         view.pid
     );
     let mut fact = |name: &str, value: String| {
-        text.push_str(&format!("  {} {value}\n", paint(FAINT, format!("{name:<10}"))));
+        text.push_str(&format!(
+            "  {} {value}\n",
+            paint(FAINT, format!("{name:<10}"))
+        ));
     };
     fact("datapath", view.datapath.clone());
     let (macs, most) = (count(view.macs), count(view.max_macs));
-    fact("stations", format!("{macs} of {most}, forgotten after {}", span(view.ageing_s)));
+    fact(
+        "stations",
+        format!("{macs} of {most}, forgotten after {}", span(view.ageing_s)),
+    );
     if let Some(subnet) = view.subnet {
         fact("subnet", subnet.to_string());
     }
     if view.forward_reserved {
-        fact("reserved", "addresses 01:80:c2:00:00:00 to 0f are forwarded".to_owned());
+        fact(
+            "reserved",
+            "addresses 01:80:c2:00:00:00 to 0f are forwarded".to_owned(),
+        );
     }
     if let Some(log) = &view.log {
         fact("log", log.display().to_string());
@@ -115,7 +124,10 @@ mod tests {
             state: PortState::Up,
             mtu: 1500,
             driver: "packet".into(),
-            rx: TrafficView { frames: 1_234, bytes: 2_048 },
+            rx: TrafficView {
+                frames: 1_234,
+                bytes: 2_048,
+            },
             tx: TrafficView::default(),
             drops: [].into(),
             addresses: Vec::new(),
@@ -127,7 +139,10 @@ mod tests {
         let mario = PortView {
             namespace: Some("mario".into()),
             peer: Some("mario-netns".into()),
-            addresses: vec!["10.0.0.1/24".parse().unwrap(), "fd00::1/64".parse().unwrap()],
+            addresses: vec![
+                "10.0.0.1/24".parse().unwrap(),
+                "fd00::1/64".parse().unwrap(),
+            ],
             ..port(1, "mario-vsw")
         };
         let eth = PortView {

@@ -44,7 +44,12 @@ pub(super) fn table(columns: &[Column], rows: Vec<Vec<String>>) -> String {
     table.load_style(presets::NOTHING);
     table.set_header(columns.iter().map(heading));
     for row in rows {
-        table.add_row(columns.iter().zip(row).map(|(column, text)| cell(column, text)));
+        table.add_row(
+            columns
+                .iter()
+                .zip(row)
+                .map(|(column, text)| cell(column, text)),
+        );
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));

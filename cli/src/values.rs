@@ -117,7 +117,10 @@ mod tests {
             "fe80::1/64",
             "fd00::/127",
         ] {
-            assert_eq!(host_address(text).map(|net| net.to_string()), Ok(text.into()));
+            assert_eq!(
+                host_address(text).map(|net| net.to_string()),
+                Ok(text.into())
+            );
         }
     }
 
@@ -148,10 +151,22 @@ mod tests {
 
     #[test]
     fn a_subnet_has_no_host_bits_and_room_for_two() {
-        for text in ["10.0.0.0/24", "10.0.0.0/31", "fd00::/64", "192.168.7.128/25"] {
+        for text in [
+            "10.0.0.0/24",
+            "10.0.0.0/31",
+            "fd00::/64",
+            "192.168.7.128/25",
+        ] {
             assert!(subnet(text).is_ok(), "{text}");
         }
-        for text in ["10.0.0.1/24", "10.0.0.0/32", "0.0.0.0/0", "224.0.0.0/8", "x", "10.0.0.0"] {
+        for text in [
+            "10.0.0.1/24",
+            "10.0.0.0/32",
+            "0.0.0.0/0",
+            "224.0.0.0/8",
+            "x",
+            "10.0.0.0",
+        ] {
             assert!(subnet(text).is_err(), "{text}");
         }
         assert!(subnet("10.0.0.1/24").unwrap_err().ends_with("10.0.0.0/24"));
@@ -160,7 +175,12 @@ mod tests {
     #[test]
     fn a_station_is_one_and_not_none() {
         assert!(station("02:00:00:00:00:01").is_ok());
-        for text in ["00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01", "x"] {
+        for text in [
+            "00:00:00:00:00:00",
+            "ff:ff:ff:ff:ff:ff",
+            "01:00:5e:00:00:01",
+            "x",
+        ] {
             assert!(station(text).is_err(), "{text}");
         }
     }
