@@ -13,6 +13,8 @@ use crate::measure::{figures, ping, tcp};
 use crate::render;
 
 const SWITCH: &str = "my_switch";
+/// On the sandbox's own `/run`, whoever runs the demonstration.
+const RUNTIME_DIR: &str = "/run/vswitch";
 const MARIO: Host = Host::new("mario", "10.0.0.1", "fd00::1");
 const LUIGI: Host = Host::new("luigi", "10.0.0.2", "fd00::2");
 const PINGS: u16 = 3;
@@ -79,6 +81,7 @@ fn vswitch(narrator: &mut Narrator, arguments: &[&str]) -> anyhow::Result<()> {
     let program = std::env::current_exe().context("can't find the vswitch program itself")?;
     let output = Command::new(program)
         .args(arguments)
+        .env("VSWITCH_RUNTIME_DIR", RUNTIME_DIR)
         .output()
         .with_context(|| format!("can't run '{line}'"))?;
     narrator.output(&String::from_utf8_lossy(&output.stdout));
