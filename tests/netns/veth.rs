@@ -1,8 +1,9 @@
 //! Veth pairs.
 
 use libtest_mimic::Trial;
-use vswitch_netns::{DuplicateDetection, InterfaceName, Namespace, Netlink, VethEnd};
+use vswitch_netns::{DuplicateDetection, Namespace, Netlink};
 
+use super::end;
 use crate::harness::{PATIENCE, icmp, isolated};
 
 pub(super) fn tests() -> Vec<Trial> {
@@ -10,10 +11,6 @@ pub(super) fn tests() -> Vec<Trial> {
         "netns_veth_pair_carries_pings_between_namespaces",
         carries_pings,
     )]
-}
-
-fn end(name: &str) -> VethEnd {
-    VethEnd::new(InterfaceName::new(name).unwrap())
 }
 
 fn carries_pings() {
