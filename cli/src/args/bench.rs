@@ -11,6 +11,10 @@ pub(crate) struct DemoArgs {
     /// Print JSON for machines.
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Already in the throw-away namespaces.
+    #[arg(long, hide = true)]
+    pub(crate) inside: bool,
 }
 
 #[derive(Debug, Args)]

@@ -45,7 +45,10 @@ struct ResponseReport {
 
 pub(crate) fn run(runtime: &RuntimeDir, args: &BenchArgs) -> anyhow::Result<()> {
     if args.from == args.to {
-        bail!("'{0}' can't be measured against itself: name two namespaces", args.from);
+        bail!(
+            "'{0}' can't be measured against itself: name two namespaces",
+            args.from
+        );
     }
     let mut client = Client::choose(runtime, args.switch.as_ref(), super::BY_OPTION)?;
     let view = client.show()?;
@@ -155,11 +158,7 @@ fn report(
     }
 }
 
-fn text(
-    report: &Report,
-    throughput: &tcp::Throughput,
-    responses: &response::Responses,
-) -> String {
+fn text(report: &Report, throughput: &tcp::Throughput, responses: &response::Responses) -> String {
     let percentile = |percent| figures::duration(responses.percentile(percent).unwrap_or_default());
     let plural = if report.tcp.streams == 1 { "" } else { "s" };
     format!(

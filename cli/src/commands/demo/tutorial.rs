@@ -46,7 +46,10 @@ pub(super) fn tell(narrator: &mut Narrator) -> anyhow::Result<Report> {
     vswitch(narrator, &["run", SWITCH, "--detach"])?;
 
     for host in [&MARIO, &LUIGI] {
-        narrator.step(&format!("Plug in {}: a namespace, a cable, addresses", host.name));
+        narrator.step(&format!(
+            "Plug in {}: a namespace, a cable, addresses",
+            host.name
+        ));
         let [v4, v6] = [format!("{}/24", host.v4), format!("{}/64", host.v6)];
         vswitch(narrator, &["attach", host.name, "--ip", &v4, "--ip", &v6])?;
     }

@@ -7,7 +7,7 @@
 
 use ipnet::IpNet;
 use vswitch_netns::{
-    DuplicateDetection, Link, LinkChange, Namespace, NamespaceError, Netlink, VethEnd,
+    DuplicateDetection, Link, LinkChange, Namespace, NamespaceError, Netlink, Offloads, VethEnd,
 };
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::{LinkState, PacketPort};
@@ -35,6 +35,7 @@ impl Lab {
     pub(crate) fn attach(&mut self, params: &AttachParams) -> Result<Attached, LabError> {
         let mut plan = Plan::new(params, self.subnet)?;
         rights::require("attach a namespace", rights::ATTACH)?;
+        self.read_news();
         self.refuse_attached(&plan)?;
         if plan.addresses.is_empty() {
             plan.addresses.extend(self.next_address()?);
@@ -108,6 +109,7 @@ impl Lab {
         let outside = self.make_pair(plan, &namespace, progress)?;
         let id = self.plug_in(plan, &outside, progress)?;
         let mut inner = Netlink::open_in(&namespace)?;
+        limit_offloads(&namespace, plan.inside.as_str());
         let inside = bring_up(&mut inner, plan)?;
         let kind = Kind::Cable {
             namespace: plan.namespace.to_string(),
@@ -155,6 +157,8 @@ impl Lab {
         progress.outside = Some(outside.clone());
         let alias = LinkChange::new().alias(self.alias());
         self.netlink.change_link(&outside, &alias)?;
+        // Nothing to restore: the pair is ours and ends with the port.
+        let _quiet = self.netlink.quiet(&outside)?;
         Ok(outside)
     }
 
@@ -190,6 +194,18 @@ impl Lab {
         {
             complain("the namespace", &error);
         }
+    }
+}
+
+/// Has the namespace's stack cut up itself what a packet socket could not pass on (SCTP, tunnels).
+fn limit_offloads(namespace: &Namespace, interface: &str) {
+    let limited =
+        Offloads::open_in(namespace).and_then(|mut offloads| offloads.keep_describable(interface));
+    match limited {
+        Ok(names) if names.is_empty() => {}
+        Ok(names) => log::debug!("{interface}: switched off {}", names.join(", ")),
+        // TCP and UDP work all the same.
+        Err(error) => log::warn!("segmented SCTP and tunnels may be lost: {error}"),
     }
 }
 
