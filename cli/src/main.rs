@@ -6,12 +6,14 @@
 //! - [`protocol`], [`client`]: how commands speak with it
 //! - [`runtime_dir`], [`names`], [`rights`]: where it is found, what it is called, what it may
 //! - [`values`]: addresses, subnets and stations, checked
+//! - [`measure`]: pings, throughput and response time between namespaces
 //! - [`render`]: output for people
 
 mod args;
 mod client;
 mod commands;
 mod daemon;
+mod measure;
 mod names;
 mod protocol;
 mod render;

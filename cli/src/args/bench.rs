@@ -11,6 +11,10 @@ pub(crate) struct DemoArgs {
     /// Print JSON for machines.
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Where the demonstration's own child is.
+    #[arg(long, hide = true)]
+    pub(crate) inside: bool,
 }
 
 #[derive(Debug, Args)]

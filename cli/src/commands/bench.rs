@@ -12,7 +12,7 @@ use crate::args::BenchArgs;
 use crate::client::Client;
 use crate::measure::{figures, response, tcp};
 use crate::protocol::SwitchView;
-use crate::render;
+use crate::render::{self, units};
 use crate::runtime_dir::RuntimeDir;
 
 /// What was measured. Fields are added, never renamed or removed.
@@ -45,7 +45,10 @@ struct ResponseReport {
 
 pub(crate) fn run(runtime: &RuntimeDir, args: &BenchArgs) -> anyhow::Result<()> {
     if args.from == args.to {
-        bail!("'{0}' can't be measured against itself: name two namespaces", args.from);
+        bail!(
+            "'{0}' can't be measured against itself: name two namespaces",
+            args.from
+        );
     }
     let mut client = Client::choose(runtime, args.switch.as_ref(), super::BY_OPTION)?;
     let view = client.show()?;
@@ -155,11 +158,7 @@ fn report(
     }
 }
 
-fn text(
-    report: &Report,
-    throughput: &tcp::Throughput,
-    responses: &response::Responses,
-) -> String {
+fn text(report: &Report, throughput: &tcp::Throughput, responses: &response::Responses) -> String {
     let percentile = |percent| figures::duration(responses.percentile(percent).unwrap_or_default());
     let plural = if report.tcp.streams == 1 { "" } else { "s" };
     format!(
@@ -172,13 +171,13 @@ fn text(
         report.switch,
         figures::bit_rate(report.tcp.bits_per_second),
         report.tcp.streams,
-        render::bytes(throughput.bytes),
+        units::bytes(throughput.bytes),
         figures::duration(throughput.elapsed),
-        render::count(throughput.retransmits),
+        units::count(throughput.retransmits),
         percentile(50),
         percentile(90),
         percentile(99),
-        render::count(responses.count() as u64),
+        units::count(responses.count() as u64),
     )
 }
 

@@ -44,8 +44,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Fdb(args) => fdb::run(&runtime()?, args)?,
         Command::Netns(action) => netns::run(action)?,
         Command::Exec(args) => return exec::run(args),
-        Command::Demo(args) => demo::run(args)?,
-        Command::Bench(args) => bench::run(&runtime()?, args)?,
+        Command::Demo(args) => return demo::run(&args),
+        Command::Bench(args) => bench::run(&runtime()?, &args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

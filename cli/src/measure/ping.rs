@@ -135,7 +135,9 @@ impl Echo {
     fn answers(&self, packet: &[u8], message: &[u8]) -> bool {
         let (_, reply) = if self.is_v4() { ECHO_V4 } else { ECHO_V6 };
         let icmp = if self.is_v4() {
-            let header_len = packet.first().map_or(0, |first| usize::from(first & 15) * 4);
+            let header_len = packet
+                .first()
+                .map_or(0, |first| usize::from(first & 15) * 4);
             packet.get(header_len..).unwrap_or_default()
         } else {
             packet

@@ -113,10 +113,12 @@ fn transfer(
             .iter()
             .map(|stream| {
                 let note = &note;
-                scope.spawn(move || receive(stream).unwrap_or_else(|error| {
-                    note(error);
-                    0
-                }))
+                scope.spawn(move || {
+                    receive(stream).unwrap_or_else(|error| {
+                        note(error);
+                        0
+                    })
+                })
             })
             .collect();
         for stream in senders {

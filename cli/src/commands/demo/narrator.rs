@@ -48,7 +48,9 @@ impl Narrator {
     }
 
     pub(super) fn by_hand(&mut self, line: &str) {
-        self.line(&format!("   {HINT}by hand:{HINT:#} {COMMAND}{line}{COMMAND:#}"));
+        self.line(&format!(
+            "   {HINT}by hand:{HINT:#} {COMMAND}{line}{COMMAND:#}"
+        ));
     }
 
     pub(super) fn output(&mut self, text: &str) {

@@ -31,7 +31,9 @@ impl Pings {
             address,
             sent: report.sent,
             received: report.round_trips.len(),
-            mean_us: report.summary().map(|(_, mean, _)| mean.as_secs_f64() * 1e6),
+            mean_us: report
+                .summary()
+                .map(|(_, mean, _)| mean.as_secs_f64() * 1e6),
         }
     }
 }

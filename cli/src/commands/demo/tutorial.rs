@@ -10,7 +10,7 @@ use vswitch_netns::Namespace;
 use super::narrator::Narrator;
 use super::report::{Pings, Report};
 use crate::measure::{figures, ping, tcp};
-use crate::render;
+use crate::render::units;
 
 const SWITCH: &str = "my_switch";
 /// On the sandbox's own `/run`, whoever runs the demonstration.
@@ -46,7 +46,10 @@ pub(super) fn tell(narrator: &mut Narrator) -> anyhow::Result<Report> {
     vswitch(narrator, &["run", SWITCH, "--detach"])?;
 
     for host in [&MARIO, &LUIGI] {
-        narrator.step(&format!("Plug in {}: a namespace, a cable, addresses", host.name));
+        narrator.step(&format!(
+            "Plug in {}: a namespace, a cable, addresses",
+            host.name
+        ));
         let [v4, v6] = [format!("{}/24", host.v4), format!("{}/64", host.v6)];
         vswitch(narrator, &["attach", host.name, "--ip", &v4, "--ip", &v6])?;
     }
@@ -124,7 +127,7 @@ fn throughput(narrator: &mut Narrator) -> anyhow::Result<tcp::Throughput> {
     narrator.result(&format!(
         "mario to luigi: {} ({} in {}, {} segments sent again)",
         figures::bit_rate(measured.bits_per_second()),
-        render::bytes(measured.bytes),
+        units::bytes(measured.bytes),
         figures::duration(measured.elapsed),
         measured.retransmits,
     ));
