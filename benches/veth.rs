@@ -9,9 +9,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use vswitch_netns::{InterfaceName, LinkChange, Namespace, Netlink, VethEnd, userns};
-use vswitch_switch::port::{
-    Arena, BATCH, Batch, Counters, Frame, PacketPort, Port, Selection,
-};
+use vswitch_switch::port::{Arena, BATCH, Batch, Counters, Frame, PacketPort, Port, Selection};
 use vswitch_switch::{BridgeConfig, Running, Switch};
 
 /// Batches on the way at once: fewer frames than any queue between holds.
@@ -108,7 +106,10 @@ impl Path {
             } else if sent == batches {
                 std::thread::yield_now();
             }
-            assert!(progress.elapsed() < PATIENCE, "frames were lost: {counters:?}");
+            assert!(
+                progress.elapsed() < PATIENCE,
+                "frames were lost: {counters:?}"
+            );
         }
     }
 }
@@ -137,10 +138,7 @@ fn frame(len: usize) -> Vec<u8> {
 
 fn measure(c: &mut Criterion) -> Result<(), Failure> {
     let mut arena = Arena::new();
-    let mut paths = [
-        ("cable", Path::direct()?),
-        ("switch", Path::switched()?),
-    ];
+    let mut paths = [("cable", Path::direct()?), ("switch", Path::switched()?)];
     for len in [64, 1514, 9014] {
         let frame = frame(len);
         let mut group = c.benchmark_group(format!("veth/{len} bytes"));

@@ -7,6 +7,7 @@
 //! - [`protocol`], [`client`]: how commands speak with it
 //! - [`runtime_dir`], [`names`], [`rights`]: where it is found, what it is called, what it may
 //! - [`values`]: addresses, subnets and stations, checked
+//! - [`measure`]: pings, throughput and response time between namespaces
 //! - [`render`]: output for people
 
 mod args;

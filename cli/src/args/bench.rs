@@ -12,7 +12,7 @@ pub(crate) struct DemoArgs {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Already in the throw-away namespaces.
+    /// Where the demonstration's own child is.
     #[arg(long, hide = true)]
     pub(crate) inside: bool,
 }

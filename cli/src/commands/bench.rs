@@ -12,7 +12,7 @@ use crate::args::BenchArgs;
 use crate::client::Client;
 use crate::measure::{figures, response, tcp};
 use crate::protocol::SwitchView;
-use crate::render;
+use crate::render::{self, units};
 use crate::runtime_dir::RuntimeDir;
 
 /// What was measured. Fields are added, never renamed or removed.
@@ -171,13 +171,13 @@ fn text(report: &Report, throughput: &tcp::Throughput, responses: &response::Res
         report.switch,
         figures::bit_rate(report.tcp.bits_per_second),
         report.tcp.streams,
-        render::bytes(throughput.bytes),
+        units::bytes(throughput.bytes),
         figures::duration(throughput.elapsed),
-        render::count(throughput.retransmits),
+        units::count(throughput.retransmits),
         percentile(50),
         percentile(90),
         percentile(99),
-        render::count(responses.count() as u64),
+        units::count(responses.count() as u64),
     )
 }
 

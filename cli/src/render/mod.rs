@@ -7,7 +7,7 @@ mod fdb;
 mod list;
 mod show;
 mod table;
-mod units;
+pub(crate) mod units;
 
 use std::io::{self, ErrorKind, Write};
 

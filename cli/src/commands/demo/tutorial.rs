@@ -10,7 +10,7 @@ use vswitch_netns::Namespace;
 use super::narrator::Narrator;
 use super::report::{Pings, Report};
 use crate::measure::{figures, ping, tcp};
-use crate::render;
+use crate::render::units;
 
 const SWITCH: &str = "my_switch";
 /// On the sandbox's own `/run`, whoever runs the demonstration.
@@ -127,7 +127,7 @@ fn throughput(narrator: &mut Narrator) -> anyhow::Result<tcp::Throughput> {
     narrator.result(&format!(
         "mario to luigi: {} ({} in {}, {} segments sent again)",
         figures::bit_rate(measured.bits_per_second()),
-        render::bytes(measured.bytes),
+        units::bytes(measured.bytes),
         figures::duration(measured.elapsed),
         measured.retransmits,
     ));

@@ -5,9 +5,12 @@
 //! lost. Each step that leaves something behind notes it in [`Progress`]; a failure takes the
 //! notes back in reverse order.
 
+use std::time::Duration;
+
 use ipnet::IpNet;
 use vswitch_netns::{
-    DuplicateDetection, Link, LinkChange, Namespace, NamespaceError, Netlink, Offloads, VethEnd,
+    DuplicateDetection, Link, LinkChange, Namespace, NamespaceError, Netlink, Offloads, OperState,
+    VethEnd,
 };
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::{LinkState, PacketPort};
@@ -18,6 +21,11 @@ use super::{Kind, Lab, LabError, Plug, owner_of};
 use crate::daemon::subnet::next_free;
 use crate::protocol::{AttachParams, Attached};
 use crate::rights;
+
+/// How often to look whether the carrier was noted, and how long to wait between two looks: a
+/// second and a little in all. Then the link is taken as it is.
+const CARRIER_LOOKS: u32 = 120;
+const CARRIER_INTERVAL: Duration = Duration::from_millis(10);
 
 /// What was made so far.
 #[derive(Default)]
@@ -197,6 +205,23 @@ impl Lab {
     }
 }
 
+/// Waits until the kernel has taken note of the carrier, before which IPv6 does nothing.
+///
+/// It does so at once, but where both ends happen to have the same index in their namespaces: then
+/// it takes up to a second (net/core/link_watch.c, `linkwatch_urgent_event`), unless it is asked
+/// about the link (`linkwatch_sync_dev` in `rtnl_getlink`, since Linux 6.9).
+fn await_carrier(inner: &mut Netlink, link: Link) -> Result<Link, LabError> {
+    let mut link = link;
+    for _ in 0..CARRIER_LOOKS {
+        link = inner.link(&link.name)?;
+        if link.state == OperState::Up {
+            break;
+        }
+        std::thread::sleep(CARRIER_INTERVAL);
+    }
+    Ok(link)
+}
+
 /// Has the namespace's stack cut up itself what a packet socket could not pass on (SCTP, tunnels).
 fn limit_offloads(namespace: &Namespace, interface: &str) {
     let limited =
@@ -215,6 +240,7 @@ fn bring_up(inner: &mut Netlink, plan: &Plan) -> Result<Link, LabError> {
     inner.set_up(&lo)?;
     let inside = inner.link(plan.inside.as_str())?;
     inner.set_up(&inside)?;
+    let inside = await_carrier(inner, inside)?;
     for address in &plan.addresses {
         // The switch's user says who has which address: there is nobody to ask first.
         inner.add_address(&inside, *address, DuplicateDetection::Skip)?;
