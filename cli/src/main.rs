@@ -3,7 +3,6 @@
 //! - [`args`]: the command line as plain data
 //! - [`commands`]: one file for each command
 //! - [`daemon`]: the process of a running switch
-//! - [`measure`]: pings and streams, for `demo` and `bench`
 //! - [`protocol`], [`client`]: how commands speak with it
 //! - [`runtime_dir`], [`names`], [`rights`]: where it is found, what it is called, what it may
 //! - [`values`]: addresses, subnets and stations, checked

@@ -16,7 +16,6 @@ use serde::Serialize;
 pub(crate) use fdb::stations;
 pub(crate) use list::switches;
 pub(crate) use show::{ports, switch};
-pub(crate) use units::{bytes, count};
 
 /// Writes `text` to standard output; without colour where that is no terminal, or where
 /// `NO_COLOR` is set. A reader that has gone away ends the output and is no failure.
