@@ -21,7 +21,7 @@ use super::holders::Holders;
 use super::key::Key;
 use super::slab::Slab;
 use super::station::{Cursor, Station};
-use super::table::Table;
+use super::table::{Home, Table};
 use super::tick::Tick;
 use super::value::Value;
 use crate::time::Timestamp;
@@ -103,36 +103,42 @@ impl Fdb {
         self.tick.advance(now);
     }
 
-    /// The hash of `key`, for [`Fdb::learn`] and [`Fdb::lookup`].
+    /// Where `key` belongs in the table, for [`Fdb::learn`] and [`Fdb::lookup`].
     #[inline]
-    pub(super) fn hash(&self, key: Key) -> u64 {
-        self.table.hash(key)
+    pub(super) fn home(&self, key: Key) -> Home {
+        self.table.home(key)
+    }
+
+    /// Brings what belongs at `homes` into the processor's cache.
+    #[inline]
+    pub(super) fn touch(&self, homes: impl Iterator<Item = Home>) {
+        self.table.touch(homes);
     }
 
     /// Notes that the station `key` was heard on `port`, which exists and forwards.
     #[inline]
-    pub(super) fn learn(&mut self, hash: u64, key: Key, port: PortId) {
-        match self.table.find(hash, key) {
+    pub(super) fn learn(&mut self, home: Home, key: Key, port: PortId) {
+        match self.table.find(home, key) {
             Some(known) if known.is_fresh(port, self.tick.number()) => {}
-            Some(known) => self.hear_again(hash, key, known, port),
-            None => self.learn_new(hash, key, port),
+            Some(known) => self.hear_again(home, key, known, port),
+            None => self.learn_new(home, key, port),
         }
     }
 
     /// The port that the station `key` is behind.
     #[inline]
-    pub(super) fn lookup(&self, hash: u64, key: Key) -> Option<PortId> {
-        self.table.find(hash, key).map(Value::port)
+    pub(super) fn lookup(&self, home: Home, key: Key) -> Option<PortId> {
+        self.table.find(home, key).map(Value::port)
     }
 
     #[inline(never)]
-    fn hear_again(&mut self, hash: u64, key: Key, known: Value, port: PortId) {
+    fn hear_again(&mut self, home: Home, key: Key, known: Value, port: PortId) {
         if known.is_static() || self.ageing.is_zero() {
             return;
         }
         let slot = known.slot();
         let value = Value::dynamic(port, self.tick.number(), slot);
-        self.table.set(hash, key, value);
+        self.table.set(home, key, value);
         let node = self.slab.node_mut(slot);
         node.seen = self.tick.stamp();
         node.port = port;
@@ -147,14 +153,14 @@ impl Fdb {
     }
 
     #[inline(never)]
-    fn learn_new(&mut self, hash: u64, key: Key, port: PortId) {
+    fn learn_new(&mut self, home: Home, key: Key, port: PortId) {
         if self.ageing.is_zero() || !self.make_room(Some(port)) {
             return;
         }
         let seen = self.tick.stamp();
         let slot = self.slab.insert(key, port, seen);
         let value = Value::dynamic(port, self.tick.number(), slot);
-        self.table.insert(hash, key, value);
+        self.table.insert(home, key, value);
         self.holders.add_dynamic(&mut self.slab, port, slot);
         self.oldest.get_or_insert(seen);
         self.events.push(Event::learnt(key, port));
@@ -192,7 +198,7 @@ impl Fdb {
             self.holders.remove_dynamic(&mut self.slab, port, slot);
         }
         self.slab.remove(slot);
-        self.table.remove(self.table.hash(key), key);
+        self.table.remove(self.table.home(key), key);
         Some(key)
     }
 
@@ -231,8 +237,8 @@ impl Fdb {
     /// Enters a static station, or makes one of a dynamic one, or moves a static one.
     /// Returns whether there was room.
     pub(super) fn add_static(&mut self, key: Key, port: PortId) -> bool {
-        let hash = self.table.hash(key);
-        let slot = if let Some(known) = self.table.find(hash, key) {
+        let home = self.table.home(key);
+        let slot = if let Some(known) = self.table.find(home, key) {
             let slot = known.slot();
             if known.is_static() {
                 self.holders
@@ -241,14 +247,14 @@ impl Fdb {
                 self.holders
                     .remove_dynamic(&mut self.slab, known.port(), slot);
             }
-            self.table.set(hash, key, Value::fixed(port, slot));
+            self.table.set(home, key, Value::fixed(port, slot));
             slot
         } else {
             if !self.make_room(None) {
                 return false;
             }
             let slot = self.slab.insert(key, port, Timestamp::ZERO);
-            self.table.insert(hash, key, Value::fixed(port, slot));
+            self.table.insert(home, key, Value::fixed(port, slot));
             slot
         };
         let node = self.slab.node_mut(slot);
@@ -260,7 +266,7 @@ impl Fdb {
 
     /// Removes the station `key`. Returns whether it was there.
     pub(super) fn remove(&mut self, key: Key) -> bool {
-        let known = self.table.find(self.table.hash(key), key);
+        let known = self.table.find(self.table.home(key), key);
         let removed = known.and_then(|known| self.forget(known.slot())).is_some();
         if removed {
             self.settle();

@@ -12,6 +12,9 @@ pub(super) struct Key(NonZeroU64);
 impl Key {
     const VALID: NonZeroU64 = NonZeroU64::MIN.saturating_add((1 << 63) - 1);
 
+    /// A key that no station has.
+    pub(super) const NOBODY: Self = Self(Self::VALID);
+
     /// The key of station `mac` in `vlan`.
     #[inline]
     pub(super) fn new(vlan: VlanId, mac: MacAddr) -> Self {
