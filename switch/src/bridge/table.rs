@@ -93,7 +93,8 @@ impl Table {
     /// Where `key` belongs; the other methods want it with the key.
     #[inline]
     pub(super) fn home(&self, key: Key) -> Home {
-        Home((self.hasher.hash(key) >> self.shift) as u32)
+        let line = self.hasher.hash(key) >> self.shift;
+        Home(u32::try_from(line).unwrap_or_default())
     }
 
     /// Reads the lines of many keys, which the processor does side by side, so that they are

@@ -1,0 +1,90 @@
+//! Interfaces that were there before: plugged in as ports, and given back as they were.
+
+use vswitch_netns::LinkChange;
+use vswitch_switch::bridge::PortId;
+use vswitch_switch::port::{LinkState, PacketPort};
+
+use super::{Kind, Lab, LabError, Plug, owner_of};
+use crate::rights;
+
+/// How an interface was before it became a port.
+pub(super) struct Former {
+    up: bool,
+}
+
+impl Lab {
+    /// Plugs in an existing interface, which the host's own stack then leaves alone.
+    ///
+    /// # Errors
+    /// See [`LabError`]; nothing is changed then.
+    pub(crate) fn take(&mut self, interface: &str) -> Result<PortId, LabError> {
+        rights::require("plug in an interface", rights::SWITCH)?;
+        if let Some(id) = self.port_of_name(interface) {
+            if !self.look_again(id)? {
+                return Err(LabError::PortHere(interface.to_owned()));
+            }
+            self.unplug(id)?;
+        }
+        let link = self.netlink.link(interface)?;
+        if !link.is_ethernet() {
+            return Err(LabError::NotEthernet(interface.to_owned()));
+        }
+        if let Some(switch) = owner_of(&link) {
+            let switch = switch.to_owned();
+            let interface = interface.to_owned();
+            return Err(LabError::CableEnd { interface, switch });
+        }
+        if link.master.is_some() {
+            return Err(LabError::Enslaved(interface.to_owned()));
+        }
+        let port = PacketPort::open(interface)?;
+        let former = Former { up: link.up };
+        self.netlink.set_up(&link)?;
+        let plug = Plug {
+            name: interface.to_owned(),
+            ifindex: link.index,
+            link: LinkState::Up,
+            kind: Kind::Taken(former),
+        };
+        let id = self.handle.add_port(Box::new(port))?;
+        self.plugs.insert(id, plug);
+        self.look_again(id)?;
+        log::info!("plugged in the interface {interface} as port {id}");
+        Ok(id)
+    }
+
+    /// Unplugs an interface and restores it.
+    ///
+    /// # Errors
+    /// [`LabError::NoPort`], [`LabError::IsCable`], or what the kernel refuses.
+    pub(crate) fn give_back(&mut self, name: &str) -> Result<(), LabError> {
+        let Some(id) = self.port_of_name(name) else {
+            return Err(LabError::NoPort {
+                switch: self.switch.to_string(),
+                port: name.escape_debug().to_string(),
+            });
+        };
+        if let Some(Kind::Cable { namespace, .. }) = self.plugs.get(&id).map(|plug| &plug.kind) {
+            return Err(LabError::IsCable {
+                port: name.to_owned(),
+                namespace: namespace.clone(),
+            });
+        }
+        self.unplug(id)?;
+        log::info!("unplugged the interface {name}");
+        Ok(())
+    }
+
+    /// Restores an interface, if it is still there.
+    pub(super) fn restore(&mut self, plug: &Plug, former: &Former) -> Result<(), LabError> {
+        if plug.link == LinkState::Absent {
+            return Ok(());
+        }
+        let Some(link) = self.netlink.link_by_index(plug.ifindex)? else {
+            return Ok(());
+        };
+        self.netlink
+            .change_link(&link, &LinkChange::new().up(former.up))?;
+        Ok(())
+    }
+}

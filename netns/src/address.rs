@@ -1,0 +1,253 @@
+//! IPv4 and IPv6 addresses of interfaces.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use nix::errno::Errno;
+use thiserror::Error;
+
+use crate::link::Link;
+use crate::netlink::{Netlink, NetlinkError, attributes_of, u32_of};
+
+/// Why something cannot be done with an address.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AddressError {
+    /// The interface has it already.
+    #[error("the interface {interface} has the address {} already", .address.addr())]
+    Exists {
+        /// The interface.
+        interface: String,
+        /// The address.
+        address: IpNet,
+    },
+    /// The interface does not have it.
+    #[error("the interface {interface} does not have the address {address}")]
+    NotFound {
+        /// The interface.
+        interface: String,
+        /// The address.
+        address: IpNet,
+    },
+    /// No interface may have such an address.
+    #[error("{address} cannot be the address of an interface: {reason}")]
+    Unusable {
+        /// The address.
+        address: IpNet,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// IPv6 is switched off.
+    #[error(
+        "the IPv6 address {address} cannot be given to {interface}: IPv6 is off there; switch it \
+         on (`sysctl net.ipv6.conf.{interface}.disable_ipv6=0`), or boot without ipv6.disable=1"
+    )]
+    Ipv6Off {
+        /// The interface.
+        interface: String,
+        /// The address.
+        address: IpNet,
+    },
+    /// The kernel refused.
+    #[error("cannot {action} the address {address} of the interface {interface}: {source}")]
+    Refused {
+        /// What was being done.
+        action: &'static str,
+        /// The interface.
+        interface: String,
+        /// The address.
+        address: IpNet,
+        /// Why not.
+        source: NetlinkError,
+    },
+    /// The list of addresses cannot be read.
+    #[error("cannot list the addresses: {0}")]
+    List(#[source] NetlinkError),
+}
+
+/// Whether an IPv6 address is used before the network was asked if somebody has it already
+/// (duplicate address detection, RFC 4862 5.4). IPv4 knows nothing of the kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum DuplicateDetection {
+    /// It works at once. Right where the addresses are assigned by one hand, as in a lab.
+    #[default]
+    Skip,
+    /// It is tentative, and of no use, for a second or two.
+    Perform,
+}
+
+/// An address of an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Address {
+    /// The address with the length of its prefix.
+    pub net: IpNet,
+    /// The index of its interface.
+    pub link_index: u32,
+    /// Not of use yet: duplicate address detection is under way.
+    pub tentative: bool,
+    /// Not of use: somebody else has it.
+    pub duplicate: bool,
+    /// Given by hand and for good, not by a router or the interface itself.
+    pub permanent: bool,
+}
+
+// Numbers of linux/if_addr.h.
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+const IFA_FLAGS: u16 = 8;
+/// Length of `ifaddrmsg`, after which the attributes come.
+const HEADER_BYTES: usize = 8;
+
+impl Address {
+    fn parse(payload: &[u8]) -> Option<Self> {
+        let header: &[u8; HEADER_BYTES] = payload.first_chunk()?;
+        let mut flags = u32::from(header[2]);
+        let (mut address, mut local) = (None, None);
+        for (kind, value) in attributes_of(&payload[HEADER_BYTES..]) {
+            match kind {
+                IFA_ADDRESS => address = ip_of(value),
+                // On a point-to-point link IFA_ADDRESS is the peer's, and this one our own.
+                IFA_LOCAL => local = ip_of(value),
+                IFA_FLAGS => flags = u32_of(value)?,
+                _ => {}
+            }
+        }
+        let has = |flag: u32| flags & flag != 0;
+        Some(Self {
+            net: IpNet::new(local.or(address)?, header[1]).ok()?,
+            link_index: u32_of(&header[4..])?,
+            tentative: has(libc::IFA_F_TENTATIVE),
+            duplicate: has(libc::IFA_F_DADFAILED),
+            permanent: has(libc::IFA_F_PERMANENT),
+        })
+    }
+}
+
+pub(crate) fn ip_of(value: &[u8]) -> Option<IpAddr> {
+    match *value {
+        [a, b, c, d] => Some(IpAddr::from([a, b, c, d])),
+        _ => <[u8; 16]>::try_from(value).ok().map(IpAddr::from),
+    }
+}
+
+impl Netlink {
+    /// The addresses of an interface, or of all.
+    pub fn addresses(&mut self, link: Option<&Link>) -> Result<Vec<Address>, AddressError> {
+        let request = RouteNetlinkMessage::GetAddress(AddressMessage::default());
+        let replies = self.dump(&request).map_err(AddressError::List)?;
+        let addresses = replies
+            .iter()
+            .filter(|reply| reply.message_type == libc::RTM_NEWADDR)
+            .filter_map(|reply| Address::parse(&reply.payload))
+            .filter(|address| link.is_none_or(|link| link.index == address.link_index));
+        Ok(addresses.collect())
+    }
+
+    /// Gives an interface an address, which also makes the route to its prefix.
+    pub fn add_address(
+        &mut self,
+        link: &Link,
+        address: IpNet,
+        detection: DuplicateDetection,
+    ) -> Result<(), AddressError> {
+        check(address)?;
+        let mut message = message(link, address);
+        if address.addr().is_ipv6() && detection == DuplicateDetection::Skip {
+            message
+                .attributes
+                .push(AddressAttribute::Flags(AddressFlags::Nodad));
+        }
+        // Prefixes of 31 bits have no broadcast address (RFC 3021).
+        if let IpNet::V4(v4) = address
+            && v4.prefix_len() < 31
+        {
+            message
+                .attributes
+                .push(AddressAttribute::Broadcast(v4.broadcast()));
+        }
+        let interface = link.name.clone();
+        self.change(
+            RouteNetlinkMessage::NewAddress(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+        .map_err(|source| match source.errno() {
+            Some(Errno::EEXIST) => AddressError::Exists { interface, address },
+            Some(Errno::EACCES | Errno::EOPNOTSUPP) if address.addr().is_ipv6() => {
+                AddressError::Ipv6Off { interface, address }
+            }
+            _ => AddressError::Refused {
+                action: "add",
+                interface,
+                address,
+                source,
+            },
+        })
+    }
+
+    /// Takes an address from an interface.
+    pub fn delete_address(&mut self, link: &Link, address: IpNet) -> Result<(), AddressError> {
+        let interface = link.name.clone();
+        self.change(RouteNetlinkMessage::DelAddress(message(link, address)), 0)
+            .map_err(|source| match source.errno() {
+                Some(Errno::EADDRNOTAVAIL) => AddressError::NotFound { interface, address },
+                _ => AddressError::Refused {
+                    action: "delete",
+                    interface,
+                    address,
+                    source,
+                },
+            })
+    }
+}
+
+/// Refuses what the kernel would take although no packet ever reached it.
+fn check(address: IpNet) -> Result<(), AddressError> {
+    let ip = address.addr();
+    let unusable = |reason| Err(AddressError::Unusable { address, reason });
+    if ip.is_unspecified() {
+        return unusable("it is the unspecified address");
+    }
+    if ip.is_multicast() {
+        return unusable("it is a multicast address");
+    }
+    if address.prefix_len() == 0 {
+        return unusable("its prefix takes in every address there is; give a length of 1 or more");
+    }
+    if let IpNet::V4(v4) = address {
+        if v4.addr().is_broadcast() {
+            return unusable("it is the broadcast address");
+        }
+        if v4.prefix_len() < 31 && v4.addr() == v4.network() {
+            return unusable("it is the address of the network itself; choose a host of it");
+        }
+        if v4.prefix_len() < 31 && v4.addr() == v4.broadcast() {
+            return unusable("it is the broadcast address of its network");
+        }
+    }
+    Ok(())
+}
+
+fn message(link: &Link, address: IpNet) -> AddressMessage {
+    let mut message = AddressMessage::default();
+    message.header.family = family(address.addr());
+    message.header.prefix_len = address.prefix_len();
+    message.header.index = link.index;
+    message
+        .attributes
+        .push(AddressAttribute::Local(address.addr()));
+    message
+        .attributes
+        .push(AddressAttribute::Address(address.addr()));
+    message
+}
+
+pub(crate) fn family(address: IpAddr) -> AddressFamily {
+    match address {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
+    }
+}

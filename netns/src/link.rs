@@ -1,0 +1,331 @@
+//! Links: what network interfaces there are, and changing them.
+
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
+use nix::errno::Errno;
+use thiserror::Error;
+
+use crate::name::{NameError, shown};
+use crate::netlink::{Netlink, NetlinkError, Reply, attributes_of, text_of, u32_of};
+
+/// Six octets of an Ethernet address, in the order of the wire.
+pub type MacBytes = [u8; 6];
+
+/// Why something cannot be done with an interface.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// The name breaks the rules of names.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// There is none of this name.
+    #[error(
+        "there is no interface {name} in this network namespace; `ip link` lists those there are"
+    )]
+    NotFound {
+        /// The name, fit to be printed.
+        name: String,
+    },
+    /// There is one of this name already.
+    #[error("an interface {name} exists already{}; delete it or choose another name", .place)]
+    Exists {
+        /// The name.
+        name: String,
+        /// Where: empty, or " in the network namespace …".
+        place: String,
+    },
+    /// The device cannot have this MTU.
+    #[error(
+        "the interface {name} cannot have an MTU of {mtu_bytes} bytes; choose one from {min_bytes} to {max_bytes}"
+    )]
+    Mtu {
+        /// The interface.
+        name: String,
+        /// What was asked for.
+        mtu_bytes: u32,
+        /// The least that it can have.
+        min_bytes: u32,
+        /// The most that it can have.
+        max_bytes: u32,
+    },
+    /// The address is none that an interface may have.
+    #[error(
+        "the interface {name} cannot have the MAC address {}; choose one that is neither multicast \
+         nor all zeroes", mac_text(*.mac)
+    )]
+    Mac {
+        /// The interface.
+        name: String,
+        /// What was asked for.
+        mac: MacBytes,
+    },
+    /// The kernel has no driver for such devices.
+    #[error(
+        "cannot create the {kind} device {name}: this kernel has none; load it (`modprobe {kind}`) or use a kernel that has it"
+    )]
+    NoDriver {
+        /// The kind of device.
+        kind: String,
+        /// The interface.
+        name: String,
+    },
+    /// The kernel refused.
+    #[error("cannot {action} the interface {name}: {source}")]
+    Refused {
+        /// What was being done.
+        action: &'static str,
+        /// The interface.
+        name: String,
+        /// Why not.
+        source: NetlinkError,
+    },
+    /// The list of interfaces cannot be read.
+    #[error("cannot list the interfaces: {0}")]
+    List(#[source] NetlinkError),
+}
+
+impl LinkError {
+    pub(crate) fn refused(action: &'static str, name: &str, source: NetlinkError) -> Self {
+        match source.errno() {
+            // The interface went away since it was looked up.
+            Some(Errno::ENODEV) => Self::NotFound { name: shown(name) },
+            _ => Self::Refused {
+                action,
+                name: name.to_owned(),
+                source,
+            },
+        }
+    }
+}
+
+fn mac_text(mac: MacBytes) -> String {
+    let [a, b, c, d, e, f] = mac;
+    format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+}
+
+/// Refuses an address that no station may have (IEEE 802-2014 8.2).
+pub(crate) fn check_mac(name: &str, mac: MacBytes) -> Result<(), LinkError> {
+    if mac[0] & 1 == 1 || mac == [0; 6] {
+        return Err(LinkError::Mac {
+            name: name.to_owned(),
+            mac,
+        });
+    }
+    Ok(())
+}
+
+/// Whether an interface can carry traffic (RFC 2863, `ifOperStatus`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OperState {
+    /// The driver does not say; treat it as up if the carrier is there.
+    #[default]
+    Unknown,
+    /// A part of it is missing.
+    NotPresent,
+    /// Down.
+    Down,
+    /// What it stands on is down: the other end of a veth pair, say.
+    LowerLayerDown,
+    /// In a test mode.
+    Testing,
+    /// Waiting for something, an authentication, say.
+    Dormant,
+    /// Up.
+    Up,
+}
+
+impl From<u8> for OperState {
+    fn from(value: u8) -> Self {
+        match value {
+            1 => Self::NotPresent,
+            2 => Self::Down,
+            3 => Self::LowerLayerDown,
+            4 => Self::Testing,
+            5 => Self::Dormant,
+            6 => Self::Up,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// A network interface, as it was when it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "four of the kernel's flags, each by itself"
+)]
+pub struct Link {
+    /// Its index in its namespace. May be taken over by another device after it is gone.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// The kind of virtual device: `veth`, `bridge`, `tun`; none for `lo` and hardware.
+    pub kind: Option<String>,
+    /// The greatest payload of a frame, in bytes.
+    pub mtu_bytes: u32,
+    /// The least MTU that it takes; 0 where the kernel does not say.
+    pub min_mtu_bytes: u32,
+    /// The greatest MTU that it takes; 0 where the kernel does not say or knows no limit.
+    pub max_mtu_bytes: u32,
+    /// Its Ethernet address, if it has one of six octets.
+    pub mac: Option<MacBytes>,
+    /// The hardware type (`ARPHRD_*`): 1 for Ethernet.
+    pub hardware_type: u16,
+    /// Whether it is switched on (`IFF_UP`).
+    pub up: bool,
+    /// Whether it has a carrier (`IFF_LOWER_UP`).
+    pub lower_up: bool,
+    /// Whether neighbours are resolved on it (no `IFF_NOARP`).
+    pub arp: bool,
+    /// Whether it is a loopback.
+    pub loopback: bool,
+    /// Its operational state.
+    pub state: OperState,
+    /// The index of the other end of a veth pair, or of the device that it stands on.
+    pub peer_index: Option<u32>,
+    /// The number, in this namespace, of the namespace where that one is; none if it is this one.
+    pub peer_namespace_id: Option<i32>,
+    /// The index of the bridge or bond that it is a member of.
+    pub master: Option<u32>,
+    /// A remark of the administrator's.
+    pub alias: Option<String>,
+}
+
+// Numbers of linux/if_link.h and linux/if.h.
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
+const IFLA_MASTER: u16 = 10;
+const IFLA_OPERSTATE: u16 = 16;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_IFALIAS: u16 = 20;
+const IFLA_LINK_NETNSID: u16 = 37;
+const IFLA_MIN_MTU: u16 = 50;
+const IFLA_MAX_MTU: u16 = 51;
+const IFLA_INFO_KIND: u16 = 1;
+/// Length of `ifinfomsg`, after which the attributes come.
+const HEADER_BYTES: usize = 16;
+
+impl Link {
+    /// Takes a link message apart: `ifinfomsg` and what attributes of it are wanted.
+    pub(crate) fn parse(payload: &[u8]) -> Option<Self> {
+        let header: &[u8; HEADER_BYTES] = payload.first_chunk()?;
+        let flags = u32_of(&header[8..])?.cast_signed();
+        let has = |flag: i32| flags & flag != 0;
+        let mut link = Self {
+            hardware_type: u16::from_ne_bytes([header[2], header[3]]),
+            index: u32_of(&header[4..])?,
+            up: has(libc::IFF_UP),
+            lower_up: has(libc::IFF_LOWER_UP),
+            arp: !has(libc::IFF_NOARP),
+            loopback: has(libc::IFF_LOOPBACK),
+            ..Self::default()
+        };
+        for (kind, value) in attributes_of(&payload[HEADER_BYTES..]) {
+            link.take_attribute(kind, value);
+        }
+        Some(link)
+    }
+
+    fn take_attribute(&mut self, kind: u16, value: &[u8]) {
+        match kind {
+            IFLA_IFNAME => self.name = text_of(value),
+            IFLA_MTU => self.mtu_bytes = u32_of(value).unwrap_or_default(),
+            IFLA_MIN_MTU => self.min_mtu_bytes = u32_of(value).unwrap_or_default(),
+            IFLA_MAX_MTU => self.max_mtu_bytes = u32_of(value).unwrap_or_default(),
+            IFLA_ADDRESS => self.mac = value.try_into().ok(),
+            IFLA_LINK => self.peer_index = u32_of(value),
+            IFLA_LINK_NETNSID => self.peer_namespace_id = u32_of(value).map(u32::cast_signed),
+            IFLA_MASTER => self.master = u32_of(value),
+            IFLA_IFALIAS => self.alias = Some(text_of(value)),
+            IFLA_OPERSTATE => {
+                self.state = value.first().copied().unwrap_or_default().into();
+            }
+            IFLA_LINKINFO => {
+                self.kind = attributes_of(value)
+                    .find(|(kind, _)| *kind == IFLA_INFO_KIND)
+                    .map(|(_, value)| text_of(value));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether it is an Ethernet device: one that can be a port of a switch.
+    #[must_use]
+    pub fn is_ethernet(&self) -> bool {
+        self.hardware_type == libc::ARPHRD_ETHER && !self.loopback
+    }
+}
+
+impl Netlink {
+    /// All interfaces of the socket's namespace, by index.
+    pub fn links(&mut self) -> Result<Vec<Link>, LinkError> {
+        let request = RouteNetlinkMessage::GetLink(query());
+        let replies = self.dump(&request).map_err(LinkError::List)?;
+        let mut links: Vec<_> = replies.iter().filter_map(Reply::link).collect();
+        links.sort_unstable_by_key(|link| link.index);
+        Ok(links)
+    }
+
+    /// The interface of this name; an error if there is none.
+    pub fn link(&mut self, name: &str) -> Result<Link, LinkError> {
+        self.find_link(name)?
+            .ok_or_else(|| LinkError::NotFound { name: shown(name) })
+    }
+
+    /// The interface of this name, if there is one.
+    pub fn find_link(&mut self, name: &str) -> Result<Option<Link>, LinkError> {
+        // The kernel would refuse a longer one with ERANGE and an empty one with EINVAL.
+        if name.is_empty() || name.len() > crate::name::MAX_INTERFACE_NAME_BYTES {
+            return Ok(None);
+        }
+        let mut message = query();
+        message
+            .attributes
+            .push(LinkAttribute::IfName(name.to_owned()));
+        self.find(message, name)
+    }
+
+    /// The interface of this index, if there is one.
+    pub fn link_by_index(&mut self, index: u32) -> Result<Option<Link>, LinkError> {
+        let mut message = query();
+        message.header.index = index;
+        self.find(message, &index.to_string())
+    }
+
+    fn find(&mut self, message: LinkMessage, name: &str) -> Result<Option<Link>, LinkError> {
+        match self.get(RouteNetlinkMessage::GetLink(message)) {
+            Ok(replies) => Ok(replies.iter().find_map(Reply::link)),
+            Err(error) if error.errno() == Some(Errno::ENODEV) => Ok(None),
+            Err(error) => Err(LinkError::refused("look up", name, error)),
+        }
+    }
+
+    /// Deletes a virtual interface; of a veth pair, both ends.
+    pub fn delete_link(&mut self, link: &Link) -> Result<(), LinkError> {
+        let mut message = LinkMessage::default();
+        message.header.index = link.index;
+        self.change(RouteNetlinkMessage::DelLink(message), 0)
+            .map_err(|error| LinkError::refused("delete", &link.name, error))
+    }
+}
+
+/// A request without the statistics, which are most of an answer.
+fn query() -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message
+        .attributes
+        .push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    message
+}
+
+impl Reply {
+    fn link(&self) -> Option<Link> {
+        (self.message_type == libc::RTM_NEWLINK)
+            .then(|| Link::parse(&self.payload))
+            .flatten()
+    }
+}

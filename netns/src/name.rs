@@ -1,0 +1,276 @@
+//! The one place where names are checked.
+//!
+//! Letters, digits, `.`, `_` and `-`, not beginning with `-` (an option) or `.` (a hidden file,
+//! `..`), no longer than the kernel takes. What passes is safe as a file name, as an interface
+//! name, as an argument of a program and in a message.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// The longest interface name in bytes (`IFNAMSIZ` without its terminating zero).
+pub const MAX_INTERFACE_NAME_BYTES: usize = 15;
+/// The longest name of a namespace in bytes: it is a file name (`NAME_MAX`).
+pub const MAX_NAMESPACE_NAME_BYTES: usize = 255;
+
+/// Why a name is refused. The text shows the name escaped, and cut if it is long.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NameError {
+    /// Nothing was given.
+    #[error("the name of the {kind} is empty; give one of letters, digits, '.', '_' and '-'")]
+    Empty {
+        /// What was to be named: "namespace", say.
+        kind: &'static str,
+    },
+    /// More bytes than fit.
+    #[error("the {kind} name {shown} has {bytes} bytes; at most {max_bytes} are allowed")]
+    TooLong {
+        /// What was to be named.
+        kind: &'static str,
+        /// The name, fit to be printed.
+        shown: String,
+        /// Its length.
+        bytes: usize,
+        /// The greatest length.
+        max_bytes: usize,
+    },
+    /// A first character that would make it an option or a hidden file.
+    #[error("the {kind} name {shown} begins with {first:?}; begin it with a letter, digit or '_'")]
+    BadStart {
+        /// What was to be named.
+        kind: &'static str,
+        /// The name, fit to be printed.
+        shown: String,
+        /// The offending character.
+        first: char,
+    },
+    /// A character outside the set.
+    #[error(
+        "the {kind} name {shown} contains {character:?}; only letters, digits, '.', '_' and '-' \
+         are allowed"
+    )]
+    BadCharacter {
+        /// What was to be named.
+        kind: &'static str,
+        /// The name, fit to be printed.
+        shown: String,
+        /// The first offending character.
+        character: char,
+    },
+}
+
+/// Checks a name of any kind against the common rules.
+///
+/// `kind` appears in the error ("switch", say), and `max_bytes` is the limit of what the name is
+/// used for.
+pub fn check(kind: &'static str, text: &str, max_bytes: usize) -> Result<(), NameError> {
+    let Some(first) = text.chars().next() else {
+        return Err(NameError::Empty { kind });
+    };
+    let bytes = text.len();
+    if bytes > max_bytes {
+        let shown = shown(text);
+        return Err(NameError::TooLong {
+            kind,
+            shown,
+            bytes,
+            max_bytes,
+        });
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if let Some(character) = text.chars().find(|&c| !allowed(c)) {
+        let shown = shown(text);
+        return Err(NameError::BadCharacter {
+            kind,
+            shown,
+            character,
+        });
+    }
+    if matches!(first, '-' | '.') {
+        let shown = shown(text);
+        return Err(NameError::BadStart { kind, shown, first });
+    }
+    Ok(())
+}
+
+/// Any text from outside, quoted, escaped, and cut so that it fits into a sentence.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    const MAX_CHARS: usize = 40;
+    let mut head: String = text.chars().take(MAX_CHARS).collect();
+    if head.len() < text.len() {
+        head.push('…');
+    }
+    format!("{head:?}")
+}
+
+macro_rules! name_type {
+    ($(#[$doc:meta])* $type:ident, $kind:literal, $max:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $type(String);
+
+        impl $type {
+            /// Checks `text` and keeps it.
+            pub fn new(text: &str) -> Result<Self, NameError> {
+                check($kind, text, $max)?;
+                Ok(Self(text.to_owned()))
+            }
+
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                Self::new(text)
+            }
+        }
+
+        impl AsRef<str> for $type {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+    };
+}
+
+name_type! {
+    /// A checked name of a network namespace.
+    NamespaceName, "namespace", MAX_NAMESPACE_NAME_BYTES
+}
+name_type! {
+    /// A checked name of a network interface.
+    InterfaceName, "interface", MAX_INTERFACE_NAME_BYTES
+}
+
+impl InterfaceName {
+    /// The end of a namespace's cable that is inside it: `NS-netns`.
+    #[must_use]
+    pub fn inside(namespace: &NamespaceName) -> Self {
+        derived(namespace, "-netns")
+    }
+
+    /// The end of a namespace's cable that is at the switch: `NS-vsw`.
+    #[must_use]
+    pub fn switch_side(namespace: &NamespaceName) -> Self {
+        derived(namespace, "-vsw")
+    }
+}
+
+/// `NS` with a suffix, or, if that has over 15 bytes, the first bytes of `NS`, `_`, seven digits
+/// of its hash, and the suffix.
+///
+/// The hash is 64-bit FNV-1a over the whole name, folded to 35 bits, in base 32. It is the same on
+/// every machine and in every version: scripts and a restarted daemon find the interface again.
+fn derived(namespace: &NamespaceName, suffix: &str) -> InterfaceName {
+    let name = namespace.as_str();
+    if name.len() + suffix.len() <= MAX_INTERFACE_NAME_BYTES {
+        return InterfaceName(format!("{name}{suffix}"));
+    }
+    let digits = hash_digits(name);
+    let room = MAX_INTERFACE_NAME_BYTES - suffix.len() - digits.len() - 1;
+    // A checked name is ASCII, so that any byte is a boundary.
+    InterfaceName(format!("{}_{digits}{suffix}", &name[..room]))
+}
+
+fn hash_digits(text: &str) -> String {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let hash = text.bytes().fold(OFFSET, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(PRIME)
+    });
+    let folded = hash ^ (hash >> 35);
+    let digit = |place: u32| {
+        let [low, ..] = (folded >> (5 * place)).to_le_bytes();
+        char::from(ALPHABET[usize::from(low & 31)])
+    };
+    (0..7).map(digit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_contract_pass() {
+        for name in ["mario", "a", "A.b_c-9", "_x", "9", &"n".repeat(255)] {
+            assert_eq!(NamespaceName::new(name).unwrap().as_str(), name);
+        }
+        assert!(InterfaceName::new("exactly-15-byte").is_ok());
+    }
+
+    #[test]
+    fn bad_names_are_refused_and_shown() {
+        let long = "x".repeat(300);
+        let cases: [(&str, &str); 10] = [
+            ("", "is empty"),
+            ("-rf", "begins with '-'"),
+            (".", "begins with '.'"),
+            ("..", "begins with '.'"),
+            ("a/b", "contains '/'"),
+            ("../etc", "contains '/'"),
+            ("a b", "contains ' '"),
+            ("a\nb", "contains '\\n'"),
+            ("é", "contains 'é'"),
+            (&long, "has 300 bytes"),
+        ];
+        for (name, reason) in cases {
+            let message = NamespaceName::new(name).unwrap_err().to_string();
+            assert!(message.contains(reason), "{message}");
+            assert!(message.len() < 200, "{message}");
+            assert!(!message.contains('\n'), "{message}");
+        }
+        assert!(InterfaceName::new("sixteen-bytes-xx").is_err());
+    }
+
+    #[test]
+    fn derived_names_are_plain_when_they_fit() {
+        let name = |text| NamespaceName::new(text).unwrap();
+        assert_eq!(
+            InterfaceName::inside(&name("mario")).as_str(),
+            "mario-netns"
+        );
+        assert_eq!(
+            InterfaceName::switch_side(&name("mario")).as_str(),
+            "mario-vsw"
+        );
+        assert_eq!(
+            InterfaceName::inside(&name("ninebytes")).as_str(),
+            "ninebytes-netns"
+        );
+    }
+
+    #[test]
+    fn long_names_are_shortened_stably_and_apart() {
+        let one = NamespaceName::new("datacentre-rack1-host1").unwrap();
+        let two = NamespaceName::new("datacentre-rack1-host2").unwrap();
+        // These two are written down in users' scripts: they must never change.
+        assert_eq!(InterfaceName::switch_side(&one).as_str(), "dat_dlmojke-vsw");
+        assert_eq!(InterfaceName::inside(&one).as_str(), "d_dlmojke-netns");
+        assert_ne!(
+            InterfaceName::switch_side(&one),
+            InterfaceName::switch_side(&two)
+        );
+        for name in [
+            InterfaceName::inside(&two),
+            InterfaceName::switch_side(&two),
+        ] {
+            assert_eq!(InterfaceName::new(name.as_str()), Ok(name));
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Making and removing the named namespaces under `/run/netns`.
+//!
+//! The directory is prepared, and entries are made and removed, in the same steps as iproute2's
+//! `ip netns add` and `del` (ip/ipnetns.c), under the same lock.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::thread;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
+
+use crate::name::NamespaceName;
+use crate::namespace::{NETNS_DIR, Namespace, NamespaceError, path_of};
+
+impl Namespace {
+    /// Creates a namespace under this name, empty but for `lo`, which is down.
+    ///
+    /// Nothing is left behind if that fails. Needs `CAP_SYS_ADMIN`.
+    pub fn create(name: &str) -> Result<Self, NamespaceError> {
+        let name = NamespaceName::new(name)?;
+        prepare_directory()?;
+        let path = path_of(name.as_str());
+        // Exclusive creation is what decides between two who want the same name.
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o000)
+            .open(&path);
+        match file {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(NamespaceError::Exists {
+                    name: name.to_string(),
+                });
+            }
+            Err(error) => {
+                return Err(NamespaceError::io(
+                    format!("create {}", path.display()),
+                    &error,
+                ));
+            }
+        }
+        make_on(&path)
+            .map(|namespace| namespace.with_name(name))
+            .inspect_err(|_| {
+                let _ = umount2(&path, MntFlags::MNT_DETACH);
+                let _ = fs::remove_file(&path);
+            })
+    }
+
+    /// Creates a namespace without a name, which lives as long as a handle, process or interface
+    /// keeps it.
+    pub fn create_unnamed() -> Result<Self, NamespaceError> {
+        in_new_namespace(Self::current)
+    }
+
+    /// Removes the name.
+    ///
+    /// The namespace itself goes when the last process, handle and socket in it has gone, and its
+    /// interfaces with it, a little later. A stale entry is removed like any other.
+    pub fn delete(name: &str) -> Result<(), NamespaceError> {
+        let name = NamespaceName::new(name)?;
+        let path = path_of(name.as_str());
+        match umount2(&path, MntFlags::MNT_DETACH) {
+            // EINVAL: nothing is mounted there. The file is a stale entry.
+            Ok(()) | Err(Errno::EINVAL) => {}
+            Err(Errno::ENOENT) => {
+                return Err(NamespaceError::NotFound {
+                    name: name.to_string(),
+                });
+            }
+            Err(errno) => {
+                return Err(NamespaceError::system(
+                    format!("unmount {}", path.display()),
+                    errno,
+                ));
+            }
+        }
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(NamespaceError::NotFound {
+                    name: name.to_string(),
+                })
+            }
+            other => other
+                .map_err(|error| NamespaceError::io(format!("remove {}", path.display()), &error)),
+        }
+    }
+}
+
+/// Makes `/run/netns` a shared mount of its own.
+///
+/// So the entries that are mounted there later show up in the mount namespaces that others made
+/// meanwhile, and removing one removes it there too.
+fn prepare_directory() -> Result<(), NamespaceError> {
+    let action = |what: &str| format!("{what} {NETNS_DIR}");
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(NETNS_DIR);
+    made.map_err(|error| NamespaceError::io(action("make the directory"), &error))?;
+    let directory = File::open(NETNS_DIR)
+        .map_err(|error| NamespaceError::io(action("open the directory"), &error))?;
+    // Two who come here at once would mount the directory on itself twice.
+    let _lock = Flock::lock(directory, FlockArg::LockExclusive)
+        .map_err(|(_, errno)| NamespaceError::system(action("lock"), errno))?;
+    match share() {
+        Err(Errno::EINVAL) => {
+            let bind = MsFlags::MS_BIND | MsFlags::MS_REC;
+            mount(Some(NETNS_DIR), NETNS_DIR, Some("none"), bind, None::<&str>)
+                .map_err(|errno| NamespaceError::system(action("bind-mount"), errno))?;
+            share().map_err(|errno| NamespaceError::system(action("share the mount"), errno))
+        }
+        other => other.map_err(|errno| NamespaceError::system(action("share the mount"), errno)),
+    }
+}
+
+/// EINVAL if the directory is not a mount of its own yet.
+fn share() -> Result<(), Errno> {
+    let shared = MsFlags::MS_SHARED | MsFlags::MS_REC;
+    mount(Some(""), NETNS_DIR, Some("none"), shared, None::<&str>)
+}
+
+/// Makes a namespace and mounts it on `path`.
+fn make_on(path: &Path) -> Result<Namespace, NamespaceError> {
+    in_new_namespace(|| {
+        let own = Some("/proc/thread-self/ns/net");
+        mount(own, path, Some("none"), MsFlags::MS_BIND, None::<&str>).map_err(|errno| {
+            NamespaceError::system(format!("mount the namespace on {}", path.display()), errno)
+        })?;
+        Namespace::current()
+    })
+}
+
+/// Runs `work` in a thread that has made itself a namespace: the caller's own stays its own.
+fn in_new_namespace<F>(work: F) -> Result<Namespace, NamespaceError>
+where
+    F: FnOnce() -> Result<Namespace, NamespaceError> + Send,
+{
+    thread::scope(|scope| {
+        let worker = thread::Builder::new()
+            .spawn_scoped(scope, || {
+                unshare(CloneFlags::CLONE_NEWNET)
+                    .map_err(|errno| NamespaceError::system("make a network namespace", errno))?;
+                work()
+            })
+            .map_err(|error| NamespaceError::io("start a thread", &error))?;
+        worker
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}

@@ -1,0 +1,293 @@
+//! Network namespaces: open handles, and the named ones under `/run/netns`.
+//!
+//! A named namespace is a file under `/run/netns` with the namespace bind-mounted on it, as
+//! ip-netns(8) has it, so that each of the two programs sees what the other made.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::panic;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, setns};
+use nix::sys::stat::fstat;
+use nix::sys::statfs::{NSFS_MAGIC, fstatfs, statfs};
+use thiserror::Error;
+
+use crate::guard::Entered;
+use crate::name::{NameError, NamespaceName};
+use crate::rights::{errno_of, remedy};
+
+/// Where named namespaces are kept, by this library and by iproute2.
+pub const NETNS_DIR: &str = "/run/netns";
+
+/// Why something cannot be done with a namespace.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum NamespaceError {
+    /// The name breaks the rules of names.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// There is none of this name.
+    #[error("there is no network namespace {name}; create it with `vswitch netns add {name}`")]
+    NotFound {
+        /// Its name.
+        name: String,
+    },
+    /// There is one of this name already.
+    #[error("the network namespace {name} exists already; delete it first or use another name")]
+    Exists {
+        /// Its name.
+        name: String,
+    },
+    /// The file is there, but no namespace is mounted on it.
+    #[error(
+        "the network namespace {name} is stale: {path} has no namespace mounted on it (a crash, \
+         or another mount namespace); remove it with `vswitch netns del {name}`"
+    )]
+    Stale {
+        /// Its name.
+        name: String,
+        /// Its file.
+        path: PathBuf,
+    },
+    /// The path leads to something else.
+    #[error("{path} is not a network namespace")]
+    NotANamespace {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The system refused.
+    #[error("cannot {action}: {errno}{}", remedy(*.errno, "CAP_SYS_ADMIN"))]
+    System {
+        /// What was being done, with the path or name.
+        action: String,
+        /// Why not.
+        errno: Errno,
+    },
+}
+
+impl NamespaceError {
+    pub(crate) fn system(action: impl Into<String>, errno: Errno) -> Self {
+        Self::System {
+            action: action.into(),
+            errno,
+        }
+    }
+
+    pub(crate) fn io(action: impl Into<String>, error: &io::Error) -> Self {
+        Self::system(action, errno_of(error))
+    }
+}
+
+/// An open handle on a network namespace, which keeps the namespace alive.
+///
+/// Two handles are equal if they are of the same namespace, whatever their names.
+#[derive(Debug)]
+pub struct Namespace {
+    fd: OwnedFd,
+    device: u64,
+    inode: u64,
+    name: Option<NamespaceName>,
+}
+
+impl PartialEq for Namespace {
+    fn eq(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+}
+
+impl Eq for Namespace {}
+
+impl AsFd for Namespace {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl From<Namespace> for OwnedFd {
+    fn from(namespace: Namespace) -> Self {
+        namespace.fd
+    }
+}
+
+impl Namespace {
+    /// The calling thread's namespace.
+    pub fn current() -> Result<Self, NamespaceError> {
+        Self::open_path("/proc/thread-self/ns/net")
+    }
+
+    /// The namespace of a running process.
+    pub fn of_process(pid: u32) -> Result<Self, NamespaceError> {
+        Self::open_path(format!("/proc/{pid}/ns/net"))
+    }
+
+    /// The namespace of this name under `/run/netns`.
+    pub fn open(name: &str) -> Result<Self, NamespaceError> {
+        let name = NamespaceName::new(name)?;
+        let path = path_of(name.as_str());
+        match Self::open_path(&path) {
+            Ok(namespace) => Ok(Self {
+                name: Some(name),
+                ..namespace
+            }),
+            Err(NamespaceError::NotANamespace { path }) => Err(NamespaceError::Stale {
+                name: name.to_string(),
+                path,
+            }),
+            Err(NamespaceError::System {
+                errno: Errno::ENOENT,
+                ..
+            }) => Err(NamespaceError::NotFound {
+                name: name.to_string(),
+            }),
+            // A file without a mount has no permissions at all: only root may open it.
+            Err(NamespaceError::System {
+                errno: Errno::EACCES,
+                ..
+            }) if path.exists() => Err(NamespaceError::Stale {
+                name: name.to_string(),
+                path,
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The namespace that a file is, or that is mounted on it.
+    pub fn open_path(path: impl AsRef<Path>) -> Result<Self, NamespaceError> {
+        let path = path.as_ref();
+        let action = || format!("open {}", path.display());
+        let file = File::open(path).map_err(|error| NamespaceError::io(action(), &error))?;
+        let is_namespace =
+            is_namespace(&file).map_err(|errno| NamespaceError::system(action(), errno))?;
+        if !is_namespace {
+            return Err(NamespaceError::NotANamespace {
+                path: path.to_owned(),
+            });
+        }
+        Self::from_fd(file.into())
+    }
+
+    /// Takes a descriptor that is known to be of a namespace.
+    pub(crate) fn from_fd(fd: OwnedFd) -> Result<Self, NamespaceError> {
+        let status =
+            fstat(&fd).map_err(|errno| NamespaceError::system("look at a namespace", errno))?;
+        Ok(Self {
+            fd,
+            device: status.st_dev,
+            inode: status.st_ino,
+            name: None,
+        })
+    }
+
+    /// Its name, if it was opened or created by name.
+    #[must_use]
+    pub fn name(&self) -> Option<&NamespaceName> {
+        self.name.as_ref()
+    }
+
+    /// Its inode number: what `readlink /proc/PID/ns/net` shows in brackets.
+    #[must_use]
+    pub fn inode(&self) -> u64 {
+        self.inode
+    }
+
+    /// What to call it in a message.
+    fn described(&self) -> String {
+        match &self.name {
+            Some(name) => format!("the network namespace {name}"),
+            None => format!("the network namespace net:[{}]", self.inode),
+        }
+    }
+
+    pub(crate) fn with_name(self, name: NamespaceName) -> Self {
+        Self {
+            name: Some(name),
+            ..self
+        }
+    }
+
+    /// Moves the calling thread into the namespace and leaves it there.
+    ///
+    /// For a thread or a process that has nothing to do elsewhere. Otherwise see
+    /// [`Namespace::enter`] and [`Namespace::run`].
+    pub fn enter_for_good(&self) -> Result<(), NamespaceError> {
+        setns(&self.fd, CloneFlags::CLONE_NEWNET)
+            .map_err(|errno| NamespaceError::system(format!("enter {}", self.described()), errno))
+    }
+
+    /// Moves the calling thread into the namespace until the guard is dropped.
+    pub fn enter(&self) -> Result<Entered, NamespaceError> {
+        Entered::enter(self)
+    }
+
+    /// Runs a closure inside the namespace, in a thread of its own, and gives what it returns.
+    ///
+    /// The calling thread stays where it is. A panic of the closure goes on in the caller.
+    pub fn run<T, F>(&self, work: F) -> Result<T, NamespaceError>
+    where
+        T: Send,
+        F: FnOnce() -> T + Send,
+    {
+        thread::scope(|scope| {
+            let worker = thread::Builder::new()
+                .spawn_scoped(scope, || {
+                    self.enter_for_good()?;
+                    Ok(work())
+                })
+                .map_err(|error| NamespaceError::io("start a thread", &error))?;
+            worker
+                .join()
+                .unwrap_or_else(|panic| panic::resume_unwind(panic))
+        })
+    }
+
+    /// Whether there is an entry of this name, stale or not.
+    #[must_use]
+    pub fn exists(name: &str) -> bool {
+        NamespaceName::new(name).is_ok() && fs::symlink_metadata(path_of(name)).is_ok()
+    }
+
+    /// The entries under `/run/netns`, by name. None if there is no such directory.
+    pub fn list() -> Result<Vec<NamespaceEntry>, NamespaceError> {
+        let failed = |error| NamespaceError::io(format!("list {NETNS_DIR}"), &error);
+        let entries = match fs::read_dir(NETNS_DIR) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(failed)?,
+        };
+        let mut list = Vec::new();
+        for entry in entries {
+            let file_name = entry.map_err(failed)?.file_name();
+            let name = file_name.to_string_lossy().into_owned();
+            let stale = is_stale(&Path::new(NETNS_DIR).join(&file_name));
+            list.push(NamespaceEntry { name, stale });
+        }
+        list.sort_unstable();
+        Ok(list)
+    }
+}
+
+/// An entry under `/run/netns`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct NamespaceEntry {
+    /// The file's name. Others may have made it, so it need not keep our rules of names.
+    pub name: String,
+    /// Whether there is a file but no namespace: what a crash leaves.
+    pub stale: bool,
+}
+
+pub(crate) fn path_of(name: &str) -> PathBuf {
+    Path::new(NETNS_DIR).join(name)
+}
+
+fn is_namespace(file: &File) -> Result<bool, Errno> {
+    Ok(fstatfs(file)?.filesystem_type() == NSFS_MAGIC)
+}
+
+/// Whether there is no namespace on a file; told without opening it.
+fn is_stale(path: &Path) -> bool {
+    statfs(path).is_ok_and(|fs| fs.filesystem_type() != NSFS_MAGIC)
+}

@@ -1,0 +1,25 @@
+//! What to tell somebody whom the kernel refuses.
+
+use nix::errno::Errno;
+
+/// The remedy for an error number, to be put after the error itself; empty where there is none.
+///
+/// `capability` is the one that the operation needs.
+pub(crate) fn remedy(errno: Errno, capability: &str) -> String {
+    match errno {
+        Errno::EPERM | Errno::EACCES => format!(
+            "; {capability} is missing: run as root, or as an ordinary user inside a user \
+             namespace (`unshare -Urnm`)"
+        ),
+        Errno::EMFILE | Errno::ENFILE => "; raise the limit of open files (`ulimit -n`)".to_owned(),
+        Errno::ENOSPC => "; the limit of namespaces is reached: raise user.max_net_namespaces or \
+             user.max_mnt_namespaces"
+            .to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// The error number of an I/O error that came from the system.
+pub(crate) fn errno_of(error: &std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+}

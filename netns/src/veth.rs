@@ -1,0 +1,148 @@
+//! Pairs of virtual Ethernet devices: the cables (veth(4)).
+
+use std::os::fd::{AsFd, AsRawFd};
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkInfo, LinkMessage,
+};
+use nix::errno::Errno;
+
+use crate::change::place;
+use crate::link::{Link, LinkError, MacBytes, check_mac};
+use crate::name::InterfaceName;
+use crate::namespace::Namespace;
+use crate::netlink::{Netlink, NetlinkError};
+
+/// The least MTU of a veth device in bytes (`ETH_MIN_MTU`).
+pub const MIN_MTU_BYTES: u32 = 68;
+/// The greatest MTU of a veth device in bytes (`ETH_MAX_MTU`).
+pub const MAX_MTU_BYTES: u32 = 65_535;
+
+/// One end of a pair that is to be made.
+#[derive(Clone, Debug)]
+#[must_use = "an end does nothing until a pair is made with `Netlink::create_veth`"]
+pub struct VethEnd {
+    name: InterfaceName,
+    mac: Option<MacBytes>,
+    mtu_bytes: Option<u32>,
+}
+
+impl VethEnd {
+    /// An end of this name, with a random MAC address and an MTU of 1500, down.
+    pub fn new(name: InterfaceName) -> Self {
+        Self {
+            name,
+            mac: None,
+            mtu_bytes: None,
+        }
+    }
+
+    /// Gives it this Ethernet address.
+    pub fn mac(self, mac: MacBytes) -> Self {
+        Self {
+            mac: Some(mac),
+            ..self
+        }
+    }
+
+    /// Gives it this MTU in bytes.
+    pub fn mtu_bytes(self, mtu_bytes: u32) -> Self {
+        Self {
+            mtu_bytes: Some(mtu_bytes),
+            ..self
+        }
+    }
+
+    fn check(&self) -> Result<(), LinkError> {
+        if let Some(mac) = self.mac {
+            check_mac(self.name.as_str(), mac)?;
+        }
+        match self.mtu_bytes {
+            Some(mtu_bytes) if !(MIN_MTU_BYTES..=MAX_MTU_BYTES).contains(&mtu_bytes) => {
+                Err(LinkError::Mtu {
+                    name: self.name.to_string(),
+                    mtu_bytes,
+                    min_bytes: MIN_MTU_BYTES,
+                    max_bytes: MAX_MTU_BYTES,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn message(&self) -> LinkMessage {
+        let mut message = LinkMessage::default();
+        message
+            .attributes
+            .push(LinkAttribute::IfName(self.name.to_string()));
+        message
+            .attributes
+            .extend(self.mtu_bytes.map(LinkAttribute::Mtu));
+        message
+            .attributes
+            .extend(self.mac.map(|mac| LinkAttribute::Address(mac.to_vec())));
+        message
+    }
+}
+
+impl Netlink {
+    /// Makes a veth pair with one request, and gives its near end.
+    ///
+    /// The near end is in the socket's namespace, the far one in `far_namespace`, or in the same
+    /// if there is none. Both are down: the kernel refuses to switch on an end whose other one is
+    /// not there yet (ENOTCONN of `veth_open`). Nothing is made if anything is refused. Deleting either end, or the
+    /// namespace of either, deletes both.
+    pub fn create_veth(
+        &mut self,
+        near: &VethEnd,
+        far: &VethEnd,
+        far_namespace: Option<&Namespace>,
+    ) -> Result<Link, LinkError> {
+        near.check()?;
+        far.check()?;
+        let mut peer = far.message();
+        let fd = far_namespace.map(|namespace| namespace.as_fd().as_raw_fd());
+        peer.attributes.extend(fd.map(LinkAttribute::NetNsFd));
+        let mut message = near.message();
+        message.attributes.push(LinkAttribute::LinkInfo(vec![
+            LinkInfo::Kind(InfoKind::Veth),
+            LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
+        ]));
+        self.change(
+            RouteNetlinkMessage::NewLink(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+        .map_err(|error| self.explain(error, near, far, far_namespace))?;
+        self.link(near.name.as_str())
+    }
+
+    fn explain(
+        &mut self,
+        error: NetlinkError,
+        near: &VethEnd,
+        far: &VethEnd,
+        far_namespace: Option<&Namespace>,
+    ) -> LinkError {
+        let name = near.name.to_string();
+        match error.errno() {
+            Some(Errno::EOPNOTSUPP) => LinkError::NoDriver {
+                kind: "veth".to_owned(),
+                name,
+            },
+            // The kernel does not say which of the two it was.
+            Some(Errno::EEXIST) => match self.find_link(&name) {
+                Ok(Some(_)) => LinkError::Exists {
+                    name,
+                    place: String::new(),
+                },
+                _ => LinkError::Exists {
+                    name: far.name.to_string(),
+                    place: far_namespace.map_or(String::new(), place),
+                },
+            },
+            _ => LinkError::refused("create", &name, error),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! A test in namespaces of its own.
+
+use std::any::Any;
+use std::fs;
+use std::thread;
+
+use libtest_mimic::{Failed, Trial};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+
+use super::sys;
+
+/// A test that runs in a thread of its own, with a network and a mount namespace of its own.
+///
+/// `lo` is up, `/run` is an empty tmpfs (so `/run/netns` and `/run/vswitch` belong to this test
+/// alone). Threads spawned and children started inside inherit all that. So tests run side by
+/// side, under the same names, and leave nothing. A panic fails the test with its message.
+pub(crate) fn isolated(name: &str, test: impl FnOnce() + Send + 'static) -> Trial {
+    let thread_name = name.to_owned();
+    Trial::test(name, move || {
+        thread::Builder::new()
+            .name(thread_name)
+            .spawn(move || {
+                enter_fresh_namespaces();
+                test();
+            })?
+            .join()
+            .map_err(|panic| Failed::from(panic_message(panic.as_ref())))
+    })
+}
+
+fn enter_fresh_namespaces() {
+    // CLONE_NEWNS takes CLONE_FS with it: the mounts of the other threads stay as they are.
+    unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)
+        .expect("a network and a mount namespace for the test");
+    mount(
+        Some("tmpfs"),
+        "/run",
+        Some("tmpfs"),
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+        Some("mode=0755"),
+    )
+    .expect("an empty /run for the test");
+    fs::create_dir("/run/netns").expect("/run/netns");
+    sys::set_up("lo").expect("lo up");
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "the test panicked without a message".to_owned())
+}

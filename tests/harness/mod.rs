@@ -1,0 +1,31 @@
+//! What every integration test stands on: namespaces of its own, frames, transfers, pings.
+
+pub(crate) mod icmp;
+pub(crate) mod isolation;
+pub(crate) mod packet;
+pub(crate) mod program;
+pub(crate) mod selftest;
+pub(crate) mod stage;
+pub(crate) mod sys;
+pub(crate) mod transfer;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub(crate) use isolation::isolated;
+
+/// How long anything may take before a test gives it up. Only a bound on failure: the machine
+/// may be slow and shared, and no test measures time.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `condition` holds, and says whether it did before `deadline` had passed.
+pub(crate) fn wait_until(deadline: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + deadline;
+    while !condition() {
+        if Instant::now() >= end {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    true
+}

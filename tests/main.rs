@@ -1,0 +1,42 @@
+//! Integration tests on real network namespaces.
+//!
+//! One binary holds them all, because a process has to enter its user, mount, network and PID
+//! namespaces before its first thread exists: that takes a `main` of our own, which the standard
+//! test runner does not allow. `libtest-mimic` runs the tests with the usual arguments
+//! (`cargo test --test integration -- NAME`).
+//!
+//! A module `tests/<area>/mod.rs` for each area offers `pub(crate) fn tests() -> Vec<Trial>`,
+//! built of [`harness::isolated`].
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that unwraps an error fails with it, which is what is wanted"
+)]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "what tests cast are constants and sizes that fit"
+)]
+
+mod harness;
+mod netns;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+fn all_tests() -> Vec<Trial> {
+    let mut tests = Vec::new();
+    tests.extend(harness::selftest::tests());
+    tests.extend(netns::tests());
+    tests
+}
+
+fn main() -> ExitCode {
+    harness::stage::run(|rights| {
+        let arguments = Arguments::from_args();
+        let tests = all_tests()
+            .into_iter()
+            .map(|test| test.with_ignored_flag(rights.is_err()))
+            .collect();
+        libtest_mimic::run(&arguments, tests).exit_code()
+    })
+}
