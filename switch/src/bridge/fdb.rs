@@ -94,7 +94,10 @@ impl Fdb {
         self.max_stations = max_stations;
         while self.slab.len() > max_stations && self.evict_for(None) {}
         self.settle();
-        self.slab.reserve(max_stations);
+        // Static entries may be more than the bound.
+        let room = max_stations.max(self.slab.len());
+        self.slab.reserve(room);
+        self.table.resize(room);
     }
 
     /// Tells the time. To be called before the frames that arrived by then.

@@ -21,6 +21,14 @@ impl Key {
         Self(Self::VALID | u64::from(vlan.get()) << 48 | mac.to_u64())
     }
 
+    /// The key of which these are the [`Key::bits`]; `None` for zero.
+    pub(super) const fn from_bits(bits: u64) -> Option<Self> {
+        match NonZeroU64::new(bits) {
+            Some(bits) => Some(Self(bits)),
+            None => None,
+        }
+    }
+
     /// The VLAN.
     pub(super) const fn vlan(self) -> VlanId {
         VlanId::from_tci((self.bits() >> 48) as u16)

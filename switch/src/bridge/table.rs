@@ -90,6 +90,22 @@ impl Table {
         }
     }
 
+    /// Makes room for `max` keys, or gives back memory. Moves every key if that changes anything.
+    pub(super) fn resize(&mut self, max: usize) {
+        let mut resized = Self::new(self.hasher, max);
+        if resized.lines.len() == self.lines.len() {
+            return;
+        }
+        for line in &self.lines {
+            for (key, value) in line.keys.into_iter().zip(line.values) {
+                if let Some(key) = Key::from_bits(key) {
+                    resized.insert(resized.home(key), key, Value::from_bits(value));
+                }
+            }
+        }
+        *self = resized;
+    }
+
     /// Where `key` belongs; the other methods want it with the key.
     #[inline]
     pub(super) fn home(&self, key: Key) -> Home {
@@ -177,5 +193,87 @@ impl Table {
             }
         }
         self.lines[found].put(way, 0, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::bridge::PortId;
+    use crate::wire::{MacAddr, VlanId};
+
+    fn key(number: u64) -> Key {
+        Key::new(VlanId::NONE, MacAddr::from_u64(0x0200_0000_0000 + number))
+    }
+
+    fn value(slot: u32) -> Value {
+        Value::dynamic(PortId(4095), u16::MAX, slot)
+    }
+
+    /// Puts all keys into one line's path, which they overflow.
+    fn crowded(count: u32) -> Table {
+        let mut table = Table::new(KeyHasher::seeded(1), 1024);
+        for number in 0..count {
+            table.insert(Home(510), key(number.into()), value(number));
+        }
+        table
+    }
+
+    #[test]
+    fn keys_that_crowd_are_found_and_leave_no_trace() {
+        // Removed first to last and last to first; the path wraps round the end of the table.
+        for reverse in [false, true] {
+            let mut table = crowded(300);
+            let mut left: Vec<u32> = (0..300).collect();
+            while !left.is_empty() {
+                let gone = if reverse { left.len() - 1 } else { 0 };
+                table.remove(Home(510), key(left.remove(gone).into()));
+                for number in 0..300 {
+                    let found = table.find(Home(510), key(number.into()));
+                    assert_eq!(found.is_some(), left.contains(&number), "{number}");
+                    assert!(found.is_none_or(|found| found == value(number)));
+                }
+            }
+            let overflowed = table.lines.iter().filter(|line| line.has_overflowed());
+            let saturated = table.lines.iter().filter(|line| line.is_saturated());
+            assert_eq!(
+                overflowed.count(),
+                saturated.count(),
+                "only what could not be counted"
+            );
+        }
+        let mut table = crowded(200);
+        (0..200).for_each(|number| table.remove(Home(510), key(number)));
+        assert!(!table.lines.iter().any(Line::has_overflowed));
+    }
+
+    #[test]
+    fn a_replaced_value_keeps_the_count_of_its_line() {
+        let mut table = crowded(5);
+        for number in 0..5 {
+            table.set(Home(510), key(number), value(7));
+        }
+        for number in 0..5 {
+            assert_eq!(table.find(Home(510), key(number)), Some(value(7)));
+        }
+    }
+
+    #[test]
+    fn a_full_table_holds_what_it_was_made_for_and_moves_to_any_size() {
+        let mut table = Table::new(KeyHasher::seeded(3), 100);
+        let mut expected = HashMap::new();
+        for number in 0..100 {
+            table.insert(table.home(key(number)), key(number), value(1));
+            expected.insert(number, value(1));
+        }
+        for max in [100, 5000, 101, 100] {
+            table.resize(max);
+            for number in 0..200 {
+                let found = table.find(table.home(key(number)), key(number));
+                assert_eq!(found, expected.get(&number).copied());
+            }
+        }
     }
 }
