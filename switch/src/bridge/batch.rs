@@ -1,9 +1,9 @@
 //! A whole batch at once: check, learn, look up, verdict, output queues.
 
 use super::egress::OutputQueues;
+use super::fdb::Home;
 use super::ingress::{self, Admitted};
 use super::key::Key;
-use super::table::Home;
 use super::{Bridge, DropReason, PortId, Verdict};
 use crate::port::{BATCH, Drops, Frame};
 use crate::time::Timestamp;

@@ -8,16 +8,10 @@ mod config;
 mod egress;
 mod event;
 mod fdb;
-mod hash;
-mod holders;
 mod ingress;
 mod key;
 mod ports;
-mod slab;
 mod station;
-mod table;
-mod tick;
-mod value;
 mod verdict;
 
 use std::fmt;
@@ -30,11 +24,9 @@ pub use station::{Cursor, StaticError, Station};
 pub use verdict::{DropReason, Verdict};
 
 use batch::Probes;
-use fdb::Fdb;
-use hash::KeyHasher;
+use fdb::{Fdb, Home, KeyHasher};
 use key::Key;
 use ports::Ports;
-use table::Home;
 
 use crate::time::Timestamp;
 use crate::wire::{MacAddr, VlanId};

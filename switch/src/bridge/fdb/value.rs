@@ -1,6 +1,6 @@
 //! What the table stores for a key, in one word.
 
-use super::PortId;
+use crate::bridge::PortId;
 
 /// Port, tick of the last refresh, place in the slab, and whether the entry is static.
 ///

@@ -3,8 +3,8 @@
 use std::hint::black_box;
 
 use super::hash::KeyHasher;
-use super::key::Key;
 use super::value::Value;
+use crate::bridge::key::Key;
 
 /// Keys per line.
 const WAYS: usize = 4;
@@ -54,11 +54,11 @@ impl Line {
 
 /// The line where a key belongs.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Home(u32);
+pub(in crate::bridge) struct Home(u32);
 
 impl Home {
     /// The first line.
-    pub(super) const FIRST: Self = Self(0);
+    pub(in crate::bridge) const FIRST: Self = Self(0);
 }
 
 /// A map from [`Key`] to [`Value`].

@@ -12,11 +12,11 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use super::key::Key;
+use crate::bridge::key::Key;
 
 /// A hash function, picked at random when the table was made.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct KeyHasher {
+pub(in crate::bridge) struct KeyHasher {
     factor: u128,
     addend: u128,
 }
@@ -24,13 +24,13 @@ pub(super) struct KeyHasher {
 impl KeyHasher {
     /// A hash function that nobody can foretell: seeded from the operating system's randomness,
     /// as the standard library's maps are.
-    pub(super) fn random() -> Self {
+    pub(in crate::bridge) fn random() -> Self {
         let state = RandomState::new();
         Self::from_words(|index| state.hash_one(index))
     }
 
     /// The hash function of `seed`, always the same, for simulations and benchmarks.
-    pub(super) fn seeded(seed: u64) -> Self {
+    pub(in crate::bridge) fn seeded(seed: u64) -> Self {
         // SplitMix64 (Steele, Lea, Flood 2014), whose outputs for different `index` are unrelated.
         Self::from_words(|index| {
             let mut z = seed.wrapping_add((index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
