@@ -1,6 +1,8 @@
 //! The bridge against a naive model of it: the same happens to both, and after each step they
 //! must agree on the verdict, the table, the ages and the events.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod model;
 mod pair;
 mod regressions;

@@ -40,7 +40,9 @@ impl Model {
     }
 
     pub(crate) fn add_port(&mut self) -> u16 {
-        let free = (1..).find(|port| !self.ports.contains_key(port)).unwrap();
+        let free = (1..=u16::MAX)
+            .find(|port| !self.ports.contains_key(port))
+            .unwrap();
         self.ports.insert(free, true);
         free
     }

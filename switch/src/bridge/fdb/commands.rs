@@ -93,7 +93,7 @@ impl Fdb {
         }
     }
 
-    /// Lists stations from `from` on; see [`super::Bridge::stations`].
+    /// Lists stations from `from` on; see [`crate::bridge::Bridge::stations`].
     pub(in crate::bridge) fn stations(
         &self,
         now: Timestamp,
