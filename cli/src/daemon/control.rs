@@ -58,6 +58,7 @@ pub(crate) struct Session {
 
 const SIGNALS: usize = 0;
 const SWITCH_END: usize = 1;
+const LINKS: usize = 2;
 
 impl Service for Control {
     type Session = Session;
@@ -93,7 +94,11 @@ impl Service for Control {
     }
 
     fn sources(&self) -> Vec<RawFd> {
-        vec![self.signals.fd(), self.switch_end.as_raw_fd()]
+        vec![
+            self.signals.fd(),
+            self.switch_end.as_raw_fd(),
+            self.lab.news_fd(),
+        ]
     }
 
     fn source_ready(&mut self, index: usize) {
@@ -104,6 +109,7 @@ impl Service for Control {
                     self.ending.get_or_insert(Ending::Asked);
                 }
             }
+            LINKS => self.lab.read_news(),
             SWITCH_END => self.ending = Some(Ending::SwitchFailed),
             _ => {}
         }
