@@ -17,10 +17,10 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated("cli_detached_switch_is_ready_and_logs", detached),
         isolated("cli_switch_leaves_nothing_but_namespaces", leaves_nothing),
         isolated("cli_foreground_switch_ends_at_sigterm", || {
-            ends_at(Signal::SIGTERM)
+            ends_at(Signal::SIGTERM);
         }),
         isolated("cli_foreground_switch_ends_at_sigint", || {
-            ends_at(Signal::SIGINT)
+            ends_at(Signal::SIGINT);
         }),
         isolated(
             "cli_detached_switch_ends_at_sigterm",

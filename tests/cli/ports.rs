@@ -135,11 +135,13 @@ fn mac_table() {
     assert!(statics().is_empty());
 }
 
+/// More than two pages of the protocol.
+const STATIONS: u32 = 10_000;
+
 fn many_pages() {
     let _switch = Switch::start("s");
     ok("attach mario");
     let namespace = Namespace::open("mario").unwrap();
-    const STATIONS: u32 = 10_000;
     namespace
         .run(|| {
             let endpoint = crate::harness::packet::Endpoint::open("mario-netns").unwrap();
