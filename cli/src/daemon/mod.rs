@@ -11,6 +11,7 @@ mod control;
 mod detach;
 mod fdb;
 mod lab;
+mod limits;
 mod lock;
 mod logging;
 mod server;
@@ -119,6 +120,7 @@ fn serve(runtime: &RuntimeDir, config: &Config, ready: &mut bool) -> Result<(), 
         None
     };
     logging::start();
+    limits::raise();
     if lock.recovered() {
         log::warn!(
             "recovered the directory of a switch '{}' that was killed",
