@@ -16,6 +16,7 @@
     reason = "what tests cast are constants and sizes that fit"
 )]
 
+mod cli;
 mod harness;
 mod netns;
 mod ports;
@@ -27,6 +28,7 @@ use libtest_mimic::{Arguments, Trial};
 fn all_tests() -> Vec<Trial> {
     let mut tests = Vec::new();
     tests.extend(harness::selftest::tests());
+    tests.extend(cli::tests());
     tests.extend(netns::tests());
     tests.extend(ports::tests());
     tests

@@ -208,7 +208,7 @@ impl Lab {
 /// Waits until the kernel has taken note of the carrier, before which IPv6 does nothing.
 ///
 /// It does so at once, but where both ends happen to have the same index in their namespaces: then
-/// it takes up to a second (net/core/link_watch.c, `linkwatch_urgent_event`), unless it is asked
+/// it takes up to a second (`linkwatch_urgent_event` in Linux), unless it is asked
 /// about the link (`linkwatch_sync_dev` in `rtnl_getlink`, since Linux 6.9).
 fn await_carrier(inner: &mut Netlink, link: Link) -> Result<Link, LabError> {
     let mut link = link;

@@ -149,7 +149,8 @@ impl LabError {
                 PacketError::InUse { .. }
                 | PacketError::Loopback { .. }
                 | PacketError::NotEthernet { .. },
-            ) => ErrorCode::Conflict,
+            )
+            | Self::Control(ControlError::Static(_)) => ErrorCode::Conflict,
             Self::NotAttached { .. }
             | Self::NoPort { .. }
             | Self::Namespace(NamespaceError::NotFound { .. })
@@ -157,7 +158,6 @@ impl LabError {
             | Self::Packet(PacketError::NoSuchInterface { .. })
             | Self::Control(ControlError::NoSuchPort(_)) => ErrorCode::NotFound,
             Self::Control(ControlError::Stopped) => ErrorCode::Internal,
-            Self::Control(ControlError::Static(_)) => ErrorCode::Conflict,
             Self::Namespace(_)
             | Self::Link(_)
             | Self::Address(_)
