@@ -18,6 +18,7 @@
 
 mod harness;
 mod netns;
+mod switching;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,7 @@ fn all_tests() -> Vec<Trial> {
     let mut tests = Vec::new();
     tests.extend(harness::selftest::tests());
     tests.extend(netns::tests());
+    tests.extend(switching::tests());
     tests
 }
 
