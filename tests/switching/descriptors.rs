@@ -19,12 +19,17 @@ pub(super) fn tests() -> Vec<Trial> {
     )]
 }
 
-/// The descriptors of this thread's table, and what they are of.
+/// Of what kinds the descriptors of this thread's table are.
 fn descriptors() -> Vec<String> {
     let entries = fs::read_dir("/proc/thread-self/fd").unwrap();
     let targets = entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
     let mut names: Vec<_> = targets
         .map(|target| target.display().to_string())
+        // Without the number of the very socket or namespace.
+        .map(|name| {
+            name.split_once(":[")
+                .map_or(name.clone(), |(kind, _)| kind.to_owned())
+        })
         // The directory that is being read.
         .filter(|name| !name.ends_with("/fd"))
         .collect();
@@ -40,7 +45,7 @@ fn no_descriptors_behind() {
     let wire = last.endpoint();
     let handle = lab.handle();
     let before = descriptors();
-    assert!(before.iter().any(|name| name.starts_with("socket:")));
+    assert!(before.iter().any(|name| name == "socket"));
     for round in 0..ROUNDS {
         drop(handle.remove_port(&last.port_name()).unwrap());
         let (port, cable) = memory::pair("memory", MemoryOptions::default()).unwrap();

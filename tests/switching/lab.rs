@@ -8,7 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
 use vswitch_netns::{
-    DuplicateDetection, InterfaceName, Link, LinkChange, LinkLocal, Namespace, Netlink, VethEnd,
+    DuplicateDetection, InterfaceName, Link, LinkChange, LinkLocal, Namespace, Netlink, OperState,
+    VethEnd,
 };
 use vswitch_switch::datapath::PortInfo;
 use vswitch_switch::port::{Counters, PacketPort};
@@ -89,6 +90,8 @@ impl Host {
         if plan.addressed {
             host.give_addresses(&mut inside, &far);
         }
+        wait_for_carrier(&mut inside, INSIDE);
+        wait_for_carrier(netlink, &port_name);
         host
     }
 
@@ -141,6 +144,16 @@ impl Host {
         let outcome = self.run(|| icmp::ping(to, None, payload_bytes, PATIENCE));
         outcome.unwrap_or_else(|error| panic!("host {} pings {to}: {error}", self.number));
     }
+}
+
+/// Waits until an interface can send.
+///
+/// An end whose other one came up after it begins to send only when the kernel's link watch has
+/// come round to it, up to a second later; what is sent before is lost, and nobody is told
+/// (`noop_enqueue`, `linkwatch_do_dev`).
+pub(super) fn wait_for_carrier(netlink: &mut Netlink, interface: &str) {
+    let is_up = || netlink.link(interface).unwrap().state == OperState::Up;
+    assert!(wait_until(PATIENCE, is_up), "{interface} has no carrier");
 }
 
 /// The address of a station, which need not be a host.
@@ -222,7 +235,15 @@ impl Lab {
     /// Waits until something holds of the switch.
     pub(super) fn wait_for(&self, what: &str, condition: impl FnMut() -> bool) {
         let holds = wait_until(PATIENCE, condition);
-        assert!(holds, "{what}: {:#?}", self.handle().ports());
+        if !holds {
+            let ports = self.handle().ports().unwrap();
+            let lines = ports.iter().map(|port| {
+                let Counters { rx, tx, drops } = port.counters;
+                let drops: Vec<_> = drops.iter().collect();
+                format!("{} {:?}: {rx:?} {tx:?} {drops:?}\n", port.name, port.link)
+            });
+            panic!("{what}? {}", lines.collect::<String>());
+        }
     }
 
     /// Stops the switch, whose thread must have come to a good end.

@@ -4,7 +4,7 @@ use libtest_mimic::Trial;
 use vswitch_netns::Netlink;
 use vswitch_switch::port::LinkState;
 
-use super::lab::{Host, INSIDE, Lab, Plan};
+use super::lab::{Host, INSIDE, Lab, Plan, wait_for_carrier};
 use crate::harness::isolated;
 
 pub(super) fn tests() -> Vec<Trial> {
@@ -111,6 +111,9 @@ fn port_goes_down_and_up() {
         assert_eq!(lab.whereabouts(gone), [""; 0], "its stations are forgotten");
         lab.hosts[0].ping(lab.hosts[1].v4(), 56);
         lab.netlink.set_up(&link).unwrap();
+        wait_for_carrier(&mut lab.netlink, &name);
+        let mut inside = Netlink::open_in(&lab.hosts[2].namespace).unwrap();
+        wait_for_carrier(&mut inside, INSIDE);
         // Whoever speaks first: this time one of the others.
         lab.hosts[0].ping(lab.hosts[2].v4(), 56);
         lab.wait_for("the port is up", || lab.port(&name).link == LinkState::Up);
@@ -120,7 +123,7 @@ fn port_goes_down_and_up() {
 }
 
 fn host_goes_down_and_up() {
-    let lab = acquainted(3);
+    let mut lab = acquainted(3);
     let host = &lab.hosts[2];
     let mut inside = Netlink::open_in(&host.namespace).unwrap();
     for _ in 0..5 {
@@ -128,6 +131,8 @@ fn host_goes_down_and_up() {
         inside.set_down(&link).unwrap();
         lab.hosts[0].ping(lab.hosts[1].v4(), 56);
         inside.set_up(&link).unwrap();
+        wait_for_carrier(&mut inside, INSIDE);
+        wait_for_carrier(&mut lab.netlink, &host.port_name());
         // Its IPv6 address went with the link; its IPv4 address stayed.
         host.ping(lab.hosts[0].v4(), 56);
         lab.hosts[1].ping(host.v4(), 56);

@@ -113,7 +113,9 @@ fn tags(table: &mut Table) {
         table.passes(&format!("C-tag, {name}"), &c_tag, 64);
         let s_tag = [0x88, 0xa8, high, low, 0x86, 0xdd, 0x60];
         table.passes(&format!("S-tag, {name}"), &s_tag, 64);
-        table.passes(&format!("short C-tag, {name}"), &c_tag, 18);
+        // The kernel loses tagged frames of less than 20 bytes before any socket sees them
+        // (`skb_vlan_untag`).
+        table.passes(&format!("short C-tag, {name}"), &c_tag, 20);
     }
     let c_tag = [0x81, 0x00, 0, 5, 0x88, 0xb6];
     table.passes("greatest with a C-tag", &c_tag, GREATEST_TAGGED);
