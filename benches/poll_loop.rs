@@ -25,6 +25,7 @@ impl Bench {
     fn new(ports: usize) -> Self {
         let mut switch = Switch::new(BridgeConfig::default()).expect("a poller");
         let options = MemoryOptions {
+            mtu_bytes: 9000,
             offloads: true,
             ..MemoryOptions::default()
         };
@@ -51,7 +52,11 @@ impl Bench {
     fn turn(&mut self) {
         while {
             self.switch.step(Some(Duration::ZERO)).expect("a poll");
-            self.cables.iter().map(|cable| cable.drain(|_| ())).sum::<usize>() > 0
+            self.cables
+                .iter()
+                .map(|cable| cable.drain(|_| ()))
+                .sum::<usize>()
+                > 0
         } {}
     }
 
@@ -77,32 +82,34 @@ fn broadcast(len: usize) -> Vec<u8> {
     bytes
 }
 
-fn measure(c: &mut Criterion, group: &str, id: BenchmarkId, ports: usize, frame: &[u8]) {
+fn measure(c: &mut Criterion, group: &str, case: &str, ports: usize, frame: &[u8]) {
     let mut bench = Bench::new(ports);
     for _ in 0..64 {
         bench.pass(frame); // queues and spare buffers reach their size
     }
     let allocations = alloc::count(|| bench.pass(frame));
-    println!("{group}/{id}: {allocations} allocations for {BATCH} frames");
+    println!("{group}/{case}: {allocations} allocations for {BATCH} frames");
     assert_eq!(allocations, 0, "the loop allocates");
 
     let mut group = c.benchmark_group(group);
     group.throughput(Throughput::Elements(BATCH as u64));
-    group.bench_function(id, |b| b.iter(|| bench.pass(black_box(frame))));
+    group.bench_function(BenchmarkId::from_parameter(case), |b| {
+        b.iter(|| bench.pass(black_box(frame)))
+    });
     group.finish();
 }
 
 fn unicast(c: &mut Criterion) {
     for len in [64, 1514, 9014] {
-        let id = BenchmarkId::from_parameter(format!("{len} bytes"));
-        measure(c, "loop/unicast", id, 2, &frame(0, 1, len));
+        let case = format!("{len} bytes");
+        measure(c, "loop/unicast", &case, 2, &frame(0, 1, len));
     }
 }
 
 fn flood(c: &mut Criterion) {
     for ports in [2, 16, 256] {
-        let id = BenchmarkId::from_parameter(format!("{ports} ports"));
-        measure(c, "loop/broadcast", id, ports, &broadcast(64));
+        let case = format!("{ports} ports");
+        measure(c, "loop/broadcast", &case, ports, &broadcast(64));
     }
 }
 

@@ -6,14 +6,14 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
-use nix::sys::statfs::fstatfs;
+use nix::sys::stat::fstat;
+use nix::sys::statfs::{NSFS_MAGIC, fstatfs, statfs};
 use thiserror::Error;
 
 use crate::guard::Entered;
@@ -22,9 +22,6 @@ use crate::rights::{errno_of, remedy};
 
 /// Where named namespaces are kept, by this library and by iproute2.
 pub const NETNS_DIR: &str = "/run/netns";
-
-/// Filesystem type of a namespace file (linux/magic.h, `NSFS_MAGIC`).
-const NSFS_MAGIC: i64 = 0x6e73_6673;
 
 /// Why something cannot be done with a namespace.
 #[derive(Debug, Error)]
@@ -161,20 +158,26 @@ impl Namespace {
     /// The namespace that a file is, or that is mounted on it.
     pub fn open_path(path: impl AsRef<Path>) -> Result<Self, NamespaceError> {
         let path = path.as_ref();
-        let failed = |error| NamespaceError::io(format!("open {}", path.display()), &error);
-        let file = File::open(path).map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        let filesystem = fstatfs(&file)
-            .map_err(|errno| NamespaceError::system(format!("open {}", path.display()), errno))?;
-        if filesystem.filesystem_type().0 != NSFS_MAGIC {
+        let action = || format!("open {}", path.display());
+        let file = File::open(path).map_err(|error| NamespaceError::io(action(), &error))?;
+        let is_namespace =
+            is_namespace(&file).map_err(|errno| NamespaceError::system(action(), errno))?;
+        if !is_namespace {
             return Err(NamespaceError::NotANamespace {
                 path: path.to_owned(),
             });
         }
+        Self::from_fd(file.into())
+    }
+
+    /// Takes a descriptor that is known to be of a namespace.
+    pub(crate) fn from_fd(fd: OwnedFd) -> Result<Self, NamespaceError> {
+        let status =
+            fstat(&fd).map_err(|errno| NamespaceError::system("look at a namespace", errno))?;
         Ok(Self {
-            fd: file.into(),
-            device: metadata.dev(),
-            inode: metadata.ino(),
+            fd,
+            device: status.st_dev,
+            inode: status.st_ino,
             name: None,
         })
     }
@@ -280,7 +283,11 @@ pub(crate) fn path_of(name: &str) -> PathBuf {
     Path::new(NETNS_DIR).join(name)
 }
 
+fn is_namespace(file: &File) -> Result<bool, Errno> {
+    Ok(fstatfs(file)?.filesystem_type() == NSFS_MAGIC)
+}
+
 /// Whether there is no namespace on a file; told without opening it.
 fn is_stale(path: &Path) -> bool {
-    nix::sys::statfs::statfs(path).is_ok_and(|fs| fs.filesystem_type().0 != NSFS_MAGIC)
+    statfs(path).is_ok_and(|fs| fs.filesystem_type() != NSFS_MAGIC)
 }

@@ -21,6 +21,7 @@ use thiserror::Error;
 
 use crate::namespace::{Namespace, NamespaceError};
 use crate::rights::{errno_of, remedy};
+use crate::sys;
 
 /// How often a dump is begun anew because what it lists changed meanwhile.
 const MAX_DUMPS: usize = 64;
@@ -139,6 +140,13 @@ impl Netlink {
     pub fn open_in(namespace: &Namespace) -> Result<Self, NetlinkError> {
         let _inside = namespace.enter()?;
         Self::open()
+    }
+
+    /// The namespace in which the socket was opened.
+    pub fn namespace(&self) -> Result<Namespace, NamespaceError> {
+        let fd = sys::namespace_of(self.as_fd())
+            .map_err(|error| NamespaceError::io("find the namespace of a socket", &error))?;
+        Namespace::from_fd(fd)
     }
 
     /// Sends a request that changes something, and waits for its acknowledgement.

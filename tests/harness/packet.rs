@@ -101,8 +101,8 @@ impl Endpoint {
                         return Some(frame);
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // ENETDOWN comes once when the interface goes down; the socket goes on after up.
+                Err(error) if passing(&error) => {}
                 Err(error) => panic!("a frame cannot be received: {error}"),
             }
             if Instant::now() >= end {
@@ -124,6 +124,11 @@ impl Endpoint {
         }
         frames
     }
+}
+
+fn passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{Interrupted, NetworkDown, WouldBlock};
+    matches!(error.kind(), Interrupted | NetworkDown | WouldBlock)
 }
 
 fn restore(bytes: &[u8], aux: Option<libc::tpacket_auxdata>) -> Captured {

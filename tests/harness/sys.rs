@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::ptr;
 
-use socket2::{Domain, SockAddr, SockAddrStorage, Socket, Type};
+use socket2::{SockAddr, SockAddrStorage, Socket};
 
 /// Makes the child end with the thread that starts it, so with its test.
 ///
@@ -27,23 +27,6 @@ pub(crate) fn die_with_parent(command: &mut Command) {
     // SAFETY: between fork and exec the closure only makes a system call, which is
     // async-signal-safe, and allocates nothing.
     unsafe { command.pre_exec(set_signal) };
-}
-
-/// Sets an interface up: the one thing that a fresh namespace needs before any test.
-pub(crate) fn set_up(interface: &str) -> io::Result<()> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
-    // SAFETY: ifreq is plain data, for which all zeroes is a valid value.
-    let mut request: libc::ifreq = unsafe { mem::zeroed() };
-    let room = request.ifr_name.len() - 1;
-    for (to, from) in request.ifr_name[..room].iter_mut().zip(interface.bytes()) {
-        *to = from.cast_signed();
-    }
-    request.ifr_ifru.ifru_flags = libc::c_short::try_from(libc::IFF_UP).unwrap_or_default();
-    // SAFETY: SIOCSIFFLAGS reads an ifreq, which `request` is, and which outlives the call.
-    match unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
 }
 
 /// The index of an interface in the calling thread's network namespace.

@@ -1,10 +1,30 @@
 //! Tests of the namespace library, `vswitch-netns`.
 
+mod addresses;
+mod inside;
+mod links;
+mod monitor;
+mod namespaces;
+mod quiet;
 mod veth;
 
 use libtest_mimic::Trial;
+use vswitch_netns::{InterfaceName, VethEnd};
 
 /// Tests of the area.
 pub(crate) fn tests() -> Vec<Trial> {
-    veth::tests()
+    let areas = [
+        addresses::tests(),
+        inside::tests(),
+        links::tests(),
+        monitor::tests(),
+        namespaces::tests(),
+        quiet::tests(),
+        veth::tests(),
+    ];
+    areas.into_iter().flatten().collect()
+}
+
+fn end(name: &str) -> VethEnd {
+    VethEnd::new(InterfaceName::new(name).unwrap())
 }

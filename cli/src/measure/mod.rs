@@ -1,8 +1,9 @@
 //! Measuring between two namespaces without an external program: echo requests, throughput,
 //! response time.
 
-pub mod ping;
-pub mod response;
+pub(crate) mod figures;
+pub(crate) mod ping;
+pub(crate) mod response;
 #[allow(unsafe_code, reason = "the boundary to the C library")]
 mod sys;
-pub mod tcp;
+pub(crate) mod tcp;

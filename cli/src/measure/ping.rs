@@ -15,21 +15,21 @@ const ECHO_V6: (u8, u8) = (128, 129);
 
 /// What became of some echo requests.
 #[derive(Clone, Debug, Default)]
-pub struct Report {
+pub(crate) struct Report {
     /// Requests sent.
-    pub sent: u32,
+    pub(crate) sent: u32,
     /// The time each reply took, in the order of the requests.
-    pub round_trips: Vec<Duration>,
+    pub(crate) round_trips: Vec<Duration>,
 }
 
 impl Report {
     /// Whether every request was answered.
-    pub fn complete(&self) -> bool {
+    pub(crate) fn complete(&self) -> bool {
         self.sent > 0 && self.round_trips.len() == self.sent as usize
     }
 
     /// The shortest, mean and longest round trip; `None` without a reply.
-    pub fn summary(&self) -> Option<(Duration, Duration, Duration)> {
+    pub(crate) fn summary(&self) -> Option<(Duration, Duration, Duration)> {
         let shortest = self.round_trips.iter().min()?;
         let longest = self.round_trips.iter().max()?;
         let count = u32::try_from(self.round_trips.len()).ok()?;
@@ -40,7 +40,7 @@ impl Report {
 
 /// Sends `count` requests with `payload_bytes` of payload to `target`, one after the other,
 /// `interval` apart.
-pub fn ping(
+pub(crate) fn ping(
     target: IpAddr,
     count: u16,
     payload_bytes: usize,
@@ -135,7 +135,9 @@ impl Echo {
     fn answers(&self, packet: &[u8], message: &[u8]) -> bool {
         let (_, reply) = if self.is_v4() { ECHO_V4 } else { ECHO_V6 };
         let icmp = if self.is_v4() {
-            let header_len = packet.first().map_or(0, |first| usize::from(first & 15) * 4);
+            let header_len = packet
+                .first()
+                .map_or(0, |first| usize::from(first & 15) * 4);
             packet.get(header_len..).unwrap_or_default()
         } else {
             packet

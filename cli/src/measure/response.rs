@@ -13,23 +13,23 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The times of all exchanges, the shortest first.
 #[derive(Clone, Debug)]
-pub struct Responses(Vec<Duration>);
+pub(crate) struct Responses(Vec<Duration>);
 
 impl Responses {
     /// How many exchanges there were.
-    pub const fn count(&self) -> usize {
+    pub(crate) const fn count(&self) -> usize {
         self.0.len()
     }
 
     /// The time that `percent` of the exchanges did not exceed (nearest rank).
-    pub fn percentile(&self, percent: usize) -> Option<Duration> {
+    pub(crate) fn percentile(&self, percent: usize) -> Option<Duration> {
         let rank = (self.0.len() * percent).div_ceil(100).max(1);
         self.0.get(rank - 1).copied()
     }
 }
 
 /// Exchanges bytes for `time`, asked from `from`, answered from `address` in `to`.
-pub fn responses(
+pub(crate) fn responses(
     from: &Namespace,
     to: &Namespace,
     address: IpAddr,

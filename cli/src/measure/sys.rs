@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 
 /// Segments that this connection has sent again, from `TCP_INFO` (tcp(7)); `None` where the
 /// kernel does not tell.
-pub fn total_retransmits(stream: &TcpStream) -> Option<u32> {
+pub(crate) fn total_retransmits(stream: &TcpStream) -> Option<u32> {
     let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
     let mut length = libc::socklen_t::try_from(size_of::<libc::tcp_info>()).ok()?;
     // SAFETY: `info` is valid for `length` bytes, of which the kernel writes at most that many,

@@ -19,13 +19,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a measurement of throughput found.
 #[derive(Clone, Copy, Debug)]
-pub struct Throughput {
+pub(crate) struct Throughput {
     /// Payload bytes that the receiving application read.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// From the first byte it read to the last.
-    pub elapsed: Duration,
+    pub(crate) elapsed: Duration,
     /// Segments that the senders sent again.
-    pub retransmits: u64,
+    pub(crate) retransmits: u64,
 }
 
 impl Throughput {
@@ -34,7 +34,7 @@ impl Throughput {
         clippy::cast_precision_loss,
         reason = "a figure for people, of three digits"
     )]
-    pub fn bits_per_second(&self) -> f64 {
+    pub(crate) fn bits_per_second(&self) -> f64 {
         if self.elapsed.is_zero() {
             return 0.0;
         }
@@ -43,7 +43,7 @@ impl Throughput {
 }
 
 /// Sends over `streams` connections for `time`, from `sender` to `address` in `receiver`.
-pub fn throughput(
+pub(crate) fn throughput(
     sender: &Namespace,
     receiver: &Namespace,
     address: IpAddr,
@@ -57,7 +57,7 @@ pub fn throughput(
 
 /// Connections from one namespace to another: the near end and the far end of each. A socket
 /// stays in the namespace where it was made, so any thread can use it afterwards.
-pub fn connections(
+pub(crate) fn connections(
     from: &Namespace,
     to: &Namespace,
     address: IpAddr,
@@ -113,10 +113,12 @@ fn transfer(
             .iter()
             .map(|stream| {
                 let note = &note;
-                scope.spawn(move || receive(stream).unwrap_or_else(|error| {
-                    note(error);
-                    0
-                }))
+                scope.spawn(move || {
+                    receive(stream).unwrap_or_else(|error| {
+                        note(error);
+                        0
+                    })
+                })
             })
             .collect();
         for stream in senders {

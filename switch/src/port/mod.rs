@@ -10,6 +10,7 @@ mod offload;
 mod packet;
 #[allow(unsafe_code)] // interface requests by ioctl
 mod sys;
+mod tap;
 
 use std::os::fd::BorrowedFd;
 
@@ -17,6 +18,7 @@ pub use counters::{Counters, Drops, Traffic};
 pub use frame::{Arena, BATCH, Batch, Frame, Selection};
 pub use offload::SoftwareOffload;
 pub use packet::{PacketError, PacketPort};
+pub use tap::{TapError, TapOptions, TapPort};
 
 /// One port of a switch: a packet socket, a TAP device, a queue in memory, or your own.
 ///

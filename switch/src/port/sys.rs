@@ -32,6 +32,11 @@ impl RequestName {
         Some(Self(padded))
     }
 
+    /// A request that names no interface.
+    pub(super) fn unnamed() -> libc::ifreq {
+        Self([0; libc::IFNAMSIZ]).request()
+    }
+
     /// A request for the interface of this name.
     pub(super) fn request(self) -> libc::ifreq {
         libc::ifreq {
@@ -71,7 +76,7 @@ pub(super) fn index_of(socket: BorrowedFd<'_>, name: RequestName) -> io::Result<
 
 /// The present name of the interface with this index.
 pub(super) fn name_of(socket: BorrowedFd<'_>, index: u32) -> io::Result<RequestName> {
-    let mut request = RequestName([0; libc::IFNAMSIZ]).request();
+    let mut request = RequestName::unnamed();
     request.ifr_ifru.ifru_ifindex = i32::try_from(index).map_err(io::Error::other)?;
     // SAFETY: the kernel reads and writes one `ifreq`, for the length of the call.
     unsafe { get_name(socket.as_raw_fd(), &raw mut request) }?;

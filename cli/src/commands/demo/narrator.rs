@@ -10,14 +10,22 @@ const HINT: Style = Style::new().dimmed();
 
 /// Prints to standard output: headings with numbers, commands, and what came of them.
 pub(super) struct Narrator {
-    out: anstream::AutoStream<std::io::Stdout>,
+    /// `None`: says nothing.
+    out: Option<anstream::AutoStream<std::io::Stdout>>,
     steps: usize,
 }
 
 impl Narrator {
-    pub(super) fn new() -> Self {
+    pub(super) fn aloud() -> Self {
         Self {
-            out: anstream::stdout(),
+            out: Some(anstream::stdout()),
+            steps: 0,
+        }
+    }
+
+    pub(super) const fn silent() -> Self {
+        Self {
+            out: None,
             steps: 0,
         }
     }
@@ -40,7 +48,9 @@ impl Narrator {
     }
 
     pub(super) fn by_hand(&mut self, line: &str) {
-        self.line(&format!("   {HINT}by hand:{HINT:#} {COMMAND}{line}{COMMAND:#}"));
+        self.line(&format!(
+            "   {HINT}by hand:{HINT:#} {COMMAND}{line}{COMMAND:#}"
+        ));
     }
 
     pub(super) fn output(&mut self, text: &str) {
@@ -59,8 +69,9 @@ impl Narrator {
     }
 
     fn line(&mut self, text: &str) {
-        // Nobody reads any more: the demonstration still ends and removes what it made.
-        let _ = writeln!(self.out, "{text}");
-        let _ = self.out.flush();
+        if let Some(out) = &mut self.out {
+            // Where nobody reads any more, the demonstration still goes to its end.
+            let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+        }
     }
 }

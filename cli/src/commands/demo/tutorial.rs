@@ -8,10 +8,13 @@ use anyhow::{Context, bail};
 use vswitch_netns::Namespace;
 
 use super::narrator::Narrator;
-use crate::measure::{ping, tcp};
+use super::report::{Pings, Report};
+use crate::measure::{figures, ping, tcp};
 use crate::render::units;
 
 const SWITCH: &str = "my_switch";
+/// On the sandbox's own `/run`, whoever runs the demonstration.
+const RUNTIME_DIR: &str = "/run/vswitch";
 const MARIO: Host = Host::new("mario", "10.0.0.1", "fd00::1");
 const LUIGI: Host = Host::new("luigi", "10.0.0.2", "fd00::2");
 const PINGS: u16 = 3;
@@ -32,7 +35,8 @@ impl Host {
 }
 
 /// Tells and does every step; fails with the first that does not end as it should.
-pub(super) fn tell(narrator: &mut Narrator) -> anyhow::Result<()> {
+pub(super) fn tell(narrator: &mut Narrator) -> anyhow::Result<Report> {
+    let mut report = Report::default();
     narrator.intro(&[
         "Two hosts, mario and luigi, each a network namespace, on a virtual switch.",
         "All of it is made in throw-away namespaces: nothing of this machine is changed.",
@@ -42,7 +46,10 @@ pub(super) fn tell(narrator: &mut Narrator) -> anyhow::Result<()> {
     vswitch(narrator, &["run", SWITCH, "--detach"])?;
 
     for host in [&MARIO, &LUIGI] {
-        narrator.step(&format!("Plug in {}: a namespace, a cable, addresses", host.name));
+        narrator.step(&format!(
+            "Plug in {}: a namespace, a cable, addresses",
+            host.name
+        ));
         let [v4, v6] = [format!("{}/24", host.v4), format!("{}/64", host.v6)];
         vswitch(narrator, &["attach", host.name, "--ip", &v4, "--ip", &v6])?;
     }
@@ -51,13 +58,13 @@ pub(super) fn tell(narrator: &mut Narrator) -> anyhow::Result<()> {
         narrator.step(&format!("Ping {} from {}", to.name, from.name));
         narrator.by_hand(&format!("vswitch exec {} ping {}", from.name, to.v4));
         for address in [to.v4, to.v6] {
-            show_pings(narrator, from, address)?;
+            report.pings.push(pings(narrator, from, address)?);
         }
     }
 
     narrator.step("Send as fast as one TCP connection goes, for a second");
     narrator.by_hand("vswitch bench mario luigi");
-    show_throughput(narrator)?;
+    report.throughput = Some(throughput(narrator)?.into());
 
     narrator.step("See which stations the switch has learnt");
     vswitch(narrator, &["fdb"])?;
@@ -66,7 +73,8 @@ pub(super) fn tell(narrator: &mut Narrator) -> anyhow::Result<()> {
     vswitch(narrator, &["port", "list"])?;
 
     narrator.step("Stop the switch, which removes the cables too");
-    vswitch(narrator, &["stop", SWITCH])
+    vswitch(narrator, &["stop", SWITCH])?;
+    Ok(report)
 }
 
 /// Runs this very program and shows the command with what it printed.
@@ -76,6 +84,7 @@ fn vswitch(narrator: &mut Narrator, arguments: &[&str]) -> anyhow::Result<()> {
     let program = std::env::current_exe().context("can't find the vswitch program itself")?;
     let output = Command::new(program)
         .args(arguments)
+        .env("VSWITCH_RUNTIME_DIR", RUNTIME_DIR)
         .output()
         .with_context(|| format!("can't run '{line}'"))?;
     narrator.output(&String::from_utf8_lossy(&output.stdout));
@@ -86,9 +95,9 @@ fn vswitch(narrator: &mut Narrator, arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn show_pings(narrator: &mut Narrator, from: &Host, address: &str) -> anyhow::Result<()> {
+fn pings(narrator: &mut Narrator, from: &Host, address: &str) -> anyhow::Result<Pings> {
     let target: IpAddr = address.parse()?;
-    let report = Namespace::open(&from.name.parse()?)?
+    let report = Namespace::open(from.name)?
         .run(|| ping::ping(target, PINGS, PING_BYTES, PING_INTERVAL))?
         .with_context(|| format!("can't ping {target} from {}", from.name))?;
     let answered = report.round_trips.len();
@@ -102,25 +111,25 @@ fn show_pings(narrator: &mut Narrator, from: &Host, address: &str) -> anyhow::Re
     narrator.result(&format!(
         "{address:<9} {answered} of {} answered, {} / {} / {} (min / mean / max)",
         report.sent,
-        units::duration(shortest),
-        units::duration(mean),
-        units::duration(longest),
+        figures::duration(shortest),
+        figures::duration(mean),
+        figures::duration(longest),
     ));
-    Ok(())
+    Ok(Pings::new(from.name, target, &report))
 }
 
-fn show_throughput(narrator: &mut Narrator) -> anyhow::Result<()> {
-    let sender = Namespace::open(&MARIO.name.parse()?)?;
-    let receiver = Namespace::open(&LUIGI.name.parse()?)?;
+fn throughput(narrator: &mut Narrator) -> anyhow::Result<tcp::Throughput> {
+    let sender = Namespace::open(MARIO.name)?;
+    let receiver = Namespace::open(LUIGI.name)?;
     let address: IpAddr = LUIGI.v4.parse()?;
     let measured = tcp::throughput(&sender, &receiver, address, 1, THROUGHPUT_TIME)
         .context("can't measure the throughput")?;
     narrator.result(&format!(
         "mario to luigi: {} ({} in {}, {} segments sent again)",
-        units::bit_rate(measured.bits_per_second()),
+        figures::bit_rate(measured.bits_per_second()),
         units::bytes(measured.bytes),
-        units::duration(measured.elapsed),
+        figures::duration(measured.elapsed),
         measured.retransmits,
     ));
-    Ok(())
+    Ok(measured)
 }

@@ -1,6 +1,7 @@
 //! Where the headers of an IP frame lie. Nothing in the frame is trusted: what does not add up
 //! has no layout.
 
+use crate::port::Frame;
 use crate::wire::{EtherType, EthernetFrame, Offload, Segmentation};
 
 /// Protocol number of TCP (RFC 9293).
@@ -115,11 +116,19 @@ pub(super) fn payload_of(
     (agrees && len <= transport.len()).then_some((headers, headers.transport + len))
 }
 
-/// The true length of a super-frame's link, network and transport headers, for
-/// [`Offload::hdr_len`]; `None` where it cannot be told.
-pub(crate) fn header_len(frame: &[u8], offload: &Offload) -> Option<u16> {
-    let (_, len) = payload_of(frame, offload, offload.segmentation()?)?;
-    u16::try_from(len).ok()
+/// The offload header of `frame` as the kernel should get it: with the true length of a
+/// super-frame's link, network and transport headers, which it takes for the length of the new
+/// buffer's linear part, and so for what the receiving stack reads first.
+#[inline]
+pub(crate) fn outgoing_header(frame: &Frame<'_>) -> [u8; Offload::LEN] {
+    let mut offload = frame.offload;
+    if let Some(segmentation) = offload.segmentation()
+        && let Some((_, len)) = payload_of(frame.bytes, &offload, segmentation)
+        && let Ok(len) = u16::try_from(len)
+    {
+        offload.hdr_len = len;
+    }
+    offload.to_bytes()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::os::fd::BorrowedFd;
 use arrayvec::ArrayVec;
 
 pub(crate) use checksum::complete_sctp;
-pub(crate) use layout::header_len;
+pub(crate) use layout::outgoing_header;
 use segment::SuperFrame;
 
 use super::{Arena, BATCH, Batch, Counters, Frame, Port, RxStatus, Selection, TxStatus};

@@ -7,8 +7,8 @@ use socket2::Socket;
 
 use super::sys::{self, Outgoing};
 use crate::bridge::DropReason;
-use crate::port::offload::header_len;
-use crate::port::{BATCH, Counters, Frame, Selection};
+use crate::port::offload::outgoing_header;
+use crate::port::{BATCH, Counters, Selection};
 use crate::wire::Offload;
 
 /// How often one call may ask the kernel again when a queue behind the interface is full. A
@@ -37,7 +37,14 @@ pub(super) fn transmit(
     frames: Selection<'_, '_>,
     counters: &mut Counters,
 ) -> Link {
-    let outgoing: ArrayVec<Outgoing<'_>, BATCH> = frames.iter().take(BATCH).map(outgoing).collect();
+    let outgoing: ArrayVec<Outgoing<'_>, BATCH> = frames
+        .iter()
+        .take(BATCH)
+        .map(|frame| Outgoing {
+            header: outgoing_header(frame),
+            frame: frame.bytes,
+        })
+        .collect();
     let mut rest = &outgoing[..];
     let mut patience = Patience::default();
     while let Some((first, behind)) = rest.split_first() {
@@ -64,22 +71,6 @@ pub(super) fn transmit(
         }
     }
     Link::Works
-}
-
-/// The message for `frame`. A super-frame's header length is made true, because the kernel
-/// takes it for the length of the new buffer's linear part: what the receiving stack reads
-/// first.
-fn outgoing<'a>(frame: &Frame<'a>) -> Outgoing<'a> {
-    let mut offload = frame.offload;
-    if offload.gso_type != 0
-        && let Some(len) = header_len(frame.bytes, &offload)
-    {
-        offload.hdr_len = len;
-    }
-    Outgoing {
-        header: offload.to_bytes(),
-        frame: frame.bytes,
-    }
 }
 
 /// How long to go on asking, within one call.

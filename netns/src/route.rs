@@ -1,0 +1,273 @@
+//! Routes of the main table.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+};
+use nix::errno::Errno;
+use thiserror::Error;
+
+use crate::address::{family, ip_of};
+use crate::link::Link;
+use crate::netlink::{Netlink, NetlinkError, attributes_of, u32_of};
+
+/// Why something cannot be done with a route.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RouteError {
+    /// There is such a route already.
+    #[error("there is a route {route} already; delete it first, or give another metric")]
+    Exists {
+        /// The route.
+        route: Route,
+    },
+    /// There is no such route.
+    #[error("there is no route {route}")]
+    NotFound {
+        /// The route.
+        route: Route,
+    },
+    /// It leads nowhere.
+    #[error(
+        "the route {route} leads nowhere: its gateway is on no network of this namespace, or the \
+         interface is down"
+    )]
+    Unreachable {
+        /// The route.
+        route: Route,
+    },
+    /// Destination and gateway are of different address families.
+    #[error("the route {route} mixes IPv4 and IPv6")]
+    Mixed {
+        /// The route.
+        route: Route,
+    },
+    /// The kernel refused.
+    #[error("cannot {action} the route {route}: {source}")]
+    Refused {
+        /// What was being done.
+        action: &'static str,
+        /// The route.
+        route: Route,
+        /// Why not.
+        source: NetlinkError,
+    },
+    /// The list of routes cannot be read.
+    #[error("cannot list the routes: {0}")]
+    List(#[source] NetlinkError),
+}
+
+/// A route of the main table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Route {
+    /// What it leads to.
+    pub destination: IpNet,
+    /// The router; none if the destination is on the link itself.
+    pub gateway: Option<IpAddr>,
+    /// The index of the interface; where there is a gateway the kernel finds it.
+    pub link_index: Option<u32>,
+    /// The lower, the better. None: the kernel's default, 0 for IPv4 and 1024 for IPv6.
+    pub metric: Option<u32>,
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "to {}", self.destination)?;
+        match (self.gateway, self.link_index) {
+            (Some(gateway), _) => write!(f, " via {gateway}"),
+            (None, Some(index)) => write!(f, " by interface {index}"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+// Numbers of linux/rtnetlink.h.
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
+const RTA_GATEWAY: u16 = 5;
+const RTA_PRIORITY: u16 = 6;
+const RTA_TABLE: u16 = 15;
+/// Length of `rtmsg`, after which the attributes come.
+const HEADER_BYTES: usize = 12;
+
+impl Route {
+    /// To a network through a router.
+    #[must_use]
+    pub fn via(destination: IpNet, gateway: IpAddr) -> Self {
+        Self {
+            destination,
+            gateway: Some(gateway),
+            link_index: None,
+            metric: None,
+        }
+    }
+
+    /// To everything else of the router's address family, through that router.
+    #[must_use]
+    pub fn default_via(gateway: IpAddr) -> Self {
+        Self::via(everything(gateway), gateway)
+    }
+
+    /// To a network that is on a link itself.
+    #[must_use]
+    pub fn on_link(destination: IpNet, link: &Link) -> Self {
+        Self {
+            destination,
+            gateway: None,
+            link_index: Some(link.index),
+            metric: None,
+        }
+    }
+
+    /// The same with an interface, which a link-local gateway needs.
+    #[must_use]
+    pub fn through(self, link: &Link) -> Self {
+        Self {
+            link_index: Some(link.index),
+            ..self
+        }
+    }
+
+    /// The same with a metric.
+    #[must_use]
+    pub fn metric(self, metric: u32) -> Self {
+        Self {
+            metric: Some(metric),
+            ..self
+        }
+    }
+
+    /// Takes a route message apart; none if it is not a plain route of the main table.
+    fn parse(payload: &[u8]) -> Option<Self> {
+        let header: &[u8; HEADER_BYTES] = payload.first_chunk()?;
+        let mut table = u32::from(header[4]);
+        let mut destination = match i32::from(header[0]) {
+            libc::AF_INET => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+            libc::AF_INET6 => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+            _ => return None,
+        };
+        let (mut gateway, mut link_index, mut metric) = (None, None, None);
+        for (kind, value) in attributes_of(&payload[HEADER_BYTES..]) {
+            match kind {
+                RTA_DST => destination = ip_of(value)?,
+                RTA_GATEWAY => gateway = ip_of(value),
+                RTA_OIF => link_index = u32_of(value),
+                RTA_PRIORITY => metric = u32_of(value),
+                RTA_TABLE => table = u32_of(value)?,
+                _ => {}
+            }
+        }
+        let plain =
+            table == u32::from(RouteHeader::RT_TABLE_MAIN) && header[7] == libc::RTN_UNICAST;
+        let destination = IpNet::new(destination, header[1]).ok()?;
+        plain.then_some(Self {
+            destination,
+            gateway,
+            link_index,
+            metric,
+        })
+    }
+
+    fn message(&self) -> RouteMessage {
+        let mut message = RouteMessage::default();
+        let header = &mut message.header;
+        header.address_family = family(self.destination.addr());
+        header.destination_prefix_length = self.destination.prefix_len();
+        header.table = RouteHeader::RT_TABLE_MAIN;
+        let network = RouteAddress::from(self.destination.network());
+        message
+            .attributes
+            .push(RouteAttribute::Destination(network));
+        let gateway = self
+            .gateway
+            .map(|gateway| RouteAttribute::Gateway(gateway.into()));
+        message.attributes.extend(gateway);
+        message
+            .attributes
+            .extend(self.link_index.map(RouteAttribute::Oif));
+        message
+            .attributes
+            .extend(self.metric.map(RouteAttribute::Priority));
+        message
+    }
+
+    fn check(&self) -> Result<(), RouteError> {
+        match self.gateway {
+            Some(gateway) if gateway.is_ipv4() != self.destination.addr().is_ipv4() => {
+                Err(RouteError::Mixed {
+                    route: self.clone(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// `0.0.0.0/0` or `::/0`, whichever is of the same family.
+fn everything(address: IpAddr) -> IpNet {
+    match address {
+        IpAddr::V4(_) => IpNet::V4(ipnet::Ipv4Net::default()),
+        IpAddr::V6(_) => IpNet::V6(ipnet::Ipv6Net::default()),
+    }
+}
+
+impl Netlink {
+    /// The routes of the main table, of both address families.
+    pub fn routes(&mut self) -> Result<Vec<Route>, RouteError> {
+        let request = RouteNetlinkMessage::GetRoute(RouteMessage::default());
+        let replies = self.dump(&request).map_err(RouteError::List)?;
+        let routes = replies
+            .iter()
+            .filter(|reply| reply.message_type == libc::RTM_NEWROUTE)
+            .filter_map(|reply| Route::parse(&reply.payload));
+        Ok(routes.collect())
+    }
+
+    /// Adds a route.
+    pub fn add_route(&mut self, route: &Route) -> Result<(), RouteError> {
+        route.check()?;
+        let mut message = route.message();
+        message.header.protocol = RouteProtocol::Static;
+        message.header.kind = RouteType::Unicast;
+        message.header.scope = match route.gateway {
+            Some(_) => RouteScope::Universe,
+            None => RouteScope::Link,
+        };
+        self.change(
+            RouteNetlinkMessage::NewRoute(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+        .map_err(|source| failed("add", route, source))
+    }
+
+    /// Deletes a route.
+    pub fn delete_route(&mut self, route: &Route) -> Result<(), RouteError> {
+        route.check()?;
+        let mut message = route.message();
+        message.header.scope = RouteScope::NoWhere;
+        self.change(RouteNetlinkMessage::DelRoute(message), 0)
+            .map_err(|source| failed("delete", route, source))
+    }
+}
+
+fn failed(action: &'static str, route: &Route, source: NetlinkError) -> RouteError {
+    let route = route.clone();
+    match source.errno() {
+        Some(Errno::EEXIST) => RouteError::Exists { route },
+        Some(Errno::ESRCH) => RouteError::NotFound { route },
+        Some(Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::ENETDOWN) => {
+            RouteError::Unreachable { route }
+        }
+        _ => RouteError::Refused {
+            action,
+            route,
+            source,
+        },
+    }
+}

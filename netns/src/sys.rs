@@ -1,0 +1,113 @@
+//! System calls that no dependency wraps: ioctls on sockets.
+
+use std::io;
+use std::mem;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+// Numbers of linux/ethtool.h, which libc has not.
+const ETHTOOL_GSTRINGS: u32 = 0x1b;
+const ETHTOOL_GSSET_INFO: u32 = 0x37;
+const ETHTOOL_GFEATURES: u32 = 0x3a;
+const ETHTOOL_SFEATURES: u32 = 0x3b;
+const ETH_SS_FEATURES: u32 = 4;
+/// Length of a name in a set of strings (`ETH_GSTRING_LEN`).
+const STRING_BYTES: usize = 32;
+
+/// The namespace that a socket was opened in (`SIOCGSKNS`, linux/sockios.h).
+pub(crate) fn namespace_of(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // SAFETY: SIOCGSKNS takes no argument and gives a new descriptor.
+    let fd = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGSKNS) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is new, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The names of all features that the running kernel knows, in the order of their bits.
+pub(crate) fn feature_names(socket: impl AsFd, interface: &str) -> io::Result<Vec<String>> {
+    // struct ethtool_sset_info: command, reserved, mask of 64 bits, one length.
+    let mut info = [ETHTOOL_GSSET_INFO, 0, 1 << ETH_SS_FEATURES, 0, 0];
+    if cfg!(target_endian = "big") {
+        info.swap(2, 3);
+    }
+    ethtool(socket.as_fd(), interface, &mut info)?;
+    let count = info[4] as usize;
+    // struct ethtool_gstrings: command, set, length, the strings. The kernel writes as many as
+    // it knows, a number that is fixed when it is built: the one that it has just told.
+    let mut strings = vec![0_u32; 3 + count * STRING_BYTES / 4];
+    strings[..3].copy_from_slice(&[ETHTOOL_GSTRINGS, ETH_SS_FEATURES, info[4]]);
+    ethtool(socket.as_fd(), interface, &mut strings)?;
+    let bytes: Vec<u8> = strings[3..]
+        .iter()
+        .flat_map(|word| word.to_ne_bytes())
+        .collect();
+    Ok(bytes
+        .chunks(STRING_BYTES)
+        .map(crate::netlink::text_of)
+        .collect())
+}
+
+/// Whether each feature may be changed, and whether it is on, in the order of the names.
+pub(crate) fn features(
+    socket: impl AsFd,
+    interface: &str,
+    count: usize,
+) -> io::Result<Vec<(bool, bool)>> {
+    let blocks = count.div_ceil(32);
+    // struct ethtool_gfeatures: command, number of blocks, and for each block the words
+    // available, requested, active and never changed. The kernel writes no more blocks than
+    // the number given.
+    let mut words = vec![0_u32; 2 + 4 * blocks];
+    words[0] = ETHTOOL_GFEATURES;
+    words[1] = u32::try_from(blocks).map_err(io::Error::other)?;
+    ethtool(socket.as_fd(), interface, &mut words)?;
+    let bit = |feature: usize, word: usize| {
+        words[2 + 4 * (feature / 32) + word] & (1 << (feature % 32)) != 0
+    };
+    Ok((0..count)
+        .map(|feature| (bit(feature, 0), bit(feature, 2)))
+        .collect())
+}
+
+/// Asks that features, given by their numbers, be off.
+pub(crate) fn switch_features_off(
+    socket: impl AsFd,
+    interface: &str,
+    count: usize,
+    features: &[usize],
+) -> io::Result<()> {
+    let blocks = count.div_ceil(32);
+    // struct ethtool_sfeatures: command, number of blocks, and for each block the words valid
+    // and requested. The kernel only reads it.
+    let mut words = vec![0_u32; 2 + 2 * blocks];
+    words[0] = ETHTOOL_SFEATURES;
+    words[1] = u32::try_from(blocks).map_err(io::Error::other)?;
+    for feature in features {
+        words[2 + 2 * (feature / 32)] |= 1 << (feature % 32);
+    }
+    ethtool(socket.as_fd(), interface, &mut words)
+}
+
+/// One ethtool command. Its structure is in `words`, long enough for all that the kernel writes.
+fn ethtool(socket: BorrowedFd<'_>, interface: &str, words: &mut [u32]) -> io::Result<()> {
+    // SAFETY: ifreq is plain data, for which all zeroes is a valid value.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    let room = request.ifr_name.len() - 1;
+    if interface.len() > room {
+        return Err(io::Error::from_raw_os_error(libc::ENODEV));
+    }
+    for (to, from) in request.ifr_name[..room].iter_mut().zip(interface.bytes()) {
+        *to = libc::c_char::from_ne_bytes([from]);
+    }
+    request.ifr_ifru.ifru_data = words.as_mut_ptr().cast();
+    // SAFETY: SIOCETHTOOL reads the ifreq and the structure that its data points to, and writes
+    // to that structure as much as the callers above have made room for; both outlive the call.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) };
+    // ETHTOOL_SFEATURES gives positive bits where what was asked for could not all be had.
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! Namespaces without root: a user namespace in which the caller is root (`user_namespaces(7)`).
+//!
+//! Inside it, with a network namespace of its own, an ordinary user may do nearly all that root
+//! may: veth pairs, packet sockets, TAP devices, addresses. Loading eBPF programs stays forbidden.
+
+use std::fs;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{getegid, geteuid};
+use thiserror::Error;
+
+use crate::rights::errno_of;
+
+/// Why a process cannot have namespaces of its own.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum UserNamespaceError {
+    /// A user namespace is entered by a whole process, which has to have one thread.
+    #[error(
+        "this process has {threads} threads; a user namespace can only be entered before the \
+         second one is started"
+    )]
+    Threads {
+        /// How many it has.
+        threads: usize,
+    },
+    /// A setting of the system forbids it.
+    #[error(
+        "cannot {action}: {errno}; the sysctl {sysctl} is {value}: allow it with `sysctl \
+         {sysctl}={remedy}` as root, or run as root"
+    )]
+    Forbidden {
+        /// What was being done.
+        action: &'static str,
+        /// Why not.
+        errno: Errno,
+        /// The setting.
+        sysctl: &'static str,
+        /// What it is.
+        value: String,
+        /// What it would have to be.
+        remedy: &'static str,
+    },
+    /// Something else forbids it.
+    #[error(
+        "cannot {action}: {errno}; none of the sysctls user.max_user_namespaces, \
+         kernel.apparmor_restrict_unprivileged_userns and kernel.unprivileged_userns_clone forbids \
+         it, so it is probably the seccomp filter or the security module of a container: start \
+         that with more rights, or run as root"
+    )]
+    Refused {
+        /// What was being done.
+        action: &'static str,
+        /// Why not.
+        errno: Errno,
+    },
+    /// The mounts cannot be separated from those of the rest of the system.
+    #[error("cannot {action}: {errno}; CAP_SYS_ADMIN in the mount namespace is needed")]
+    Mount {
+        /// What was being done.
+        action: &'static str,
+        /// Why not.
+        errno: Errno,
+    },
+}
+
+/// Settings that forbid user namespaces: the sysctl, what forbids, what allows.
+const SETTINGS: [(&str, &str, &str); 3] = [
+    ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+    ("kernel.unprivileged_userns_clone", "0", "1"),
+    ("user.max_user_namespaces", "0", "10000"),
+];
+
+/// Moves the process into new user, mount and network namespaces, in which it is root.
+///
+/// To be called before the second thread is started. If it fails half-way the process may be left
+/// in the new user namespace: it should then say so and end.
+pub fn enter_user_namespace() -> Result<(), UserNamespaceError> {
+    let threads = fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+    if threads > 1 {
+        return Err(UserNamespaceError::Threads { threads });
+    }
+    let (uid, gid) = (geteuid(), getegid());
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(|e| refused("make a user namespace", e))?;
+    // AppArmor lets the namespace be made and then takes every right in it away.
+    write("/proc/self/setgroups", "deny", "give up setgroups")?;
+    write(
+        "/proc/self/uid_map",
+        &format!("0 {uid} 1"),
+        "map the user to root",
+    )?;
+    write(
+        "/proc/self/gid_map",
+        &format!("0 {gid} 1"),
+        "map the group to root",
+    )?;
+    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET)
+        .map_err(|errno| refused("make a mount and a network namespace", errno))
+}
+
+/// Moves the process into a mount and a network namespace that nobody else is in, inside a user
+/// namespace unless it may do so without, and puts an empty `/run` there.
+///
+/// What is then made (named namespaces, interfaces, sockets under `/run`) is seen by no other
+/// process, and goes with the last process in it: for demonstrations and tests. To be called
+/// before the second thread is started.
+pub fn enter_private_namespaces() -> Result<(), UserNamespaceError> {
+    let inner = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET;
+    // Root of a container may lack CAP_SYS_ADMIN: a user namespace may then still be possible.
+    if !geteuid().is_root() || unshare(inner).is_err() {
+        enter_user_namespace()?;
+    }
+    private_mounts()?;
+    private_run()
+}
+
+/// Makes the mounts of the calling thread's mount namespace private: what is mounted from now on
+/// is not seen elsewhere, and the other way round.
+pub fn private_mounts() -> Result<(), UserNamespaceError> {
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(None::<&str>, "/", None::<&str>, private, None::<&str>).map_err(|errno| {
+        UserNamespaceError::Mount {
+            action: "make the mounts private",
+            errno,
+        }
+    })
+}
+
+/// Mounts an empty tmpfs on `/run`: nothing of the system's `/run` is seen or changed from then
+/// on. Call [`private_mounts`] first.
+pub fn private_run() -> Result<(), UserNamespaceError> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    mount(
+        Some("tmpfs"),
+        "/run",
+        Some("tmpfs"),
+        flags,
+        Some("mode=0755"),
+    )
+    .map_err(|errno| UserNamespaceError::Mount {
+        action: "mount an empty /run",
+        errno,
+    })
+}
+
+fn write(path: &str, text: &str, action: &'static str) -> Result<(), UserNamespaceError> {
+    fs::write(path, text).map_err(|error| refused(action, errno_of(&error)))
+}
+
+fn refused(action: &'static str, errno: Errno) -> UserNamespaceError {
+    for (sysctl, forbids, remedy) in SETTINGS {
+        let path = Path::new("/proc/sys").join(sysctl.replace('.', "/"));
+        let value = fs::read_to_string(path)
+            .unwrap_or_default()
+            .trim()
+            .to_owned();
+        if value == forbids {
+            return UserNamespaceError::Forbidden {
+                action,
+                errno,
+                sysctl,
+                value,
+                remedy,
+            };
+        }
+    }
+    UserNamespaceError::Refused { action, errno }
+}
