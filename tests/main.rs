@@ -20,6 +20,7 @@ mod cli;
 mod harness;
 mod netns;
 mod ports;
+mod switching;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ fn all_tests() -> Vec<Trial> {
     tests.extend(cli::tests());
     tests.extend(netns::tests());
     tests.extend(ports::tests());
+    tests.extend(switching::tests());
     tests
 }
 
