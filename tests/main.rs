@@ -19,6 +19,8 @@
 mod cli;
 mod harness;
 mod netns;
+mod ports;
+mod switching;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,8 @@ fn all_tests() -> Vec<Trial> {
     tests.extend(harness::selftest::tests());
     tests.extend(cli::tests());
     tests.extend(netns::tests());
+    tests.extend(ports::tests());
+    tests.extend(switching::tests());
     tests
 }
 

@@ -220,7 +220,7 @@ fn a_super_frame_that_loses_a_segment_is_one_drop() {
         bytes: &bytes,
         offload,
     }];
-    let (mut port, _cable) = port(1500, 2);
+    let (mut port, _cable) = port(1500, 1); // two of three are lost
     let mut counters = Counters::default();
     port.transmit(Selection::new(&frames, &[0]), &mut counters);
     assert_eq!(counters.drops.get(DropReason::EgressFull), 1);
@@ -233,7 +233,23 @@ fn what_cannot_be_finished_is_counted_as_that() {
     let flow = Flow::example();
     let (bytes, offload) = flow.super_frame();
     let huge = vec![0; super::SCRATCH_LEN + 1];
+    let (short, _) = Flow {
+        payload: vec![7; 100],
+        ..Flow::example()
+    }
+    .super_frame();
+    let mut small_header = bytes.clone();
+    small_header[46] = 0x40; // four words of TCP header
     for (bad, bytes, reason) in [
+        (offload, &small_header, DropReason::EgressOffload),
+        (
+            Offload {
+                gso_size: 0,
+                ..offload
+            },
+            &short,
+            DropReason::EgressOffload,
+        ),
         (
             Offload {
                 gso_size: 0,
@@ -299,5 +315,31 @@ fn what_cannot_be_finished_is_counted_as_that() {
         let (out, counters) = finish(&[frame], 1500);
         assert!(out.is_empty(), "{bad:?}");
         assert_eq!(counters.drops.get(reason), 1, "{bad:?}");
+    }
+}
+
+/// Zero in the field means that there is no checksum; a sum of zero is stored as its complement.
+#[test]
+fn a_udp_checksum_is_never_zero() {
+    let checksum_with = |payload: [u8; 2], gso_type| {
+        let flow = Flow {
+            transport: Transport::Udp,
+            payload: payload.to_vec(),
+            ..Flow::example()
+        };
+        let (bytes, mut offload) = flow.super_frame();
+        offload.gso_type = gso_type;
+        let frame = Frame {
+            bytes: &bytes,
+            offload,
+        };
+        let out = finish(&[frame], 1500).0.swap_remove(0);
+        read(&out);
+        [out[40], out[41]]
+    };
+    for gso_type in [0, 5] {
+        // With its own checksum as payload the packet sums up to zero.
+        let payload = checksum_with([0, 0], gso_type);
+        assert_eq!(checksum_with(payload, gso_type), [0xff, 0xff]);
     }
 }
