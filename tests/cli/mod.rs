@@ -16,7 +16,7 @@ use std::process::{Command, Output};
 
 use libtest_mimic::Trial;
 use serde_json::Value;
-use vswitch_netns::{Link, Namespace, Netlink};
+use vswitch_netns::{Link, Namespace, Netlink, OperState};
 
 use crate::harness::program::{Background, run_vswitch, runtime_dir, vswitch, vswitch_ok};
 
@@ -145,7 +145,13 @@ impl Surroundings {
         let mut files = BTreeMap::new();
         list(&runtime_dir(), &mut files);
         Self {
-            links: Netlink::open().unwrap().links().unwrap(),
+            links: Netlink::open()
+                .unwrap()
+                .links()
+                .unwrap()
+                .into_iter()
+                .map(settled)
+                .collect(),
             namespaces: namespaces(),
             files,
         }
@@ -175,5 +181,15 @@ fn namespaces() -> Vec<String> {
 
 /// The interface of this name in the test's own namespace.
 fn link(name: &str) -> Option<Link> {
-    Netlink::open().unwrap().find_link(name).unwrap()
+    Netlink::open()
+        .unwrap()
+        .find_link(name)
+        .unwrap()
+        .map(settled)
+}
+
+/// The link without its operational state, of which the kernel takes note a little later.
+fn settled(mut link: Link) -> Link {
+    link.state = OperState::default();
+    link
 }

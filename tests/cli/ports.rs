@@ -37,7 +37,7 @@ fn cable() -> Link {
     inner
         .add_address(&far, address, DuplicateDetection::Skip)
         .unwrap();
-    near
+    super::settled(near)
 }
 
 fn ipv6_is_off(interface: &str) -> bool {
