@@ -130,6 +130,14 @@ impl Client {
         }
     }
 
+    /// Waits for replies so long, instead of as long as a common one may take.
+    ///
+    /// # Errors
+    /// Where the system does not let the socket be set.
+    pub(crate) fn set_patience(&self, patience: Duration) -> io::Result<()> {
+        self.stream.get_ref().set_read_timeout(Some(patience))
+    }
+
     /// The switch that answers.
     pub(crate) const fn switch(&self) -> &SwitchName {
         &self.switch
@@ -197,7 +205,7 @@ impl Client {
             Ok(_) => Ok(serde_json::from_slice(&reply)?),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Err(io::Error::new(
                 ErrorKind::TimedOut,
-                format!("it was silent for {} seconds", PATIENCE.as_secs()),
+                "it was silent for too long",
             )),
             Err(error) => Err(error),
         }

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     match commands::run(cli) {
         Ok(status) => status,
         Err(error) => {
-            complain(&error.to_string());
+            complain(&sentence(&error));
             if error.is::<commands::WrongUsage>() {
                 ExitCode::from(USAGE)
             } else {
@@ -65,6 +65,17 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
+/// What failed and why. Most errors name their cause themselves; where one does not, it is added.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
 /// Writes one line to standard error, without anything a terminal would act on.
 fn complain(sentence: &str) {
     use std::io::Write;
@@ -79,4 +90,19 @@ fn complain(sentence: &str) {
     line.push('\n');
     // Fails where nobody listens, who could then be told nothing anyhow.
     let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let io = || std::io::Error::other("the disk is full");
+        let error = Err::<(), _>(io()).context("cannot write").unwrap_err();
+        assert_eq!(sentence(&error), "cannot write: the disk is full");
+        let told = anyhow::Error::from(io()).context("cannot write, for the disk is full");
+        assert_eq!(sentence(&told), "cannot write, for the disk is full");
+    }
 }

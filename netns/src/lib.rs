@@ -1,4 +1,47 @@
-//! Network namespaces, veth pairs, addresses and routes by netlink.
+//! Linux network namespaces, veth pairs, addresses and routes, by system calls and netlink alone:
+//! no shell, no `ip`, no external program.
+//!
+//! ```no_run
+//! use vswitch_netns::{DuplicateDetection, InterfaceName, Namespace, Netlink, VethEnd};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mario = Namespace::create("mario")?;
+//! let mut here = Netlink::open()?;
+//! let mut inside = Netlink::open_in(&mario)?;
+//! let near = VethEnd::new(InterfaceName::new("mario-vsw")?);
+//! let far = VethEnd::new(InterfaceName::new("mario-netns")?).mtu_bytes(9000);
+//! let near = here.create_veth(&near, &far, Some(&mario))?;
+//! let far = inside.link("mario-netns")?;
+//! here.set_up(&near)?;
+//! inside.set_up(&far)?;
+//! inside.add_address(&far, "10.0.0.1/24".parse()?, DuplicateDetection::Skip)?;
+//! let listener = mario.run(|| std::net::TcpListener::bind("10.0.0.1:80"))??;
+//! # drop(listener);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A named namespace is an entry under `/run/netns`, the same that `ip netns` makes and sees. The
+//! rights that are needed are root's, or those of an ordinary user in a user namespace: see
+//! [`userns`].
+//!
+//! # The modules
+//!
+//! - [`name`]: what may be a name, and the names of interfaces derived from that of a namespace
+//! - [`namespace`]: handles on namespaces, the named ones, and running code inside
+//! - `named`: making and removing the entries under `/run/netns`
+//! - `guard`: the guard that returns a thread to where it came from
+//! - [`exec`]: running programs inside, with their own `/sys` and `/etc`
+//! - [`userns`]: all of it without root
+//! - [`netlink`]: the socket to the kernel, requests and answers
+//! - [`link`]: what interfaces there are
+//! - [`change`]: changing them: up, down, name, MTU, MAC, namespace
+//! - [`veth`]: pairs of virtual Ethernet devices
+//! - [`address`], [`route`]: IPv4 and IPv6
+//! - [`monitor`]: news of interfaces that come, change and go
+//! - [`offload`]: segmentation that a packet socket can pass on, and that which it cannot
+//! - [`quiet`]: keeping the host's own stack out of an interface
+
 pub mod address;
 pub mod change;
 pub mod exec;
@@ -27,7 +70,7 @@ pub use monitor::{LinkEvent, LinkMonitor, MonitorError};
 pub use name::{InterfaceName, NameError, NamespaceName};
 pub use namespace::{NETNS_DIR, Namespace, NamespaceEntry, NamespaceError};
 pub use netlink::{Netlink, NetlinkError};
-pub use offload::{OffloadError, Offloads};
+pub use offload::{Feature, OffloadError, Offloads};
 pub use quiet::{Quiet, QuietError};
 pub use route::{Route, RouteError};
 pub use userns::UserNamespaceError;

@@ -155,7 +155,7 @@ impl Engine {
     pub(crate) fn status(&self) -> Status {
         let bridge = self.datapath.bridge();
         Status {
-            config: bridge.config().clone(),
+            config: *bridge.config(),
             stations: bridge.station_count(),
             uptime: self.origin.elapsed(),
         }

@@ -1,14 +1,11 @@
 //! A test in namespaces of its own.
 
 use std::any::Any;
-use std::fs;
 use std::thread;
 
 use libtest_mimic::{Failed, Trial};
-use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-
-use super::sys;
+use vswitch_netns::{Netlink, userns};
 
 /// A test that runs in a thread of its own, with a network and a mount namespace of its own.
 ///
@@ -33,16 +30,10 @@ fn enter_fresh_namespaces() {
     // CLONE_NEWNS takes CLONE_FS with it: the mounts of the other threads stay as they are.
     unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)
         .expect("a network and a mount namespace for the test");
-    mount(
-        Some("tmpfs"),
-        "/run",
-        Some("tmpfs"),
-        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
-        Some("mode=0755"),
-    )
-    .expect("an empty /run for the test");
-    fs::create_dir("/run/netns").expect("/run/netns");
-    sys::set_up("lo").expect("lo up");
+    userns::private_run().expect("an empty /run for the test");
+    let mut netlink = Netlink::open().expect("a netlink socket");
+    let lo = netlink.link("lo").expect("lo");
+    netlink.set_up(&lo).expect("lo up");
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {

@@ -2,7 +2,7 @@
 //!
 //! 1. The process that `cargo test` starts enters new mount, network and PID namespaces, inside
 //!    a new user namespace unless it is root, and starts itself again in them.
-//! 2. That one, PID 1 of its namespace, makes the mounts private, mounts `/proc`, starts itself
+//! 2. That one, PID 1 of its namespace, mounts `/proc`, starts itself
 //!    once more, and reaps orphans. The kernel ends all that still runs when it goes: daemons
 //!    that a failed test left behind too.
 //! 3. The last one runs the tests.
@@ -10,18 +10,15 @@
 //! The stages tell themselves apart by `argv[0]`, which no child of a test inherits.
 
 use std::env;
-use std::fmt::Write;
-use std::fs;
-use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
 use std::thread;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{Pid, getegid, geteuid};
+use nix::unistd::Pid;
+use vswitch_netns::userns;
 
 use super::sys;
 
@@ -47,7 +44,7 @@ pub(crate) fn run(tests: impl FnOnce(Result<(), NoRights>) -> ExitCode) -> ExitC
         _ => match enter_namespaces() {
             Ok(()) => again_as(INIT).map_or(ExitCode::FAILURE, code),
             Err(reason) => {
-                eprintln!("\n{}\n", refusal(&reason));
+                eprintln!("\n!!! THE INTEGRATION TESTS DID NOT RUN: {reason}\n");
                 if env::var_os("CI").is_some() {
                     return ExitCode::FAILURE;
                 }
@@ -64,57 +61,13 @@ pub(crate) fn sleeper() -> Command {
     command
 }
 
-fn enter_namespaces() -> io::Result<()> {
-    let inner = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWPID;
-    // Root of a container may lack CAP_SYS_ADMIN: a user namespace may then still be possible.
-    if geteuid().is_root() && unshare(inner).is_ok() {
-        return Ok(());
-    }
-    let (uid, gid) = (geteuid(), getegid());
-    unshare(CloneFlags::CLONE_NEWUSER)?;
-    fs::write("/proc/self/setgroups", "deny")?;
-    fs::write("/proc/self/uid_map", format!("0 {uid} 1"))?;
-    fs::write("/proc/self/gid_map", format!("0 {gid} 1"))?;
-    unshare(inner)?;
-    Ok(())
-}
-
-/// What to tell, loudly, when there are no namespaces to test in.
-fn refusal(reason: &io::Error) -> String {
-    let mut text = format!(
-        "!!! THE INTEGRATION TESTS DID NOT RUN: no network namespace can be made here ({reason}).\n\
-         !!! Run them as root (CAP_SYS_ADMIN), or allow user namespaces to ordinary users:"
-    );
-    let remedies = [
-        ("kernel/apparmor_restrict_unprivileged_userns", "1", "0"),
-        ("kernel/unprivileged_userns_clone", "0", "1"),
-        ("user/max_user_namespaces", "0", "10000"),
-    ];
-    let mut found = false;
-    for (file, forbids, allows) in remedies {
-        let path = Path::new("/proc/sys").join(file);
-        let value = fs::read_to_string(path).unwrap_or_default();
-        if value.trim() == forbids {
-            found = true;
-            let name = file.replace('/', ".");
-            let _ = write!(text, "\n!!!   sysctl {name}={allows}   (it is {forbids})");
-        }
-    }
-    if !found {
-        text += "\n!!!   none of the sysctls user.max_user_namespaces, \
-                 kernel.apparmor_restrict_unprivileged_userns and \
-                 kernel.unprivileged_userns_clone forbids them, so it is probably the seccomp \
-                 filter of a container: start that with more rights";
-    }
-    text
+fn enter_namespaces() -> Result<(), String> {
+    userns::enter_private_namespaces().map_err(|error| error.to_string())?;
+    unshare(CloneFlags::CLONE_NEWPID)
+        .map_err(|error| format!("cannot make a PID namespace: {error}"))
 }
 
 fn init() -> ExitCode {
-    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-    if let Err(error) = mount(None::<&str>, "/", None::<&str>, private, None::<&str>) {
-        eprintln!("!!! the mounts cannot be made private to the tests: {error}");
-        return ExitCode::FAILURE;
-    }
     // Inside some containers /proc may not be mounted anew; the old one serves, with other PIDs.
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     let _ = mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>);

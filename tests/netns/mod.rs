@@ -1,5 +1,10 @@
 //! Tests of the namespace library, `vswitch-netns`.
 
+mod addresses;
+mod inside;
+mod links;
+mod monitor;
+mod namespaces;
 mod quiet;
 mod veth;
 
@@ -8,10 +13,16 @@ use vswitch_netns::{InterfaceName, VethEnd};
 
 /// Tests of the area.
 pub(crate) fn tests() -> Vec<Trial> {
-    [quiet::tests(), veth::tests()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let areas = [
+        addresses::tests(),
+        inside::tests(),
+        links::tests(),
+        monitor::tests(),
+        namespaces::tests(),
+        quiet::tests(),
+        veth::tests(),
+    ];
+    areas.into_iter().flatten().collect()
 }
 
 fn end(name: &str) -> VethEnd {

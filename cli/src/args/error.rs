@@ -73,8 +73,8 @@ mod tests {
         }
         assert_eq!(
             sentence("vswitch run a/b").unwrap(),
-            "invalid value 'a/b' for '<NAME>': 'a/b' cannot name a switch: use letters, \
-             digits, '.', '_' and '-' alone; see 'vswitch run --help'"
+            "invalid value 'a/b' for '<NAME>': the switch name \"a/b\" contains '/'; only letters, \
+             digits, '.', '_' and '-' are allowed; see 'vswitch run --help'"
         );
     }
 

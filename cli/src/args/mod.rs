@@ -36,13 +36,16 @@ Example: two namespaces on one switch
   vswitch show
   vswitch stop my_switch";
 
+const RUNTIME_DIR_HELP: &str = "\
+    Where the switches keep their control sockets [default: $VSWITCH_RUNTIME_DIR, else \
+    /run/vswitch as root, else $XDG_RUNTIME_DIR/vswitch]";
+
 /// A virtual Ethernet switch for network namespaces, in user space.
 #[derive(Debug, Parser)]
 #[command(name = "vswitch", version, arg_required_else_help = true, after_help = EXAMPLE)]
 pub(crate) struct Cli {
-    /// Where the switches keep their control sockets [default: $VSWITCH_RUNTIME_DIR, else
-    /// /run/vswitch as root, else $XDG_RUNTIME_DIR/vswitch].
-    #[arg(long, global = true, value_name = "DIR")]
+    /// Where the switches keep their control sockets.
+    #[arg(long, global = true, value_name = "DIR", help = RUNTIME_DIR_HELP)]
     pub(crate) runtime_dir: Option<PathBuf>,
 
     #[command(subcommand)]

@@ -57,11 +57,11 @@ fn list(json: bool) -> anyhow::Result<()> {
         render::print_json(&entries)?;
         return Ok(());
     }
-    let line = |entry: &NamespaceEntry| match entry.stale {
-        false => format!("{}\n", entry.name.escape_debug()),
-        true => format!("{} (stale)\n", entry.name.escape_debug()),
-    };
-    let lines: String = namespaces.iter().map(line).collect();
+    let mut lines = String::new();
+    for entry in &namespaces {
+        lines.extend(entry.name.escape_debug());
+        lines.push_str(if entry.stale { " (stale)\n" } else { "\n" });
+    }
     render::print(&lines)?;
     Ok(())
 }

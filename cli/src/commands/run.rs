@@ -23,6 +23,6 @@ pub(crate) fn run(runtime: &RuntimeDir, args: RunArgs) -> anyhow::Result<()> {
         subnet: args.subnet,
         detached: args.detached,
     };
-    daemon::run(runtime, config)?;
+    daemon::run(runtime, &config)?;
     Ok(())
 }

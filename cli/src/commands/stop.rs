@@ -13,13 +13,15 @@ use crate::client::{Client, ClientError};
 use crate::protocol::{NoParams, Removed, method};
 use crate::runtime_dir::RuntimeDir;
 
-/// How long the daemon may take to end once it has said that it will.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the daemon may take to remove what it made, and then to end: some 40 ms for each
+/// attached namespace.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// How often its lock is tried meanwhile.
 const INTERVAL: Duration = Duration::from_millis(2);
 
 pub(crate) fn run(runtime: &RuntimeDir, args: &StopArgs) -> anyhow::Result<()> {
     let mut client = Client::connect(runtime, &args.name)?;
+    client.set_patience(PATIENCE)?;
     // Opened before the daemon removes it; the daemon holds it locked to its very end.
     let lock = File::open(runtime.switch(&args.name).lock());
     match client.call::<Removed>(method::STOP, &NoParams {}) {

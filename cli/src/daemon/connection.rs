@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use crate::protocol::MAX_MESSAGE_BYTES;
 
 /// How much is read at once.
-const CHUNK_BYTES: usize = 64 * 1024;
+const CHUNK_BYTES: usize = 16 * 1024;
 /// How much of a message that is too long is read and thrown away, so that its sender comes to
 /// read why, before the connection is cut.
 const DISCARD_BYTES: usize = 64 * 1024 * 1024;

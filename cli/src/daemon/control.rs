@@ -58,6 +58,7 @@ pub(crate) struct Session {
 
 const SIGNALS: usize = 0;
 const SWITCH_END: usize = 1;
+const LINKS: usize = 2;
 
 impl Service for Control {
     type Session = Session;
@@ -75,7 +76,7 @@ impl Service for Control {
                 self.lab.detach(&params.namespace)?;
                 removed(1)
             }),
-            method::PORT_ADD => with(params, |params| self.port_add(params)),
+            method::PORT_ADD => with(params, |params| self.port_add(&params)),
             method::PORT_DEL => with(params, |params: PortDelParams| {
                 self.lab.give_back(&params.name)?;
                 removed(1)
@@ -83,8 +84,8 @@ impl Service for Control {
             method::PORT_LIST => with(params, |_: NoParams| reply(&self.lab.ports()?)),
             method::FDB_SHOW => with(params, |params| self.fdb_show(session, params)),
             method::FDB_ADD => with(params, |params| self.fdb_add(params)),
-            method::FDB_DEL => with(params, |params| self.fdb_del(params)),
-            method::FDB_FLUSH => with(params, |params| self.fdb_flush(params)),
+            method::FDB_DEL => with(params, |params| self.fdb_del(&params)),
+            method::FDB_FLUSH => with(params, |params| self.fdb_flush(&params)),
             other => Err(ErrorObject::new(
                 ErrorCode::MethodNotFound,
                 format!("there is no method '{}'", other.escape_debug()),
@@ -93,7 +94,11 @@ impl Service for Control {
     }
 
     fn sources(&self) -> Vec<RawFd> {
-        vec![self.signals.fd(), self.switch_end.as_raw_fd()]
+        vec![
+            self.signals.fd(),
+            self.switch_end.as_raw_fd(),
+            self.lab.news_fd(),
+        ]
     }
 
     fn source_ready(&mut self, index: usize) {
@@ -104,6 +109,7 @@ impl Service for Control {
                     self.ending.get_or_insert(Ending::Asked);
                 }
             }
+            LINKS => self.lab.read_news(),
             SWITCH_END => self.ending = Some(Ending::SwitchFailed),
             _ => {}
         }
@@ -145,7 +151,7 @@ impl Control {
         removed(ports)
     }
 
-    fn port_add(&mut self, params: PortAddParams) -> Outcome {
+    fn port_add(&mut self, params: &PortAddParams) -> Outcome {
         let id = self.lab.take(&params.interface)?;
         let ports = self.lab.ports()?;
         reply(&ports.into_iter().find(|port| port.id == id.0))
@@ -183,7 +189,7 @@ impl Control {
         })
     }
 
-    fn fdb_del(&self, params: FdbDelParams) -> Outcome {
+    fn fdb_del(&self, params: &FdbDelParams) -> Outcome {
         let mac = values::station(&params.mac).map_err(LabError::Value)?;
         let vlan = params.vlan.map(vlan).transpose()?;
         let gone = self.lab.handle().remove_station(mac, vlan);
@@ -196,7 +202,7 @@ impl Control {
         }
     }
 
-    fn fdb_flush(&self, params: FdbFlushParams) -> Outcome {
+    fn fdb_flush(&self, params: &FdbFlushParams) -> Outcome {
         let flushed = self.lab.handle().flush(params.port.as_deref());
         removed(flushed?)
     }

@@ -11,6 +11,7 @@ mod control;
 mod detach;
 mod fdb;
 mod lab;
+mod limits;
 mod lock;
 mod logging;
 mod server;
@@ -79,17 +80,23 @@ pub(crate) enum DaemonError {
     Switch(#[from] SwitchError),
     /// The interfaces cannot be managed.
     #[error(transparent)]
-    Lab(#[from] LabError),
+    Lab(Box<LabError>),
     /// The switch's thread panicked.
     #[error("the switch has failed from within, which its log tells more of: please report it")]
     Panicked,
+}
+
+impl From<LabError> for DaemonError {
+    fn from(error: LabError) -> Self {
+        Self::Lab(Box::new(error))
+    }
 }
 
 /// Runs a switch until it is stopped.
 ///
 /// # Errors
 /// See [`DaemonError`]. Nothing is left behind in any case.
-pub(crate) fn run(runtime: &RuntimeDir, config: Config) -> Result<(), DaemonError> {
+pub(crate) fn run(runtime: &RuntimeDir, config: &Config) -> Result<(), DaemonError> {
     let detached = config.detached;
     let mut ready = false;
     let outcome = serve(runtime, config, &mut ready);
@@ -102,16 +109,18 @@ pub(crate) fn run(runtime: &RuntimeDir, config: Config) -> Result<(), DaemonErro
     outcome
 }
 
-fn serve(runtime: &RuntimeDir, config: Config, ready: &mut bool) -> Result<(), DaemonError> {
+fn serve(runtime: &RuntimeDir, config: &Config, ready: &mut bool) -> Result<(), DaemonError> {
     rights::require("run a switch", rights::SWITCH)?;
     // Before the first thread: all have the signals blocked.
     let signals = Signals::take().map_err(io::Error::from)?;
     let lock = DirLock::acquire(runtime, &config.name)?;
-    let log = match config.detached {
-        true => Some(detach::leave(&lock.dir().log())?),
-        false => None,
+    let log = if config.detached {
+        Some(detach::leave(&lock.dir().log())?)
+    } else {
+        None
     };
     logging::start();
+    limits::raise();
     if lock.recovered() {
         log::warn!(
             "recovered the directory of a switch '{}' that was killed",
@@ -119,7 +128,7 @@ fn serve(runtime: &RuntimeDir, config: Config, ready: &mut bool) -> Result<(), D
         );
     }
     let listener = listen(lock.dir().socket())?;
-    let (mut control, thread) = assemble(&config, &lock, signals)?;
+    let (mut control, thread) = assemble(config, &lock, signals)?;
     control.lab.remove_leftovers()?;
     let mut server = Server::new(listener, &control)?;
     log::info!("the switch '{}' is ready", config.name);

@@ -53,8 +53,7 @@ mod tests {
             is_static: true,
             ..entry.clone()
         };
-        let expected = "\
-  station            vlan  port       last heard
+        let expected = "  station            vlan  port       last heard
   02:00:00:00:00:01     -  mario-vsw  1m 12s ago
   02:00:00:00:00:01   100  mario-vsw  static
 ";

@@ -1,6 +1,6 @@
 //! Output for people: aligned tables, units, and colour that vanishes off a terminal.
 //!
-//! Everything here gives text with colours in it; [`print`] and [`print_json`] put it out.
+//! Everything here gives text with colours in it; [`print()`] and [`print_json`] put it out.
 
 mod drops;
 mod fdb;
@@ -34,7 +34,7 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
 /// Writes `value` as indented JSON and a newline.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_json(value: &impl Serialize) -> io::Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');

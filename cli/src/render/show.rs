@@ -14,10 +14,8 @@ pub(crate) fn switch(view: &SwitchView) -> String {
         view.pid
     );
     let mut fact = |name: &str, value: String| {
-        text.push_str(&format!(
-            "  {} {value}\n",
-            paint(FAINT, format!("{name:<10}"))
-        ));
+        let name = paint(FAINT, format!("{name:<10}"));
+        text = format!("{text}  {name} {value}\n");
     };
     fact("datapath", view.datapath.clone());
     let (macs, most) = (count(view.macs), count(view.max_macs));

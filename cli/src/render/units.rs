@@ -11,7 +11,7 @@ pub(crate) fn span(seconds: u64) -> String {
     if let Some((next, unit)) = UNITS.get(first + 1) {
         let rest = seconds % size / next;
         if rest > 0 {
-            text.push_str(&format!(" {rest}{unit}"));
+            text = format!("{text} {rest}{unit}");
         }
     }
     text

@@ -12,10 +12,21 @@ pub(super) struct Key(NonZeroU64);
 impl Key {
     const VALID: NonZeroU64 = NonZeroU64::MIN.saturating_add((1 << 63) - 1);
 
+    /// A key that no station has.
+    pub(super) const NOBODY: Self = Self(Self::VALID);
+
     /// The key of station `mac` in `vlan`.
     #[inline]
     pub(super) fn new(vlan: VlanId, mac: MacAddr) -> Self {
         Self(Self::VALID | u64::from(vlan.get()) << 48 | mac.to_u64())
+    }
+
+    /// The key of which these are the [`Key::bits`]; `None` for zero.
+    pub(super) const fn from_bits(bits: u64) -> Option<Self> {
+        match NonZeroU64::new(bits) {
+            Some(bits) => Some(Self(bits)),
+            None => None,
+        }
     }
 
     /// The VLAN.

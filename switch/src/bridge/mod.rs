@@ -8,16 +8,10 @@ mod config;
 mod egress;
 mod event;
 mod fdb;
-mod hash;
-mod holders;
 mod ingress;
 mod key;
 mod ports;
-mod slab;
 mod station;
-mod table;
-mod tick;
-mod value;
 mod verdict;
 
 use std::fmt;
@@ -29,8 +23,8 @@ pub use ports::TooManyPorts;
 pub use station::{Cursor, StaticError, Station};
 pub use verdict::{DropReason, Verdict};
 
-use fdb::Fdb;
-use hash::KeyHasher;
+use batch::Probes;
+use fdb::{Fdb, Home, KeyHasher};
 use key::Key;
 use ports::Ports;
 
@@ -58,6 +52,7 @@ pub struct Bridge {
     config: BridgeConfig,
     ports: Ports,
     fdb: Fdb,
+    probes: Box<Probes>,
 }
 
 impl Bridge {
@@ -80,6 +75,7 @@ impl Bridge {
             config,
             ports: Ports::default(),
             fdb: Fdb::new(hasher, config.ageing, config.max_stations),
+            probes: Box::new(Probes::EMPTY),
         }
     }
 
@@ -137,18 +133,33 @@ impl Bridge {
         };
         self.fdb.advance(now);
         self.fdb
-            .learn(self.fdb.hash(admitted.src), admitted.src, port);
-        let known = admitted
-            .dst
-            .and_then(|dst| self.fdb.lookup(self.fdb.hash(dst), dst));
-        match known {
-            Some(egress) if egress == port => Verdict::Drop(DropReason::SamePort),
+            .learn(self.fdb.home(admitted.src), admitted.src, port);
+        match admitted.dst {
+            Some(dst) => self.towards(self.fdb.home(dst), dst, port),
+            None => self.flood(),
+        }
+    }
+
+    /// Where a frame to `dst` goes that came in by `ingress`.
+    #[inline]
+    fn towards(&self, home: Home, dst: Key, ingress: PortId) -> Verdict {
+        match self.fdb.lookup(home, dst) {
+            Some(egress) if egress == ingress => Verdict::Drop(DropReason::SamePort),
             Some(egress) if !self.ports.is_forwarding(egress) => {
                 Verdict::Drop(DropReason::EgressDown)
             }
             Some(egress) => Verdict::Forward(egress),
-            None if self.ports.has_another() => Verdict::Flood,
-            None => Verdict::Drop(DropReason::NoEgress),
+            None => self.flood(),
+        }
+    }
+
+    /// What becomes of a frame for everybody that came in by a forwarding port.
+    #[inline]
+    fn flood(&self) -> Verdict {
+        if self.ports.has_another() {
+            Verdict::Flood
+        } else {
+            Verdict::Drop(DropReason::NoEgress)
         }
     }
 

@@ -5,9 +5,12 @@
 //! lost. Each step that leaves something behind notes it in [`Progress`]; a failure takes the
 //! notes back in reverse order.
 
+use std::time::Duration;
+
 use ipnet::IpNet;
 use vswitch_netns::{
-    DuplicateDetection, Link, LinkChange, Namespace, NamespaceError, Netlink, VethEnd,
+    DuplicateDetection, Link, LinkChange, Namespace, NamespaceError, Netlink, Offloads, OperState,
+    VethEnd,
 };
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::{LinkState, PacketPort};
@@ -18,6 +21,11 @@ use super::{Kind, Lab, LabError, Plug, owner_of};
 use crate::daemon::subnet::next_free;
 use crate::protocol::{AttachParams, Attached};
 use crate::rights;
+
+/// How often to look whether the carrier was noted, and how long to wait between two looks: a
+/// second and a little in all. Then the link is taken as it is.
+const CARRIER_LOOKS: u32 = 120;
+const CARRIER_INTERVAL: Duration = Duration::from_millis(10);
 
 /// What was made so far.
 #[derive(Default)]
@@ -35,6 +43,7 @@ impl Lab {
     pub(crate) fn attach(&mut self, params: &AttachParams) -> Result<Attached, LabError> {
         let mut plan = Plan::new(params, self.subnet)?;
         rights::require("attach a namespace", rights::ATTACH)?;
+        self.read_news();
         self.refuse_attached(&plan)?;
         if plan.addresses.is_empty() {
             plan.addresses.extend(self.next_address()?);
@@ -108,6 +117,7 @@ impl Lab {
         let outside = self.make_pair(plan, &namespace, progress)?;
         let id = self.plug_in(plan, &outside, progress)?;
         let mut inner = Netlink::open_in(&namespace)?;
+        limit_offloads(&namespace, plan.inside.as_str());
         let inside = bring_up(&mut inner, plan)?;
         let kind = Kind::Cable {
             namespace: plan.namespace.to_string(),
@@ -155,6 +165,8 @@ impl Lab {
         progress.outside = Some(outside.clone());
         let alias = LinkChange::new().alias(self.alias());
         self.netlink.change_link(&outside, &alias)?;
+        // Nothing to restore: the pair is ours and ends with the port.
+        let _quiet = self.netlink.quiet(&outside)?;
         Ok(outside)
     }
 
@@ -193,12 +205,42 @@ impl Lab {
     }
 }
 
+/// Waits until the kernel has taken note of the carrier, before which IPv6 does nothing.
+///
+/// It does so at once, but where both ends happen to have the same index in their namespaces: then
+/// it takes up to a second (`linkwatch_urgent_event` in Linux), unless it is asked
+/// about the link (`linkwatch_sync_dev` in `rtnl_getlink`, since Linux 6.9).
+fn await_carrier(inner: &mut Netlink, link: Link) -> Result<Link, LabError> {
+    let mut link = link;
+    for _ in 0..CARRIER_LOOKS {
+        link = inner.link(&link.name)?;
+        if link.state == OperState::Up {
+            break;
+        }
+        std::thread::sleep(CARRIER_INTERVAL);
+    }
+    Ok(link)
+}
+
+/// Has the namespace's stack cut up itself what a packet socket could not pass on (SCTP, tunnels).
+fn limit_offloads(namespace: &Namespace, interface: &str) {
+    let limited =
+        Offloads::open_in(namespace).and_then(|mut offloads| offloads.keep_describable(interface));
+    match limited {
+        Ok(names) if names.is_empty() => {}
+        Ok(names) => log::debug!("{interface}: switched off {}", names.join(", ")),
+        // TCP and UDP work all the same.
+        Err(error) => log::warn!("segmented SCTP and tunnels may be lost: {error}"),
+    }
+}
+
 /// Brings the inside of a namespace to life: `lo`, the cable's end, its addresses.
 fn bring_up(inner: &mut Netlink, plan: &Plan) -> Result<Link, LabError> {
     let lo = inner.link("lo")?;
     inner.set_up(&lo)?;
     let inside = inner.link(plan.inside.as_str())?;
     inner.set_up(&inside)?;
+    let inside = await_carrier(inner, inside)?;
     for address in &plan.addresses {
         // The switch's user says who has which address: there is nobody to ask first.
         inner.add_address(&inside, *address, DuplicateDetection::Skip)?;

@@ -1,6 +1,8 @@
 //! What goes wrong with attaching and plugging.
 
-use vswitch_netns::{AddressError, LinkError, NameError, NamespaceError, NetlinkError};
+use vswitch_netns::{
+    AddressError, LinkError, MonitorError, NameError, NamespaceError, NetlinkError, QuietError,
+};
 use vswitch_switch::control::ControlError;
 use vswitch_switch::port::PacketError;
 
@@ -109,6 +111,12 @@ pub(crate) enum LabError {
     /// An address could not be given.
     #[error(transparent)]
     Address(#[from] AddressError),
+    /// The host's stack could not be kept out.
+    #[error(transparent)]
+    Quiet(#[from] QuietError),
+    /// The links cannot be watched.
+    #[error(transparent)]
+    Monitor(#[from] MonitorError),
     /// The kernel cannot be spoken with.
     #[error(transparent)]
     Netlink(#[from] NetlinkError),
@@ -141,7 +149,8 @@ impl LabError {
                 PacketError::InUse { .. }
                 | PacketError::Loopback { .. }
                 | PacketError::NotEthernet { .. },
-            ) => ErrorCode::Conflict,
+            )
+            | Self::Control(ControlError::Static(_)) => ErrorCode::Conflict,
             Self::NotAttached { .. }
             | Self::NoPort { .. }
             | Self::Namespace(NamespaceError::NotFound { .. })
@@ -149,11 +158,12 @@ impl LabError {
             | Self::Packet(PacketError::NoSuchInterface { .. })
             | Self::Control(ControlError::NoSuchPort(_)) => ErrorCode::NotFound,
             Self::Control(ControlError::Stopped) => ErrorCode::Internal,
-            Self::Control(ControlError::Static(_)) => ErrorCode::Conflict,
             Self::Namespace(_)
             | Self::Link(_)
             | Self::Address(_)
             | Self::Netlink(_)
+            | Self::Quiet(_)
+            | Self::Monitor(_)
             | Self::Packet(_)
             | Self::Control(_) => ErrorCode::System,
         }

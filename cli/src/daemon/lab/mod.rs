@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use vswitch_netns::{Link, Netlink};
+use vswitch_netns::{Link, LinkMonitor, Netlink};
 use vswitch_switch::Handle;
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::LinkState;
@@ -32,6 +32,8 @@ pub(crate) struct Lab {
     handle: Handle,
     /// The namespace of the daemon, where the switch-side ends are.
     netlink: Netlink,
+    /// News of the links there.
+    news: LinkMonitor,
     subnet: Option<IpNet>,
     plugs: BTreeMap<PortId, Plug>,
 }
@@ -75,6 +77,7 @@ impl Lab {
             switch,
             handle,
             netlink: Netlink::open()?,
+            news: LinkMonitor::open()?,
             subnet,
             plugs: BTreeMap::new(),
         })
@@ -103,11 +106,6 @@ impl Lab {
     fn port_of_name(&self, name: &str) -> Option<PortId> {
         let (id, _) = self.plugs.iter().find(|(_, plug)| plug.name == name)?;
         Some(*id)
-    }
-
-    fn is_absent(&self, id: PortId) -> bool {
-        let plug = self.plugs.get(&id);
-        plug.is_some_and(|plug| plug.link == LinkState::Absent)
     }
 
     /// The addresses that are given out.

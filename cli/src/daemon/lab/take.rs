@@ -1,6 +1,6 @@
 //! Interfaces that were there before: plugged in as ports, and given back as they were.
 
-use vswitch_netns::LinkChange;
+use vswitch_netns::{Link, LinkChange, LinkError, Quiet, QuietError};
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::{LinkState, PacketPort};
 
@@ -10,6 +10,7 @@ use crate::rights;
 /// How an interface was before it became a port.
 pub(super) struct Former {
     up: bool,
+    quiet: Quiet,
 }
 
 impl Lab {
@@ -19,6 +20,7 @@ impl Lab {
     /// See [`LabError`]; nothing is changed then.
     pub(crate) fn take(&mut self, interface: &str) -> Result<PortId, LabError> {
         rights::require("plug in an interface", rights::SWITCH)?;
+        self.read_news();
         if let Some(id) = self.port_of_name(interface) {
             if !self.look_again(id)? {
                 return Err(LabError::PortHere(interface.to_owned()));
@@ -37,20 +39,36 @@ impl Lab {
         if link.master.is_some() {
             return Err(LabError::Enslaved(interface.to_owned()));
         }
+        // Who holds this is alone with the interface: nothing was changed before.
         let port = PacketPort::open(interface)?;
-        let former = Former { up: link.up };
-        self.netlink.set_up(&link)?;
+        let former = Former {
+            up: link.up,
+            quiet: self.netlink.quiet(&link)?,
+        };
+        let id = match self.start(&link, port) {
+            Ok(id) => id,
+            Err(error) => {
+                if let Err(error) = self.put_back(&link, &former) {
+                    log::warn!("cannot restore {interface}: {error}");
+                }
+                return Err(error);
+            }
+        };
         let plug = Plug {
             name: interface.to_owned(),
             ifindex: link.index,
             link: LinkState::Up,
             kind: Kind::Taken(former),
         };
-        let id = self.handle.add_port(Box::new(port))?;
         self.plugs.insert(id, plug);
         self.look_again(id)?;
         log::info!("plugged in the interface {interface} as port {id}");
         Ok(id)
+    }
+
+    fn start(&mut self, link: &Link, port: PacketPort) -> Result<PortId, LabError> {
+        self.netlink.set_up(link)?;
+        Ok(self.handle.add_port(Box::new(port))?)
     }
 
     /// Unplugs an interface and restores it.
@@ -83,8 +101,20 @@ impl Lab {
         let Some(link) = self.netlink.link_by_index(plug.ifindex)? else {
             return Ok(());
         };
-        self.netlink
-            .change_link(&link, &LinkChange::new().up(former.up))?;
-        Ok(())
+        self.put_back(&link, former)
+    }
+
+    fn put_back(&mut self, link: &Link, former: &Former) -> Result<(), LabError> {
+        let state = LinkChange::new().up(former.up);
+        match self.netlink.unquiet(&former.quiet) {
+            Ok(()) => {}
+            // It has gone in this very moment.
+            Err(QuietError::Link(LinkError::NotFound { .. })) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        match self.netlink.change_link(link, &state) {
+            Err(LinkError::NotFound { .. }) => Ok(()),
+            other => Ok(other?),
+        }
     }
 }

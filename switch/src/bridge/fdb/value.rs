@@ -1,6 +1,6 @@
 //! What the table stores for a key, in one word.
 
-use super::PortId;
+use crate::bridge::PortId;
 
 /// Port, tick of the last refresh, place in the slab, and whether the entry is static.
 ///
@@ -18,6 +18,21 @@ const PORT_MASK: u64 = 0xfff << PORT_SHIFT;
 const TICK_MASK: u64 = 0xffff << TICK_SHIFT;
 
 impl Value {
+    /// The bits that a value uses.
+    const MASK: u64 = (1 << 56) - 1;
+
+    /// The value of which `bits` are the lower 56.
+    #[inline]
+    pub(super) const fn from_bits(bits: u64) -> Self {
+        Self(bits & Self::MASK)
+    }
+
+    /// The value as a number; its upper 8 bits are zero.
+    #[inline]
+    pub(super) const fn bits(self) -> u64 {
+        self.0
+    }
+
     /// A dynamic entry, last refreshed in `tick`.
     pub(super) const fn dynamic(port: PortId, tick: u16, slot: u32) -> Self {
         Self(Self::fresh(port, tick) | slot as u64)

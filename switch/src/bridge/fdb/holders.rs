@@ -1,7 +1,7 @@
 //! Which port holds which stations, and which port holds the most.
 
-use super::PortId;
 use super::slab::{List, Slab};
+use crate::bridge::PortId;
 use crate::time::Timestamp;
 
 /// The stations of one port.

@@ -1,7 +1,7 @@
 //! The stations themselves, in places that do not move, linked into lists.
 
-use super::PortId;
-use super::key::Key;
+use crate::bridge::PortId;
+use crate::bridge::key::Key;
 use crate::time::Timestamp;
 
 /// No place: the end of a list.
