@@ -8,6 +8,7 @@ pub(crate) mod selftest;
 pub(crate) mod stage;
 pub(crate) mod sys;
 pub(crate) mod transfer;
+pub(crate) mod tunnel;
 
 use std::thread;
 use std::time::{Duration, Instant};
