@@ -1,5 +1,6 @@
 //! What every integration test stands on: namespaces of its own, frames, transfers, pings.
 
+pub(crate) mod devices;
 pub(crate) mod icmp;
 pub(crate) mod isolation;
 pub(crate) mod packet;
@@ -8,7 +9,6 @@ pub(crate) mod selftest;
 pub(crate) mod stage;
 pub(crate) mod sys;
 pub(crate) mod transfer;
-pub(crate) mod tunnel;
 
 use std::thread;
 use std::time::{Duration, Instant};

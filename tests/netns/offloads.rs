@@ -13,7 +13,7 @@ use vswitch_netns::{DuplicateDetection, Namespace, Netlink, OffloadError, Offloa
 
 use super::end;
 use crate::harness::packet::Endpoint;
-use crate::harness::{isolated, sys, transfer, tunnel};
+use crate::harness::{devices, isolated, sys, transfer};
 
 pub(super) fn tests() -> Vec<Trial> {
     vec![
@@ -162,7 +162,7 @@ fn host(name: &str, number: u8) -> Namespace {
     give("eth0", format!("10.0.0.{number}/24"));
     let other = [10, 0, 0, 3 - number];
     namespace
-        .run(|| tunnel::vxlan("vx0", other.into()).unwrap())
+        .run(|| devices::vxlan("vx0", other.into()).unwrap())
         .unwrap();
     give("vx0", format!("172.31.0.{number}/24"));
     namespace

@@ -1,4 +1,4 @@
-//! Tunnels between test hosts, by netlink.
+//! Devices that the namespace library has no need of, by netlink: tunnels and bridges.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -30,6 +30,27 @@ pub(crate) fn vxlan(interface: &str, remote: Ipv4Addr) -> io::Result<()> {
         LinkInfo::Data(InfoData::Vxlan(tunnel)),
     ]));
     request(RouteNetlinkMessage::NewLink(message))
+}
+
+/// Makes a Linux bridge, in the calling thread's namespace.
+pub(crate) fn bridge(interface: &str) -> io::Result<()> {
+    let mut message = LinkMessage::default();
+    message
+        .attributes
+        .push(LinkAttribute::IfName(interface.to_owned()));
+    let kind = vec![LinkInfo::Kind(InfoKind::Bridge)];
+    message.attributes.push(LinkAttribute::LinkInfo(kind));
+    request(RouteNetlinkMessage::NewLink(message))
+}
+
+/// Makes an interface a member of a bridge, given by its index; of none if that is 0.
+pub(crate) fn set_master(interface_index: u32, bridge_index: u32) -> io::Result<()> {
+    let mut message = LinkMessage::default();
+    message.header.index = interface_index;
+    message
+        .attributes
+        .push(LinkAttribute::Controller(bridge_index));
+    request(RouteNetlinkMessage::SetLink(message))
 }
 
 fn request(message: RouteNetlinkMessage) -> io::Result<()> {
