@@ -128,6 +128,9 @@ fn programs() {
         .unwrap()
         .create_veth(&end("near"), &end("far"), None)
         .unwrap();
+    // As on most machines, where what is mounted is seen in every mount namespace.
+    let (none, shared) = (None::<&str>, MsFlags::MS_REC | MsFlags::MS_SHARED);
+    mount(none, "/", none, shared, none).unwrap();
     let mounts_before = fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
     let mut child = mario.spawn(stage::sleeper().stdin(Stdio::null())).unwrap();
     let pid = child.id();
