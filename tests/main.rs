@@ -16,8 +16,11 @@
     reason = "what tests cast are constants and sizes that fit"
 )]
 
+mod cli;
 mod harness;
 mod netns;
+mod ports;
+mod switching;
 
 use std::process::ExitCode;
 
@@ -26,7 +29,10 @@ use libtest_mimic::{Arguments, Trial};
 fn all_tests() -> Vec<Trial> {
     let mut tests = Vec::new();
     tests.extend(harness::selftest::tests());
+    tests.extend(cli::tests());
     tests.extend(netns::tests());
+    tests.extend(ports::tests());
+    tests.extend(switching::tests());
     tests
 }
 

@@ -1,3 +1,108 @@
 //! The `vswitch` program.
+//!
+//! - [`args`]: the command line as plain data
+//! - [`commands`]: one file for each command
+//! - [`daemon`]: the process of a running switch
+//! - [`protocol`], [`client`]: how commands speak with it
+//! - [`runtime_dir`], [`names`], [`rights`]: where it is found, what it is called, what it may
+//! - [`values`]: addresses, subnets and stations, checked
+//! - [`measure`]: pings, throughput and response time between namespaces
+//! - [`render`]: output for people
 
-fn main() {}
+mod args;
+mod client;
+mod commands;
+mod daemon;
+mod measure;
+mod names;
+mod protocol;
+mod render;
+mod rights;
+mod runtime_dir;
+mod values;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The exit status of wrong usage.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match commands::run(cli) {
+        Ok(status) => status,
+        Err(error) => {
+            complain(&sentence(&error));
+            if error.is::<commands::WrongUsage>() {
+                ExitCode::from(USAGE)
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// Prints help where it was asked for, else what is wrong.
+fn usage(error: &clap::Error) -> ExitCode {
+    let words: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    if let Some(sentence) = args::usage_sentence(error, &words) {
+        complain(&sentence);
+        return ExitCode::from(USAGE);
+    }
+    // Fails where nobody reads it.
+    let _ = error.print();
+    if error.use_stderr() {
+        ExitCode::from(USAGE)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// What failed and why. Most errors name their cause themselves; where one does not, it is added.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+/// Writes one line to standard error, without anything a terminal would act on.
+fn complain(sentence: &str) {
+    use std::io::Write;
+    let mut line = String::from("vswitch: ");
+    for character in sentence.chars() {
+        match character {
+            '\n' => line.push(' '),
+            c if c.is_control() => line.extend(c.escape_default()),
+            c => line.push(c),
+        }
+    }
+    line.push('\n');
+    // Fails where nobody listens, who could then be told nothing anyhow.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let io = || std::io::Error::other("the disk is full");
+        let error = Err::<(), _>(io()).context("cannot write").unwrap_err();
+        assert_eq!(sentence(&error), "cannot write: the disk is full");
+        let told = anyhow::Error::from(io()).context("cannot write, for the disk is full");
+        assert_eq!(sentence(&told), "cannot write, for the disk is full");
+    }
+}

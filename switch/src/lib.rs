@@ -1,7 +1,51 @@
-//! A learning Ethernet switch.
+//! A learning Ethernet switch, to embed in a program or in a test.
+//!
+//! ```
+//! use std::time::Duration;
+//! use vswitch_switch::port::memory::{self, MemoryOptions};
+//! use vswitch_switch::{BridgeConfig, Switch};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut switch = Switch::new(BridgeConfig::default())?;
+//! let (port, mario) = memory::pair("mario", MemoryOptions::default())?;
+//! switch.add_port(Box::new(port))?;
+//! let (port, luigi) = memory::pair("luigi", MemoryOptions::default())?;
+//! switch.add_port(Box::new(port))?;
+//! let running = switch.spawn()?;
+//!
+//! mario.send(b"\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x88\xb5it's-a me")?;
+//! let frame = luigi.recv_timeout(Duration::from_secs(5)).ok_or("nothing came")?;
+//! assert!(frame.bytes.ends_with(b"it's-a me"));
+//!
+//! for port in running.handle().ports()? {
+//!     println!("{}: {:?}", port.name, port.counters);
+//! }
+//! running.stop()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Map
+//!
+//! A frame goes down this list and up again:
+//!
+//! - [`switch`]: the poll loop; a [`Switch`] runs on a thread of its own or is stepped by hand
+//! - [`control`]: the [`Handle`] by which other threads speak with it, and its events
+//! - [`port`]: where frames enter and leave: packet sockets, TAP devices, memory, or your own
+//! - [`datapath`]: batches from ready ports, through the bridge, to other ports
+//! - [`bridge`]: the pure core: learning, looking up, a [`bridge::Verdict`] for each frame
+//! - [`wire`]: checked views of addresses, tags, headers
+//! - [`time`]: the time that the core is given
+
 pub mod bridge;
+pub mod control;
+pub mod datapath;
 pub mod port;
+pub mod switch;
 pub mod time;
 pub mod wire;
 
+pub use bridge::BridgeConfig;
+pub use control::Handle;
+pub use switch::{Running, Switch, SwitchError};
 pub use time::Timestamp;

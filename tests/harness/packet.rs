@@ -1,11 +1,13 @@
 //! Raw frames in and out of an interface.
 
 use std::io;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::sys;
+use super::{PATIENCE, sys};
 
 /// A packet socket bound to one interface: the hand of a test on the wire.
 ///
@@ -13,6 +15,7 @@ use super::sys;
 /// what others on the same interface send.
 pub(crate) struct Endpoint {
     socket: Socket,
+    buffer: Mutex<Vec<u8>>,
 }
 
 /// A frame as it was on the wire: a VLAN tag that the kernel moved aside is back in its place.
@@ -34,7 +37,20 @@ impl Endpoint {
         socket.set_recv_buffer_size(8 << 20)?;
         let index = sys::interface_index(interface)?;
         socket.bind(&sys::packet_address(index))?;
-        Ok(Self { socket })
+        Ok(Self {
+            socket,
+            buffer: Mutex::new(vec![0; 1 << 17]),
+        })
+    }
+
+    /// Makes room for `bytes` of frames that wait, as the kernel counts them, overhead included.
+    pub(crate) fn set_room(&self, bytes: usize) -> io::Result<()> {
+        self.socket.set_recv_buffer_size(bytes)
+    }
+
+    /// How many frames found no room in this socket since the last call (packet(7)).
+    pub(crate) fn take_losses(&self) -> io::Result<u32> {
+        sys::take_packet_losses(&self.socket)
     }
 
     /// The socket itself, for tests that set options of their own.
@@ -45,6 +61,24 @@ impl Endpoint {
     /// Sends one frame, given from its destination address on.
     pub(crate) fn send(&self, frame: &[u8]) -> io::Result<()> {
         self.socket.send(frame).map(drop)
+    }
+
+    /// Sends one frame, again and again while the kernel's queue behind the interface is full.
+    ///
+    /// That queue (`netdev_max_backlog`) is one for a processor, whatever the namespace: others
+    /// who run beside this test can fill it. The kernel says so for each frame that it drops.
+    pub(crate) fn send_patiently(&self, frame: &[u8]) -> io::Result<()> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.send(frame) {
+                Err(error)
+                    if error.raw_os_error() == Some(libc::ENOBUFS) && Instant::now() < end =>
+                {
+                    thread::sleep(Duration::from_micros(200));
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// The next frame, or `None` if none comes within `patience`.
@@ -59,7 +93,7 @@ impl Endpoint {
         wanted: impl Fn(&[u8]) -> bool,
     ) -> Option<Captured> {
         let end = Instant::now() + patience;
-        let mut buffer = vec![0; 1 << 17];
+        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let left = end.saturating_duration_since(Instant::now());
             // A timeout of zero would mean for ever.

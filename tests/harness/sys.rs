@@ -54,14 +54,70 @@ pub(crate) fn packet_address(index: u32) -> SockAddr {
 
 /// Sets an integer option of a packet socket.
 pub(crate) fn set_packet_option(socket: &Socket, option: i32, value: i32) -> io::Result<()> {
+    set_option(socket, libc::SOL_PACKET, option, value)
+}
+
+/// Sets an integer option of any socket.
+pub(crate) fn set_option(
+    socket: &impl AsRawFd,
+    level: i32,
+    option: i32,
+    value: i32,
+) -> io::Result<()> {
     // SAFETY: the kernel reads the four bytes of `value`, which outlives the call.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
-            libc::SOL_PACKET,
+            level,
             option,
             (&raw const value).cast(),
             mem::size_of::<i32>() as libc::socklen_t,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Frames that a packet socket had no room for, since the last call.
+pub(crate) fn take_packet_losses(socket: &Socket) -> io::Result<u32> {
+    let mut statistics = libc::tpacket_stats {
+        tp_packets: 0,
+        tp_drops: 0,
+    };
+    let mut length = mem::size_of_val(&statistics) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes, the size of `statistics`.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            (&raw mut statistics).cast(),
+            &raw mut length,
+        )
+    };
+    if result == 0 {
+        Ok(statistics.tp_drops)
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Gives the calling thread a table of descriptors of its own, with nothing but the standard
+/// streams in it. Threads that it spawns share that table; all others keep theirs.
+///
+/// Call it before the thread owns any descriptor: `close_range(2)` asks nobody.
+pub(crate) fn own_descriptors() -> io::Result<()> {
+    // SAFETY: with CLOSE_RANGE_UNSHARE descriptors are closed in the thread's new table alone,
+    // where nobody owns any of them; the call touches no memory.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            3,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_UNSHARE,
         )
     };
     if result == 0 {

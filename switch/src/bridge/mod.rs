@@ -1,8 +1,258 @@
-//! The pure core.
+//! The pure core: a learning bridge without I/O, clock or threads.
+//!
+//! The caller hands in the time and the frames and gets verdicts back. Nothing is allocated
+//! per frame.
+
+mod batch;
+mod config;
+mod egress;
+mod event;
+mod fdb;
+mod ingress;
+mod key;
+mod ports;
+mod station;
 mod verdict;
 
+use std::fmt;
+
+pub use config::BridgeConfig;
+pub use egress::OutputQueues;
+pub use event::Event;
+pub use ports::TooManyPorts;
+pub use station::{Cursor, StaticError, Station};
 pub use verdict::{DropReason, Verdict};
+
+use batch::Probes;
+use fdb::{Fdb, Home, KeyHasher};
+use key::Key;
+use ports::Ports;
+
+use crate::time::Timestamp;
+use crate::wire::{MacAddr, VlanId};
 
 /// A port's number within its switch, from 1 on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortId(pub u16);
+
+impl PortId {
+    /// The highest number: those of spanning tree have 12 bits (IEEE 802.1Q-2022, 14.2.7).
+    pub const MAX: Self = Self(4095);
+}
+
+impl fmt::Display for PortId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A learning bridge.
+#[derive(Debug)]
+pub struct Bridge {
+    config: BridgeConfig,
+    ports: Ports,
+    fdb: Fdb,
+    probes: Box<Probes>,
+}
+
+impl Bridge {
+    /// A bridge without ports, whose hash table nobody can foretell.
+    #[must_use]
+    pub fn new(config: BridgeConfig) -> Self {
+        Self::with_hasher(config, KeyHasher::random())
+    }
+
+    /// A bridge without ports, whose hash table is always the same for the same `seed`: for
+    /// simulations and benchmarks, not for networks.
+    #[must_use]
+    pub fn with_seed(config: BridgeConfig, seed: u64) -> Self {
+        Self::with_hasher(config, KeyHasher::seeded(seed))
+    }
+
+    fn with_hasher(config: BridgeConfig, hasher: KeyHasher) -> Self {
+        let config = config.clamped();
+        Self {
+            config,
+            ports: Ports::default(),
+            fdb: Fdb::new(hasher, config.ageing, config.max_stations),
+            probes: Box::new(Probes::EMPTY),
+        }
+    }
+
+    /// How the bridge behaves.
+    #[must_use]
+    pub const fn config(&self) -> &BridgeConfig {
+        &self.config
+    }
+
+    /// Changes how the bridge behaves, at `now`. If the table has become too small, stations are
+    /// evicted as fairly as when it is full; static ones stay.
+    pub fn set_config(&mut self, now: Timestamp, config: BridgeConfig) {
+        self.config = config.clamped();
+        self.fdb.set_ageing(now, self.config.ageing);
+        self.fdb.set_max_stations(self.config.max_stations);
+    }
+
+    /// Adds a port, which forwards at once, under the lowest free number.
+    pub fn add_port(&mut self) -> Result<PortId, TooManyPorts> {
+        let port = self.ports.add()?;
+        self.fdb.add_port(port);
+        Ok(port)
+    }
+
+    /// Removes a port with all its stations, static ones too. An unknown port is ignored.
+    pub fn remove_port(&mut self, port: PortId) {
+        self.ports.remove(port);
+        self.fdb.remove_port(port);
+    }
+
+    /// Lets a port forward or not. Through one that does not nothing enters or leaves, and its
+    /// dynamic stations are forgotten. An unknown port is ignored.
+    pub fn set_forwarding(&mut self, port: PortId, forwarding: bool) {
+        self.ports.set_forwarding(port, forwarding);
+        if !forwarding {
+            self.fdb.flush(port);
+        }
+    }
+
+    /// The forwarding ports, in ascending order. A flood goes to these but the ingress port.
+    #[must_use]
+    pub fn forwarding_ports(&self) -> &[PortId] {
+        self.ports.forwarding()
+    }
+
+    /// Decides about one frame that came in by `port` at `now`, and learns from it.
+    #[inline]
+    pub fn handle(&mut self, now: Timestamp, port: PortId, frame: &[u8]) -> Verdict {
+        if !self.ports.is_forwarding(port) {
+            return Verdict::Drop(DropReason::IngressDown);
+        }
+        let admitted = match ingress::admit(frame, self.config.forward_reserved) {
+            Ok(admitted) => admitted,
+            Err(reason) => return Verdict::Drop(reason),
+        };
+        self.fdb.advance(now);
+        self.fdb
+            .learn(self.fdb.home(admitted.src), admitted.src, port);
+        match admitted.dst {
+            Some(dst) => self.towards(self.fdb.home(dst), dst, port),
+            None => self.flood(),
+        }
+    }
+
+    /// Where a frame to `dst` goes that came in by `ingress`.
+    #[inline]
+    fn towards(&self, home: Home, dst: Key, ingress: PortId) -> Verdict {
+        match self.fdb.lookup(home, dst) {
+            Some(egress) if egress == ingress => Verdict::Drop(DropReason::SamePort),
+            Some(egress) if !self.ports.is_forwarding(egress) => {
+                Verdict::Drop(DropReason::EgressDown)
+            }
+            Some(egress) => Verdict::Forward(egress),
+            None => self.flood(),
+        }
+    }
+
+    /// What becomes of a frame for everybody that came in by a forwarding port.
+    #[inline]
+    fn flood(&self) -> Verdict {
+        if self.ports.has_another() {
+            Verdict::Flood
+        } else {
+            Verdict::Drop(DropReason::NoEgress)
+        }
+    }
+
+    /// When [`Bridge::handle_timeout`] shall be called; `None` if there is nothing that could
+    /// age. It may come too early, never too late.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        self.fdb.next_timeout()
+    }
+
+    /// Forgets stations that have been silent for the ageing time, give or take 1/256 of it in
+    /// favour of the station. One call does a bounded amount of work: where more is left,
+    /// [`Bridge::next_timeout`] is not after `now`.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.fdb.handle_timeout(now);
+    }
+
+    /// Enters a station that never moves, ages or gives way, or makes one of a known station.
+    pub fn add_static(
+        &mut self,
+        vlan: VlanId,
+        mac: MacAddr,
+        port: PortId,
+    ) -> Result<(), StaticError> {
+        if mac.is_multicast() {
+            return Err(StaticError::GroupAddress(mac));
+        }
+        if mac.is_zero() {
+            return Err(StaticError::ZeroAddress(mac));
+        }
+        if !self.ports.exists(port) {
+            return Err(StaticError::UnknownPort(mac, port));
+        }
+        if !self.fdb.add_static(Key::new(vlan, mac), port) {
+            return Err(StaticError::TableFull(mac, self.config.max_stations));
+        }
+        Ok(())
+    }
+
+    /// Forgets a station, static or not, in one VLAN or in all of them. Returns in how many it
+    /// was known.
+    pub fn remove_station(&mut self, mac: MacAddr, vlan: Option<VlanId>) -> usize {
+        match vlan {
+            Some(vlan) => usize::from(self.fdb.remove(Key::new(vlan, mac))),
+            None => (0..4096)
+                .filter(|&tci| self.fdb.remove(Key::new(VlanId::from_tci(tci), mac)))
+                .count(),
+        }
+    }
+
+    /// Forgets the dynamic stations of one port or of all. Returns how many there were.
+    pub fn flush(&mut self, port: Option<PortId>) -> usize {
+        match port {
+            Some(port) => self.fdb.flush(port),
+            None => self.fdb.flush_all(),
+        }
+    }
+
+    /// The number of stations known, static ones included.
+    #[must_use]
+    pub fn station_count(&self) -> usize {
+        self.fdb.len()
+    }
+
+    /// Appends up to `max` stations to `into`, beginning at `from`. Returns where to go on, or
+    /// `None` at the end.
+    ///
+    /// One call does a bounded amount of work, so that listing a large table in pages does not
+    /// hold up frames; a page may therefore hold fewer stations than `max`, even none, before
+    /// the end. A station known throughout the listing is listed once; one learnt or forgotten
+    /// meanwhile may or may not be listed.
+    pub fn stations(
+        &self,
+        now: Timestamp,
+        from: Cursor,
+        into: &mut Vec<Station>,
+        max: usize,
+    ) -> Option<Cursor> {
+        self.fdb.stations(now, from, into, max)
+    }
+
+    /// Starts or stops collecting events. Stopping drops those that wait.
+    pub fn enable_events(&mut self, enabled: bool) {
+        self.fdb.events.enable(enabled);
+    }
+
+    /// The oldest event that waits.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.fdb.events.pop()
+    }
+
+    /// How many events were lost since the last call because nobody fetched them in time.
+    pub fn take_lost_events(&mut self) -> u64 {
+        self.fdb.events.take_lost()
+    }
+}

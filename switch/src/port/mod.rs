@@ -5,11 +5,20 @@
 
 mod counters;
 mod frame;
+pub mod memory;
+mod offload;
+mod packet;
+#[allow(unsafe_code)] // interface requests by ioctl
+mod sys;
+mod tap;
 
 use std::os::fd::BorrowedFd;
 
 pub use counters::{Counters, Drops, Traffic};
 pub use frame::{Arena, BATCH, Batch, Frame, Selection};
+pub use offload::SoftwareOffload;
+pub use packet::{PacketError, PacketPort};
+pub use tap::{TapError, TapOptions, TapPort};
 
 /// One port of a switch: a packet socket, a TAP device, a queue in memory, or your own.
 ///
@@ -55,6 +64,29 @@ pub trait Port: Send {
     /// such as a kernel's full queue. Called when somebody asks, not per batch.
     fn collect_losses(&mut self, counters: &mut Counters) {
         let _ = counters;
+    }
+}
+
+/// Whether a port's link carries frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LinkState {
+    /// It does, as far as is known.
+    Up,
+    /// Switched off, or without a carrier.
+    Down,
+    /// The device is gone.
+    Absent,
+}
+
+impl LinkState {
+    /// `up`, `down` or `absent`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Absent => "absent",
+        }
     }
 }
 

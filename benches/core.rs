@@ -1,0 +1,285 @@
+//! The pure core: check, learn, look up, verdict, output queues, for batches of 64 frames.
+//!
+//! Every figure includes gathering the batch. Frames are bare headers that lie one behind the
+//! other, since in a switch the first bytes of a batch are in the cache: the kernel has just
+//! written them. Before a case is timed, its allocations are counted, and there may be none.
+
+mod alloc;
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use vswitch_switch::Timestamp;
+use vswitch_switch::bridge::{Bridge, BridgeConfig, OutputQueues, PortId};
+use vswitch_switch::port::{BATCH, Batch, Drops, Frame};
+
+type Header = [u8; 16];
+
+/// A bridge and what surrounds it, and the frames that come in next.
+struct Lab {
+    bridge: Bridge,
+    queues: OutputQueues,
+    drops: Drops,
+    ports: Vec<PortId>,
+    now: Timestamp,
+}
+
+impl Lab {
+    fn new(ports: usize, max_stations: usize) -> Self {
+        let config = BridgeConfig {
+            max_stations,
+            ..BridgeConfig::default()
+        };
+        let mut bridge = Bridge::with_seed(config, 1);
+        let mut queues = OutputQueues::new();
+        let ports: Vec<_> = (0..ports)
+            .map(|_| bridge.add_port().expect("few ports"))
+            .collect();
+        for &port in &ports {
+            queues.add_port(port);
+        }
+        Self {
+            bridge,
+            queues,
+            drops: Drops::default(),
+            ports,
+            now: Timestamp::from_secs(1),
+        }
+    }
+
+    /// Puts `count` stations behind the ports, in turn.
+    fn populate(mut self, count: usize) -> Self {
+        for station in 0..count {
+            let port = self.ports[station % self.ports.len()];
+            let header = header(BROADCAST, address(station));
+            self.bridge.handle(self.now, port, &header[..14]);
+        }
+        assert_eq!(self.bridge.station_count(), count);
+        self
+    }
+
+    /// One batch through the core. Returns how many frames leave, copies counted.
+    fn step(&mut self, ingress: PortId, headers: &[Header]) -> usize {
+        let batch: Batch<'_> = headers
+            .iter()
+            .map(|header| Frame::finished(&header[..14]))
+            .collect();
+        self.bridge
+            .classify(self.now, ingress, &batch, &mut self.queues, &mut self.drops);
+        self.queues
+            .iter()
+            .map(|(port, indices)| usize::from(port.0 > 0) * black_box(indices).len())
+            .sum()
+    }
+}
+
+const BROADCAST: u64 = 0xffff_ffff_ffff;
+
+/// The address of station `number`: one vendor's, spread over the lower bytes.
+fn address(number: usize) -> u64 {
+    0x0200_0000_0000 | number as u64
+}
+
+fn header(dst: u64, src: u64) -> Header {
+    let mut header = [0; 16];
+    header[..6].copy_from_slice(&dst.to_be_bytes()[2..]);
+    header[6..12].copy_from_slice(&src.to_be_bytes()[2..]);
+    header[12..14].copy_from_slice(&[8, 0]);
+    header
+}
+
+/// Batches of frames from random stations of a port to `destination`, port after port.
+fn batches(
+    lab: &Lab,
+    stations: usize,
+    frames: usize,
+    mut destination: impl FnMut(&mut StdRng, usize) -> u64,
+) -> Vec<Header> {
+    let mut rng = StdRng::seed_from_u64(2);
+    let ports = lab.ports.len();
+    (0..frames)
+        .map(|frame| {
+            let ingress = frame / BATCH % ports;
+            let of_port = (stations - ingress).div_ceil(ports);
+            let src = rng.random_range(0..of_port) * ports + ingress;
+            header(destination(&mut rng, ingress), address(src))
+        })
+        .collect()
+}
+
+/// Counts the allocations of a few rounds, then times the batches, round and round.
+fn forward(c: &mut Criterion, id: BenchmarkId, lab: &mut Lab, headers: &[Header], copies: usize) {
+    let mut turn = 0;
+    let mut next = move |lab: &mut Lab| {
+        let ingress = lab.ports[turn % lab.ports.len()];
+        let first = turn * BATCH % headers.len();
+        turn += 1;
+        lab.step(ingress, &headers[first..first + BATCH])
+    };
+    assert_eq!(next(lab), copies * BATCH, "what the benchmark is about");
+    measure(c, id, BATCH, lab, &mut next);
+}
+
+fn measure(
+    c: &mut Criterion,
+    id: BenchmarkId,
+    frames: usize,
+    lab: &mut Lab,
+    next: &mut impl FnMut(&mut Lab) -> usize,
+) {
+    let rounds = 2048;
+    for _ in 0..rounds {
+        black_box(next(lab));
+    }
+    let allocations = alloc::count(|| {
+        for _ in 0..rounds {
+            black_box(next(lab));
+        }
+    });
+    assert_eq!(allocations, 0, "allocations in {} frames", rounds * frames);
+    let mut group = c.benchmark_group("core");
+    group.throughput(Throughput::Elements(frames as u64));
+    group.bench_function(id, |b| b.iter(|| next(lab)));
+    group.finish();
+}
+
+/// Between known stations, in random order.
+fn known_unicast(c: &mut Criterion) {
+    for (stations, ports) in [(2, 2), (1_000, 16), (65_536, 16), (1_000_000, 16)] {
+        let mut lab = Lab::new(ports, stations.max(65_536)).populate(stations);
+        let frames = stations.next_multiple_of(ports * BATCH).max(4096);
+        let headers = batches(&lab, stations, frames, |rng, ingress| {
+            let behind = (ingress + rng.random_range(1..ports)) % ports;
+            let of_port = (stations - behind).div_ceil(ports);
+            address(rng.random_range(0..of_port) * ports + behind)
+        });
+        let id = BenchmarkId::new("known_unicast", stations);
+        forward(c, id, &mut lab, &headers, 1);
+    }
+}
+
+/// From known stations to unknown ones.
+fn unknown_unicast(c: &mut Criterion) {
+    for (stations, ports) in [(1_000, 3), (1_000, 17), (65_536, 17)] {
+        let mut lab = Lab::new(ports, 65_536).populate(stations);
+        let headers = batches(&lab, stations, ports * BATCH * 64, |rng, _| {
+            address(0x4000_0000 | rng.random_range(0..1 << 24))
+        });
+        let id = BenchmarkId::new(format!("unknown_unicast_to_{}", ports - 1), stations);
+        forward(c, id, &mut lab, &headers, ports - 1);
+    }
+}
+
+/// From known stations to all.
+fn broadcast(c: &mut Criterion) {
+    for copies in [2, 16, 256] {
+        let mut lab = Lab::new(copies + 1, 65_536).populate(1_000);
+        let headers = batches(&lab, 1_000, (copies + 1) * BATCH, |_, _| BROADCAST);
+        let id = BenchmarkId::new("broadcast_to", copies);
+        forward(c, id, &mut lab, &headers, copies);
+    }
+}
+
+/// Every frame's source was on another port before.
+fn moves(c: &mut Criterion) {
+    for stations in [64, 16_384] {
+        let mut lab = Lab::new(3, 65_536);
+        // The headers are the same for each port, and their number is no multiple of the ports'.
+        let headers: Vec<_> = (0..stations)
+            .map(|station| header(address(0x4000_0000), address(station)))
+            .collect();
+        let id = BenchmarkId::new("moves", stations);
+        forward(c, id, &mut lab, &headers, 2);
+        assert_eq!(lab.bridge.station_count(), stations);
+    }
+}
+
+/// Every frame's source is new, and the table is empty at first.
+fn learning(c: &mut Criterion) {
+    for stations in [1_024, 65_536, 1_000_000] {
+        let headers: Vec<_> = (0..stations)
+            .map(|station| header(BROADCAST, address(station)))
+            .collect();
+        let mut group = c.benchmark_group("core");
+        group
+            .throughput(Throughput::Elements(stations as u64))
+            .sample_size(10);
+        group.bench_function(BenchmarkId::new("learning", stations), |b| {
+            b.iter_batched_ref(
+                || Lab::new(2, stations.max(65_536)),
+                |lab| {
+                    for batch in headers.chunks(BATCH) {
+                        lab.step(lab.ports[0], batch);
+                    }
+                    assert_eq!(lab.bridge.station_count(), stations);
+                },
+                BatchSize::PerIteration,
+            );
+        });
+        group.finish();
+    }
+}
+
+/// Every frame's source is new, and the table is full.
+fn eviction(c: &mut Criterion) {
+    for (ports, flooding) in [(2, 1), (256, 1), (256, 256)] {
+        let stations = 65_536;
+        let mut lab = Lab::new(ports, stations).populate(stations);
+        let (mut turn, mut station) = (0, stations);
+        let mut next = move |lab: &mut Lab| {
+            let mut headers = [[0; 16]; BATCH];
+            for place in &mut headers {
+                // To oneself, so that no time goes into flooding.
+                *place = header(address(station), address(station));
+                station += 1;
+            }
+            turn += 1;
+            lab.step(lab.ports[turn % flooding], &headers)
+        };
+        let id = BenchmarkId::new(format!("eviction_flood_from_{flooding}_of"), ports);
+        measure(c, id, BATCH, &mut lab, &mut next);
+        assert_eq!(lab.bridge.station_count(), stations);
+    }
+}
+
+/// The worst case of finding whom to evict: of many ports that hold equally many, each holds
+/// one more than before, and a port that holds few learns as many, so that after each eviction
+/// another port holds the most.
+fn eviction_between_equals(c: &mut Criterion) {
+    let (ports, stations) = (256, 65_536);
+    let mut lab = Lab::new(ports, stations).populate(stations);
+    lab.bridge.flush(Some(lab.ports[0]));
+    let mut station = stations;
+    let mut next = move |lab: &mut Lab| {
+        let mut headers = [[0; 16]; BATCH];
+        for (place, port) in headers.iter_mut().zip(&lab.ports[1..]) {
+            *place = header(address(station), address(station));
+            station += 1;
+            lab.bridge.handle(lab.now, lab.ports[0], &place[..14]);
+            lab.bridge.handle(lab.now, *port, &place[..14]);
+        }
+        0
+    };
+    let id = BenchmarkId::new("eviction_between_equals", ports);
+    measure(c, id, 2 * BATCH, &mut lab, &mut next);
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(40)
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3));
+    targets =
+        known_unicast,
+        unknown_unicast,
+        broadcast,
+        moves,
+        learning,
+        eviction,
+        eviction_between_equals
+}
+criterion_main!(benches);

@@ -1,0 +1,86 @@
+//! What is told about wrong usage: one sentence instead of clap's paragraphs.
+
+use clap::error::ErrorKind;
+
+/// The sentence for `error`, or `None` where it is no error but help or the version, which
+/// clap prints itself.
+pub(crate) fn usage_sentence(error: &clap::Error, words: &[String]) -> Option<String> {
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => return None,
+        _ => {}
+    }
+    let text = error.render().to_string();
+    let told: Vec<&str> = text
+        .split("\n\n")
+        .take_while(|part| !part.starts_with("Usage:") && !part.starts_with("For more"))
+        .collect();
+    let sentence = told
+        .join("; ")
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    let sentence = sentence.strip_prefix("error: ").unwrap_or(&sentence);
+    Some(format!(
+        "{}; see '{} --help'",
+        sentence.trim_end_matches('.'),
+        command_words(words)
+    ))
+}
+
+/// `vswitch` with the command, and its command, that were asked for.
+fn command_words(words: &[String]) -> String {
+    use clap::CommandFactory;
+    let mut command = super::Cli::command();
+    let mut path = vec!["vswitch".to_owned()];
+    for word in words {
+        let Some(found) = command.find_subcommand(word) else {
+            continue;
+        };
+        path.push(word.clone());
+        command = found.clone();
+    }
+    path.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Cli;
+    use clap::Parser;
+
+    fn sentence(line: &str) -> Option<String> {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let error = Cli::try_parse_from(&words).unwrap_err();
+        usage_sentence(&error, &words[1..])
+    }
+
+    #[test]
+    fn wrong_usage_is_told_in_one_line() {
+        for line in [
+            "vswitch run",
+            "vswitch run a/b",
+            "vswitch attach mario --mtu 5",
+            "vswitch attach mario --ip 10.0.0.0/24",
+            "vswitch frobnicate",
+            "vswitch port add",
+            "vswitch show --jsn",
+        ] {
+            let told = sentence(line).unwrap();
+            assert!(!told.contains('\n'), "{told}");
+            assert!(told.ends_with("--help'"), "{told}");
+        }
+        assert_eq!(
+            sentence("vswitch run a/b").unwrap(),
+            "invalid value 'a/b' for '<NAME>': the switch name \"a/b\" contains '/'; only letters, \
+             digits, '.', '_' and '-' are allowed; see 'vswitch run --help'"
+        );
+    }
+
+    #[test]
+    fn help_is_not_an_error() {
+        assert_eq!(sentence("vswitch --help"), None);
+        assert_eq!(sentence("vswitch run --help"), None);
+    }
+}

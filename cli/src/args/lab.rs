@@ -1,0 +1,52 @@
+//! `vswitch attach` and `detach`.
+
+use clap::Args;
+use ipnet::IpNet;
+use vswitch_netns::name::NamespaceName;
+use vswitch_switch::wire::MacAddr;
+
+use crate::names::SwitchName;
+use crate::values;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  vswitch attach mario --ip 10.0.0.1/24 --ip fd00::1/64
+  vswitch attach luigi --switch my_switch --mac 02:00:00:00:00:02 --mtu 9000")]
+pub(crate) struct AttachArgs {
+    /// The namespace; created if there is none of this name.
+    #[arg(value_name = "NS")]
+    pub(crate) namespace: NamespaceName,
+
+    /// The switch; may be left out when exactly one runs.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) switch: Option<SwitchName>,
+
+    /// An address with its prefix length for the inside end; may be given several times. The
+    /// next free one of the switch's subnet if left out.
+    #[arg(long = "ip", value_name = "CIDR", value_parser = values::host_address)]
+    pub(crate) addresses: Vec<IpNet>,
+
+    /// The inside end's MAC address.
+    #[arg(long, value_parser = values::station)]
+    pub(crate) mac: Option<MacAddr>,
+
+    /// The MTU of both ends, in bytes.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(68..=65_535))]
+    pub(crate) mtu: Option<u32>,
+
+    /// Print JSON for machines.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vswitch detach mario")]
+pub(crate) struct DetachArgs {
+    /// The namespace.
+    #[arg(value_name = "NS")]
+    pub(crate) namespace: NamespaceName,
+
+    /// The switch; may be left out when exactly one runs.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) switch: Option<SwitchName>,
+}

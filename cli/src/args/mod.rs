@@ -1,0 +1,137 @@
+//! The command line as plain data: nothing is done here, nothing is looked up.
+//!
+//! Values that are wrong by themselves (a name with a slash, an MTU of 5) are wrong usage, and
+//! never reach a command.
+
+mod bench;
+mod error;
+mod exec;
+mod fdb;
+mod lab;
+mod netns;
+mod port;
+mod run;
+mod show;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use bench::{BenchArgs, DemoArgs};
+pub(crate) use error::usage_sentence;
+pub(crate) use exec::{ExecArgs, Execution};
+pub(crate) use fdb::{FdbAction, FdbArgs, FdbShowArgs};
+pub(crate) use lab::{AttachArgs, DetachArgs};
+pub(crate) use netns::NetnsAction;
+pub(crate) use port::PortAction;
+pub(crate) use run::RunArgs;
+pub(crate) use show::{ListArgs, ShowArgs, StopArgs};
+
+const EXAMPLE: &str = "\
+Example: two namespaces on one switch
+  vswitch run my_switch --detach
+  vswitch attach mario --ip 10.0.0.1/24
+  vswitch attach luigi --ip 10.0.0.2/24
+  vswitch exec mario -- ping -c 1 10.0.0.2
+  vswitch show
+  vswitch stop my_switch";
+
+const RUNTIME_DIR_HELP: &str = "\
+    Where the switches keep their control sockets [default: $VSWITCH_RUNTIME_DIR, else \
+    /run/vswitch as root, else $XDG_RUNTIME_DIR/vswitch]";
+
+/// A virtual Ethernet switch for network namespaces, in user space.
+#[derive(Debug, Parser)]
+#[command(name = "vswitch", version, arg_required_else_help = true, after_help = EXAMPLE)]
+pub(crate) struct Cli {
+    /// Where the switches keep their control sockets.
+    #[arg(long, global = true, value_name = "DIR", help = RUNTIME_DIR_HELP)]
+    pub(crate) runtime_dir: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a switch.
+    Run(RunArgs),
+    /// Stop a switch and remove the veth pairs that it made; namespaces stay.
+    Stop(StopArgs),
+    /// List the running switches.
+    List(ListArgs),
+    /// Show one switch: its ports, their states, counters and drops by reason.
+    Show(ShowArgs),
+    /// Connect a namespace to a switch by a veth pair; create the namespace if there is none.
+    Attach(AttachArgs),
+    /// Disconnect a namespace and remove its veth pair; the namespace stays.
+    Detach(DetachArgs),
+    /// Plug existing interfaces into a switch, as `ovs-vsctl add-port` does.
+    #[command(subcommand)]
+    Port(PortAction),
+    /// Show or change the MAC table.
+    Fdb(FdbArgs),
+    /// Create, delete and list network namespaces, compatible with `ip netns`.
+    #[command(subcommand)]
+    Netns(NetnsAction),
+    /// Run a command inside a network namespace, as `ip netns exec` does.
+    Exec(ExecArgs),
+    /// Walk through a small lab from beginning to end in throw-away namespaces.
+    Demo(DemoArgs),
+    /// Measure throughput and latency between two attached namespaces.
+    Bench(BenchArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    /// Every command that does something by itself, however deep.
+    fn leaves(command: &clap::Command, found: &mut Vec<clap::Command>) {
+        let mut children = command.get_subcommands().peekable();
+        if children.peek().is_none() {
+            found.push(command.clone());
+        }
+        for child in children {
+            leaves(child, found);
+        }
+    }
+
+    #[test]
+    fn every_command_has_help_with_an_example() {
+        let mut found = Vec::new();
+        leaves(&Cli::command(), &mut found);
+        assert!(found.len() > 15, "{}", found.len());
+        for command in found {
+            let name = command.get_name().to_owned();
+            assert!(command.get_about().is_some(), "{name} has no description");
+            let after = command
+                .get_after_help()
+                .unwrap_or_else(|| panic!("{name} has no example"))
+                .to_string();
+            assert!(after.starts_with("Example"), "{name}: {after}");
+            for line in after.lines().filter(|line| line.starts_with("  vswitch ")) {
+                let words = line.split('#').next().unwrap().split_whitespace();
+                Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+            }
+        }
+    }
+
+    #[test]
+    fn the_runtime_directory_may_be_given_anywhere() {
+        for words in [
+            ["vswitch", "--runtime-dir", "/tmp/x", "list"],
+            ["vswitch", "list", "--runtime-dir", "/tmp/x"],
+        ] {
+            let cli = Cli::try_parse_from(words).unwrap();
+            assert_eq!(cli.runtime_dir, Some(PathBuf::from("/tmp/x")));
+        }
+    }
+}

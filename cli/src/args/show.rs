@@ -1,0 +1,31 @@
+//! `vswitch list`, `show` and `stop`.
+
+use clap::Args;
+
+use crate::names::SwitchName;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vswitch list --json")]
+pub(crate) struct ListArgs {
+    /// Print JSON for machines.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vswitch show my_switch")]
+pub(crate) struct ShowArgs {
+    /// The switch; may be left out when exactly one runs.
+    pub(crate) name: Option<SwitchName>,
+
+    /// Print JSON for machines.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vswitch stop my_switch")]
+pub(crate) struct StopArgs {
+    /// The switch.
+    pub(crate) name: SwitchName,
+}

@@ -1,0 +1,273 @@
+//! The side of the control protocol that asks.
+
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::names::SwitchName;
+use crate::protocol::{
+    ErrorObject, FdbEntry, FdbPage, FdbShowParams, NoParams, Response, SwitchView, method,
+};
+use crate::runtime_dir::{RuntimeDir, RuntimeDirError};
+
+/// How long a daemon may take to answer before it is taken for dead.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest reply that is read.
+const MAX_REPLY_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A connection to a running switch.
+#[derive(Debug)]
+pub(crate) struct Client {
+    switch: SwitchName,
+    stream: BufReader<UnixStream>,
+    next_id: u64,
+}
+
+/// Why a running switch could not be asked, or said no.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    /// The runtime directory is unusable.
+    #[error(transparent)]
+    Dir(#[from] RuntimeDirError),
+    /// No switch of this name runs.
+    #[error("no switch named '{0}' is running: start it with 'vswitch run {0} --detach'")]
+    NotRunning(SwitchName),
+    /// No switch at all runs.
+    #[error("no switch is running: start one with 'vswitch run NAME --detach'")]
+    NoneRunning,
+    /// It is not clear which is meant.
+    #[error("several switches are running ({0}): say which one {1}")]
+    Several(String, &'static str),
+    /// The socket could not be connected to.
+    #[error("cannot reach the switch '{switch}' at {}: {source}", path.display())]
+    Connect {
+        /// The switch.
+        switch: SwitchName,
+        /// Its socket.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The conversation broke off.
+    #[error("the switch '{switch}' did not answer: {source}")]
+    Broken {
+        /// The switch.
+        switch: SwitchName,
+        /// What happened.
+        source: io::Error,
+    },
+    /// The switch said no.
+    #[error("{}", .0.message)]
+    Refused(ErrorObject),
+}
+
+impl Client {
+    /// Connects to the switch `name`.
+    ///
+    /// # Errors
+    /// [`ClientError::NotRunning`], or [`ClientError::Connect`] where it runs and does not
+    /// accept.
+    pub(crate) fn connect(runtime: &RuntimeDir, name: &SwitchName) -> Result<Self, ClientError> {
+        let path = runtime.switch(name).socket();
+        let connected = UnixStream::connect(&path).and_then(|stream| {
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_write_timeout(Some(PATIENCE))?;
+            Ok(stream)
+        });
+        match connected {
+            Ok(stream) => Ok(Self {
+                switch: name.clone(),
+                stream: BufReader::new(stream),
+                next_id: 1,
+            }),
+            Err(error) => Err(match error.kind() {
+                // InvalidInput: the path is too long for any socket to be there.
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::InvalidInput => {
+                    ClientError::NotRunning(name.clone())
+                }
+                _ => ClientError::Connect {
+                    switch: name.clone(),
+                    path,
+                    source: error,
+                },
+            }),
+        }
+    }
+
+    /// Connects to the switch `name`, or to the only one that runs; `how` says in an error
+    /// where the name belongs on the command line.
+    ///
+    /// # Errors
+    /// As [`Client::connect`], and where no or several switches run.
+    pub(crate) fn choose(
+        runtime: &RuntimeDir,
+        name: Option<&SwitchName>,
+        how: &'static str,
+    ) -> Result<Self, ClientError> {
+        if let Some(name) = name {
+            return Self::connect(runtime, name);
+        }
+        let mut running = Vec::new();
+        for name in runtime.switches()? {
+            match Self::connect(runtime, &name) {
+                Ok(client) => running.push(client),
+                Err(ClientError::NotRunning(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        match running.len() {
+            0 => Err(ClientError::NoneRunning),
+            1 => running.pop().ok_or(ClientError::NoneRunning),
+            _ => {
+                let names: Vec<_> = running.iter().map(|c| c.switch.to_string()).collect();
+                Err(ClientError::Several(names.join(", "), how))
+            }
+        }
+    }
+
+    /// Waits for replies so long, instead of as long as a common one may take.
+    ///
+    /// # Errors
+    /// Where the system does not let the socket be set.
+    pub(crate) fn set_patience(&self, patience: Duration) -> io::Result<()> {
+        self.stream.get_ref().set_read_timeout(Some(patience))
+    }
+
+    /// The switch that answers.
+    pub(crate) const fn switch(&self) -> &SwitchName {
+        &self.switch
+    }
+
+    /// Calls `method` and waits for its result.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] where the switch says no, [`ClientError::Broken`] where it says
+    /// nothing that can be understood.
+    pub(crate) fn call<R: DeserializeOwned>(
+        &mut self,
+        method: &str,
+        params: &impl Serialize,
+    ) -> Result<R, ClientError> {
+        let response = self
+            .exchange(method, params)
+            .map_err(|source| self.broken(source))?;
+        let result = response.into_outcome().map_err(ClientError::Refused)?;
+        serde_json::from_value(result).map_err(|error| self.broken(error.into()))
+    }
+
+    /// What `show` tells.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub(crate) fn show(&mut self) -> Result<SwitchView, ClientError> {
+        self.call(method::SHOW, &NoParams {})
+    }
+
+    /// The whole MAC table, its pages joined.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub(crate) fn stations(&mut self) -> Result<Vec<FdbEntry>, ClientError> {
+        let mut entries = Vec::new();
+        let mut params = FdbShowParams::default();
+        loop {
+            let page: FdbPage = self.call(method::FDB_SHOW, &params)?;
+            entries.extend(page.entries);
+            match page.next {
+                Some(next) => params.cursor = Some(next),
+                None => return Ok(entries),
+            }
+        }
+    }
+
+    fn exchange(&mut self, method: &str, params: &impl Serialize) -> io::Result<Response> {
+        let id = self.next_id;
+        self.next_id += 1;
+        let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+        let mut line = serde_json::to_vec(&request)?;
+        line.push(b'\n');
+        // Where the daemon has closed, its last words may still be there to read.
+        let sent = self.stream.get_mut().write_all(&line);
+        let mut reply = Vec::new();
+        let read = (&mut self.stream)
+            .take(MAX_REPLY_BYTES)
+            .read_until(b'\n', &mut reply);
+        match read {
+            Ok(0) => sent.and(Err(io::Error::new(
+                ErrorKind::UnexpectedEof,
+                "it closed the connection",
+            ))),
+            Ok(_) => Ok(serde_json::from_slice(&reply)?),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Err(io::Error::new(
+                ErrorKind::TimedOut,
+                "it was silent for too long",
+            )),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn broken(&self, source: io::Error) -> ClientError {
+        ClientError::Broken {
+            switch: self.switch.clone(),
+            source,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    fn runtime(base: &std::path::Path) -> RuntimeDir {
+        RuntimeDir::resolve(Some(base.to_owned()), |_| None).unwrap()
+    }
+
+    fn listen(runtime: &RuntimeDir, name: &str) -> UnixListener {
+        let dir = runtime.switch(&name.parse().unwrap());
+        dir.prepare(runtime).unwrap();
+        UnixListener::bind(dir.socket()).unwrap()
+    }
+
+    #[test]
+    fn the_only_running_switch_need_not_be_named() {
+        let base = tempfile::tempdir().unwrap();
+        let runtime = runtime(base.path());
+        let choose = || Client::choose(&runtime, None, "with --switch");
+        assert!(matches!(choose(), Err(ClientError::NoneRunning)));
+        drop(listen(&runtime, "dead"));
+        assert!(matches!(choose(), Err(ClientError::NoneRunning)));
+        let _one = listen(&runtime, "one");
+        assert_eq!(choose().unwrap().switch().as_str(), "one");
+        let _two = listen(&runtime, "two");
+        let error = choose().unwrap_err().to_string();
+        assert!(
+            error.contains("one, two") && error.contains("--switch"),
+            "{error}"
+        );
+        let two = "two".parse().unwrap();
+        assert!(Client::choose(&runtime, Some(&two), "").is_ok());
+        let dead = "dead".parse().unwrap();
+        let error = Client::choose(&runtime, Some(&dead), "").unwrap_err();
+        assert!(matches!(error, ClientError::NotRunning(_)), "{error}");
+    }
+
+    #[test]
+    fn a_daemon_that_hangs_up_is_told_in_one_sentence() {
+        let base = tempfile::tempdir().unwrap();
+        let runtime = runtime(base.path());
+        let listener = listen(&runtime, "s");
+        let mut client = Client::choose(&runtime, None, "").unwrap();
+        drop(listener.accept().unwrap());
+        let error = client.show().unwrap_err().to_string();
+        assert!(
+            error.starts_with("the switch 's' did not answer"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,15 @@
+//! `vswitch detach`: disconnect a namespace from a switch.
+
+use crate::args::DetachArgs;
+use crate::client::Client;
+use crate::protocol::{DetachParams, Removed, method};
+use crate::runtime_dir::RuntimeDir;
+
+pub(crate) fn run(runtime: &RuntimeDir, args: &DetachArgs) -> anyhow::Result<()> {
+    let mut client = Client::choose(runtime, args.switch.as_ref(), super::BY_OPTION)?;
+    let params = DetachParams {
+        namespace: args.namespace.to_string(),
+    };
+    client.call::<Removed>(method::DETACH, &params)?;
+    Ok(())
+}

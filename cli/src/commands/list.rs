@@ -1,0 +1,57 @@
+//! `vswitch list`: the switches that run.
+
+use serde::Serialize;
+
+use crate::args::ListArgs;
+use crate::client::{Client, ClientError};
+use crate::protocol::SwitchView;
+use crate::render;
+use crate::runtime_dir::RuntimeDir;
+
+/// A switch as `--json` has it.
+#[derive(Serialize)]
+struct Entry<'a> {
+    name: &'a str,
+    pid: u32,
+    ports: usize,
+    macs: u64,
+}
+
+impl<'a> From<&'a SwitchView> for Entry<'a> {
+    fn from(view: &'a SwitchView) -> Self {
+        Self {
+            name: &view.name,
+            pid: view.pid,
+            ports: view.ports.len(),
+            macs: view.macs,
+        }
+    }
+}
+
+pub(crate) fn run(runtime: &RuntimeDir, args: &ListArgs) -> anyhow::Result<()> {
+    let mut views = Vec::new();
+    let mut notes = Vec::new();
+    for name in runtime.switches()? {
+        let asked = Client::connect(runtime, &name).and_then(|mut client| client.show());
+        match asked {
+            Ok(view) => views.push(view),
+            Err(ClientError::NotRunning(_)) => notes.push(format!(
+                "'{name}' has ended without cleaning up: 'vswitch run {name}' recovers it"
+            )),
+            // One switch in trouble does not hide the others.
+            Err(error) => notes.push(error.to_string()),
+        }
+    }
+    if args.json {
+        let entries: Vec<Entry<'_>> = views.iter().map(Entry::from).collect();
+        render::print_json(&entries)?;
+    } else if views.is_empty() {
+        render::print("no switch is running: start one with 'vswitch run NAME --detach'\n")?;
+    } else {
+        render::print(&render::switches(&views))?;
+    }
+    for note in notes {
+        crate::complain(&note);
+    }
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! One file for each command.
+
+pub(crate) mod attach;
+pub(crate) mod bench;
+pub(crate) mod demo;
+pub(crate) mod detach;
+pub(crate) mod exec;
+pub(crate) mod fdb;
+pub(crate) mod list;
+pub(crate) mod netns;
+pub(crate) mod port;
+pub(crate) mod run;
+pub(crate) mod show;
+pub(crate) mod stop;
+
+use std::process::ExitCode;
+
+use crate::args::{Cli, Command};
+use crate::runtime_dir::RuntimeDir;
+
+/// How a command that takes `--switch` is told which one, in an error.
+const BY_OPTION: &str = "with --switch NAME";
+
+/// Wrong usage that the definition of the arguments cannot express.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct WrongUsage(pub(crate) String);
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Whatever went wrong, as one sentence.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let given = cli.runtime_dir;
+    let runtime = || RuntimeDir::resolve(given, |name| std::env::var_os(name));
+    match cli.command {
+        Command::Run(args) => run::run(&runtime()?, args)?,
+        Command::Stop(args) => stop::run(&runtime()?, &args)?,
+        Command::List(args) => list::run(&runtime()?, &args)?,
+        Command::Show(args) => show::run(&runtime()?, &args)?,
+        Command::Attach(args) => attach::run(&runtime()?, &args)?,
+        Command::Detach(args) => detach::run(&runtime()?, &args)?,
+        Command::Port(action) => port::run(&runtime()?, action)?,
+        Command::Fdb(args) => fdb::run(&runtime()?, args)?,
+        Command::Netns(action) => netns::run(action)?,
+        Command::Exec(args) => return exec::run(args),
+        Command::Demo(args) => return demo::run(&args),
+        Command::Bench(args) => bench::run(&runtime()?, &args)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,67 @@
+//! `vswitch netns`: named network namespaces.
+
+use serde::Serialize;
+use vswitch_netns::namespace::{Namespace, NamespaceEntry, NamespaceError};
+
+use crate::args::NetnsAction;
+use crate::{render, rights};
+
+/// A namespace as `--json` has it.
+#[derive(Serialize)]
+struct Entry<'a> {
+    name: &'a str,
+    stale: bool,
+}
+
+impl<'a> From<&'a NamespaceEntry> for Entry<'a> {
+    fn from(entry: &'a NamespaceEntry) -> Self {
+        Self {
+            name: &entry.name,
+            stale: entry.stale,
+        }
+    }
+}
+
+pub(crate) fn run(action: NetnsAction) -> anyhow::Result<()> {
+    match action {
+        NetnsAction::Add(args) => {
+            rights::require("create a network namespace", rights::NAMESPACE)?;
+            // Nothing is created unless all of them can be, as far as can be known before.
+            if let Some(name) = args.names.iter().find(|n| Namespace::exists(n.as_str())) {
+                let name = name.to_string();
+                return Err(NamespaceError::Exists { name }.into());
+            }
+            for name in &args.names {
+                Namespace::create(name.as_str())?;
+            }
+        }
+        NetnsAction::Del(args) => {
+            rights::require("delete a network namespace", rights::NAMESPACE)?;
+            if let Some(name) = args.names.iter().find(|n| !Namespace::exists(n.as_str())) {
+                let name = name.to_string();
+                return Err(NamespaceError::NotFound { name }.into());
+            }
+            for name in &args.names {
+                Namespace::delete(name.as_str())?;
+            }
+        }
+        NetnsAction::List(args) => list(args.json)?,
+    }
+    Ok(())
+}
+
+fn list(json: bool) -> anyhow::Result<()> {
+    let namespaces = Namespace::list()?;
+    if json {
+        let entries: Vec<Entry<'_>> = namespaces.iter().map(Entry::from).collect();
+        render::print_json(&entries)?;
+        return Ok(());
+    }
+    let mut lines = String::new();
+    for entry in &namespaces {
+        lines.extend(entry.name.escape_debug());
+        lines.push_str(if entry.stale { " (stale)\n" } else { "\n" });
+    }
+    render::print(&lines)?;
+    Ok(())
+}

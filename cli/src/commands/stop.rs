@@ -1,0 +1,58 @@
+//! `vswitch stop`: end a switch, and return when it has ended.
+
+use std::fs::File;
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::args::StopArgs;
+use crate::client::{Client, ClientError};
+use crate::protocol::{NoParams, Removed, method};
+use crate::runtime_dir::RuntimeDir;
+
+/// How long the daemon may take to remove what it made, and then to end: some 40 ms for each
+/// attached namespace.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How often its lock is tried meanwhile.
+const INTERVAL: Duration = Duration::from_millis(2);
+
+pub(crate) fn run(runtime: &RuntimeDir, args: &StopArgs) -> anyhow::Result<()> {
+    let mut client = Client::connect(runtime, &args.name)?;
+    client.set_patience(PATIENCE)?;
+    // Opened before the daemon removes it; the daemon holds it locked to its very end.
+    let lock = File::open(runtime.switch(&args.name).lock());
+    match client.call::<Removed>(method::STOP, &NoParams {}) {
+        Ok(_) => {}
+        // Somebody else stopped it at the same moment, and its last words were lost.
+        Err(ClientError::Broken { .. }) if lock.is_ok() => {}
+        Err(error) => return Err(error.into()),
+    }
+    drop(client);
+    match lock {
+        Ok(lock) => wait_for_end(lock, args),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => anyhow::bail!(
+            "the switch '{}' is stopping, but its end cannot be awaited: {error}",
+            args.name
+        ),
+    }
+}
+
+fn wait_for_end(mut lock: File, args: &StopArgs) -> anyhow::Result<()> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match Flock::lock(lock, FlockArg::LockExclusiveNonblock) {
+            Ok(_) => return Ok(()),
+            Err((file, Errno::EWOULDBLOCK | Errno::EINTR)) if Instant::now() < end => lock = file,
+            Err(_) => anyhow::bail!(
+                "the switch '{}' has not ended in {} seconds: see its log, or kill its process",
+                args.name,
+                PATIENCE.as_secs()
+            ),
+        }
+        thread::sleep(INTERVAL);
+    }
+}

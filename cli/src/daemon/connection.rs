@@ -1,0 +1,301 @@
+//! One client's connection: lines in, lines out, never blocking, bounded in memory.
+//!
+//! Theory of operation. A client that does not read its replies is not read from either: the
+//! next request is taken only when the last reply has left. So a connection holds at most one
+//! unfinished request and one unsent reply (to a batch: one for each of its requests).
+
+use std::io::{self, ErrorKind, Read, Write};
+
+use crate::protocol::MAX_MESSAGE_BYTES;
+
+/// How much is read at once.
+const CHUNK_BYTES: usize = 16 * 1024;
+/// How much of a message that is too long is read and thrown away, so that its sender comes to
+/// read why, before the connection is cut.
+const DISCARD_BYTES: usize = 64 * 1024 * 1024;
+
+/// A stream whose two directions end separately.
+pub(crate) trait Stream: Read + Write {
+    /// Tells the client that nothing more will come.
+    fn end_writing(&self) -> io::Result<()>;
+}
+
+impl Stream for mio::net::UnixStream {
+    fn end_writing(&self) -> io::Result<()> {
+        self.shutdown(std::net::Shutdown::Write)
+    }
+}
+
+/// A client's connection.
+#[derive(Debug)]
+pub(crate) struct Connection<S> {
+    stream: S,
+    input: Vec<u8>,
+    /// So much of `input` holds no newline.
+    scanned: usize,
+    output: Vec<u8>,
+    /// So much of `output` has left.
+    sent: usize,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The client will send no more.
+    InputEnded,
+    /// So many more bytes of a message that is too long are thrown away.
+    Discarding(usize),
+}
+
+/// What a connection comes to next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A message, without its newline.
+    Message(Vec<u8>),
+    /// The end of input came inside a message.
+    CutOff,
+    /// A message longer than allowed; the rest of it is thrown away.
+    TooLong,
+    /// Nothing until the stream is ready again.
+    Wait,
+    /// The connection is over.
+    Close,
+}
+
+impl<S: Stream> Connection<S> {
+    /// A connection on a stream that does not block.
+    pub(crate) const fn new(stream: S) -> Self {
+        Self {
+            stream,
+            input: Vec::new(),
+            scanned: 0,
+            output: Vec::new(),
+            sent: 0,
+            state: State::Open,
+        }
+    }
+
+    /// The stream, for the poller.
+    pub(crate) const fn stream_mut(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
+    /// Adds a line to what is to be sent.
+    pub(crate) fn queue(&mut self, line: &[u8]) {
+        self.output.extend_from_slice(line);
+        self.output.push(b'\n');
+    }
+
+    /// Sends what is queued, then finds the next message.
+    pub(crate) fn step(&mut self) -> Step {
+        loop {
+            match self.flush() {
+                Ok(true) => {}
+                Ok(false) => return Step::Wait,
+                Err(_) => return Step::Close,
+            }
+            match self.state {
+                State::Open | State::InputEnded => {
+                    if let Some(step) = self.take_message() {
+                        return step;
+                    }
+                    if self.state == State::InputEnded {
+                        return Step::Close;
+                    }
+                }
+                State::Discarding(0) => return Step::Close,
+                State::Discarding(_) => {
+                    // Fails where the client is gone, which reading will tell.
+                    let _ = self.stream.end_writing();
+                }
+            }
+            if let Err(error) = self.fill() {
+                return match error.kind() {
+                    ErrorKind::WouldBlock => Step::Wait,
+                    _ => Step::Close,
+                };
+            }
+        }
+    }
+
+    /// Sends what it can; whether that was all.
+    fn flush(&mut self) -> io::Result<bool> {
+        while self.sent < self.output.len() {
+            match self.stream.write(&self.output[self.sent..]) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => self.sent += written,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // A large reply's memory is not kept for a client that may be silent from now on.
+        self.output = Vec::new();
+        self.sent = 0;
+        Ok(true)
+    }
+
+    fn take_message(&mut self) -> Option<Step> {
+        let found = self.input[self.scanned..].iter().position(|b| *b == b'\n');
+        let end = found.map(|offset| self.scanned + offset);
+        if end.unwrap_or(self.input.len()) > MAX_MESSAGE_BYTES {
+            self.state = State::Discarding(DISCARD_BYTES);
+            self.input = Vec::new();
+            return Some(Step::TooLong);
+        }
+        if let Some(end) = end {
+            let mut message: Vec<u8> = self.input.drain(..=end).collect();
+            message.pop();
+            self.scanned = 0;
+            return Some(Step::Message(message));
+        }
+        self.scanned = self.input.len();
+        if self.state == State::InputEnded && !self.input.is_empty() {
+            self.input = Vec::new();
+            self.scanned = 0;
+            return Some(Step::CutOff);
+        }
+        None
+    }
+
+    /// Reads once.
+    fn fill(&mut self) -> io::Result<()> {
+        let mut chunk = [0; CHUNK_BYTES];
+        let read = loop {
+            match self.stream.read(&mut chunk) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                other => break other?,
+            }
+        };
+        match self.state {
+            State::Discarding(left) => {
+                let left = if read == 0 {
+                    0
+                } else {
+                    left.saturating_sub(read)
+                };
+                self.state = State::Discarding(left);
+            }
+            _ if read == 0 => self.state = State::InputEnded,
+            _ => self.input.extend_from_slice(&chunk[..read]),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+
+    /// A client that sends `incoming` piece by piece (an empty piece would block) and reads at
+    /// most `window` bytes.
+    #[derive(Default)]
+    struct Script {
+        incoming: VecDeque<Vec<u8>>,
+        ended: bool,
+        window: usize,
+        received: Vec<u8>,
+    }
+
+    impl Read for Script {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let Some(mut piece) = self.incoming.pop_front() else {
+                return if self.ended {
+                    Ok(0)
+                } else {
+                    Err(ErrorKind::WouldBlock.into())
+                };
+            };
+            if piece.is_empty() {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            let taken = piece.len().min(buffer.len());
+            buffer[..taken].copy_from_slice(&piece[..taken]);
+            if taken < piece.len() {
+                self.incoming.push_front(piece.split_off(taken));
+            }
+            Ok(taken)
+        }
+    }
+
+    impl Write for Script {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.window == 0 {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            let taken = bytes.len().min(self.window);
+            self.window -= taken;
+            self.received.extend_from_slice(&bytes[..taken]);
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Stream for Script {
+        fn end_writing(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn connection(pieces: &[&[u8]]) -> Connection<Script> {
+        Connection::new(Script {
+            incoming: pieces.iter().map(|piece| piece.to_vec()).collect(),
+            ..Script::default()
+        })
+    }
+
+    #[test]
+    fn messages_are_put_together_and_taken_apart() {
+        let mut conn = connection(&[b"{\"a\"", b"", b":1}\n{}\nx"]);
+        assert_eq!(conn.step(), Step::Wait);
+        assert_eq!(conn.step(), Step::Message(b"{\"a\":1}".to_vec()));
+        assert_eq!(conn.step(), Step::Message(b"{}".to_vec()));
+        assert_eq!(conn.step(), Step::Wait);
+        conn.stream.ended = true;
+        assert_eq!(conn.step(), Step::CutOff);
+        assert_eq!(conn.step(), Step::Close);
+    }
+
+    #[test]
+    fn nothing_is_read_while_a_reply_waits() {
+        let mut conn = connection(&[b"one\ntwo\n"]);
+        assert_eq!(conn.step(), Step::Message(b"one".to_vec()));
+        conn.queue(b"reply");
+        assert_eq!(conn.step(), Step::Wait);
+        conn.stream.window = 2;
+        assert_eq!(conn.step(), Step::Wait);
+        conn.stream.window = 100;
+        assert_eq!(conn.step(), Step::Message(b"two".to_vec()));
+        assert_eq!(conn.stream.received, b"reply\n");
+    }
+
+    #[test]
+    fn a_message_of_the_greatest_length_passes_and_one_more_byte_does_not() {
+        let mut longest = vec![b'x'; MAX_MESSAGE_BYTES];
+        longest.push(b'\n');
+        let mut conn = connection(&[&longest]);
+        assert!(matches!(conn.step(), Step::Message(m) if m.len() == MAX_MESSAGE_BYTES));
+        longest.insert(0, b'x');
+        let mut conn = connection(&[&longest, b"{}\n"]);
+        assert_eq!(conn.step(), Step::TooLong);
+        assert_eq!(conn.step(), Step::Wait, "what follows is thrown away");
+        conn.stream.ended = true;
+        assert_eq!(conn.step(), Step::Close);
+    }
+
+    #[test]
+    fn a_line_without_end_is_neither_kept_nor_read_for_ever() {
+        let block = vec![b'x'; 1 << 20];
+        let pieces = vec![block.as_slice(); 80];
+        let mut conn = connection(&pieces);
+        assert_eq!(conn.step(), Step::TooLong);
+        assert!(conn.input.capacity() <= 2 * MAX_MESSAGE_BYTES);
+        assert_eq!(conn.step(), Step::Close);
+        assert!(!conn.stream.incoming.is_empty());
+    }
+}

@@ -1,0 +1,256 @@
+//! What the daemon does when it is asked, or when something happens to it.
+
+use std::io::PipeReader;
+use std::os::fd::{AsRawFd, RawFd};
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use vswitch_switch::control::ControlError;
+use vswitch_switch::wire::VlanId;
+
+use super::fdb::Snapshot;
+use super::lab::{Lab, LabError};
+use super::server::Service;
+use super::signals::Signals;
+use crate::names::SwitchName;
+use crate::protocol::{
+    AttachParams, DetachParams, ErrorCode, ErrorObject, FdbAddParams, FdbDelParams, FdbEntry,
+    FdbFlushParams, FdbShowParams, NoParams, PortAddParams, PortDelParams, Removed, Request,
+    SwitchView, VersionView, method,
+};
+use crate::values;
+
+type Outcome = Result<Value, ErrorObject>;
+
+/// The daemon as its loop sees it.
+pub(crate) struct Control {
+    /// Its name.
+    pub(crate) name: SwitchName,
+    /// Its log, if it runs in the background.
+    pub(crate) log: Option<PathBuf>,
+    /// What is attached.
+    pub(crate) lab: Lab,
+    /// What may end it.
+    pub(crate) signals: Signals,
+    /// Ends with the switch's thread.
+    pub(crate) switch_end: PipeReader,
+    /// Why the loop is to end, once it is.
+    pub(crate) ending: Option<Ending>,
+}
+
+/// Why the daemon ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Somebody wants it to.
+    Asked,
+    /// The switch's thread is gone.
+    SwitchFailed,
+}
+
+/// What is remembered about a client.
+#[derive(Default)]
+pub(crate) struct Session {
+    /// The table that it is reading.
+    table: Option<Snapshot>,
+}
+
+const SIGNALS: usize = 0;
+const SWITCH_END: usize = 1;
+const LINKS: usize = 2;
+
+impl Service for Control {
+    type Session = Session;
+
+    fn call(&mut self, session: &mut Session, request: &Request) -> Outcome {
+        let params = &request.params;
+        match request.method.as_str() {
+            method::VERSION => with(params, |_: NoParams| reply(&version())),
+            method::SHOW => with(params, |_: NoParams| self.show()),
+            method::STOP => with(params, |_: NoParams| self.stop()),
+            method::ATTACH => with(params, |params: AttachParams| {
+                reply(&self.lab.attach(&params)?)
+            }),
+            method::DETACH => with(params, |params: DetachParams| {
+                self.lab.detach(&params.namespace)?;
+                removed(1)
+            }),
+            method::PORT_ADD => with(params, |params| self.port_add(&params)),
+            method::PORT_DEL => with(params, |params: PortDelParams| {
+                self.lab.give_back(&params.name)?;
+                removed(1)
+            }),
+            method::PORT_LIST => with(params, |_: NoParams| reply(&self.lab.ports()?)),
+            method::FDB_SHOW => with(params, |params| self.fdb_show(session, params)),
+            method::FDB_ADD => with(params, |params| self.fdb_add(params)),
+            method::FDB_DEL => with(params, |params| self.fdb_del(&params)),
+            method::FDB_FLUSH => with(params, |params| self.fdb_flush(&params)),
+            other => Err(ErrorObject::new(
+                ErrorCode::MethodNotFound,
+                format!("there is no method '{}'", other.escape_debug()),
+            )),
+        }
+    }
+
+    fn sources(&self) -> Vec<RawFd> {
+        vec![
+            self.signals.fd(),
+            self.switch_end.as_raw_fd(),
+            self.lab.news_fd(),
+        ]
+    }
+
+    fn source_ready(&mut self, index: usize) {
+        match index {
+            SIGNALS => {
+                for signal in self.signals.read() {
+                    log::info!("ending at {signal}");
+                    self.ending.get_or_insert(Ending::Asked);
+                }
+            }
+            LINKS => self.lab.read_news(),
+            SWITCH_END => self.ending = Some(Ending::SwitchFailed),
+            _ => {}
+        }
+    }
+
+    fn is_ending(&self) -> bool {
+        self.ending.is_some()
+    }
+}
+
+impl Control {
+    fn show(&self) -> Outcome {
+        let handle = self.lab.handle();
+        let status = handle.status()?;
+        let ports = self.lab.ports()?;
+        let whole = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        reply(&SwitchView {
+            name: self.name.to_string(),
+            pid: std::process::id(),
+            uptime_s: status.uptime.as_secs(),
+            datapath: "user space".to_owned(),
+            ageing_s: status.config.ageing.as_secs(),
+            max_macs: whole(status.config.max_stations),
+            macs: whole(status.stations),
+            forward_reserved: status.config.forward_reserved,
+            subnet: self.lab.subnet(),
+            log: self.log.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ports,
+        })
+    }
+
+    /// The ports are removed before the answer, so that who reads it may use their names anew.
+    fn stop(&mut self) -> Outcome {
+        log::info!("ending, as asked");
+        let ports = self.lab.port_count();
+        self.lab.dismantle();
+        self.ending.get_or_insert(Ending::Asked);
+        removed(ports)
+    }
+
+    fn port_add(&mut self, params: &PortAddParams) -> Outcome {
+        let id = self.lab.take(&params.interface)?;
+        let ports = self.lab.ports()?;
+        reply(&ports.into_iter().find(|port| port.id == id.0))
+    }
+
+    fn fdb_show(&self, session: &mut Session, params: FdbShowParams) -> Outcome {
+        let (table, cursor) = match (params.cursor, session.table.take()) {
+            (None, _) => (Snapshot::take(self.lab.handle())?, 0),
+            (Some(cursor), Some(table)) => (table, cursor),
+            (Some(_), None) => {
+                return Err(ErrorObject::new(
+                    ErrorCode::InvalidParams,
+                    "a cursor goes on where the page before ended, on the same connection: \
+                     begin without one",
+                ));
+            }
+        };
+        let page = table.page(cursor)?;
+        // Nothing is kept for a client that has read to the end.
+        session.table = page.next.is_some().then_some(table);
+        reply(&page)
+    }
+
+    fn fdb_add(&self, params: FdbAddParams) -> Outcome {
+        let mac = values::station(&params.mac).map_err(LabError::Value)?;
+        let vlan = vlan(params.vlan)?;
+        let handle = self.lab.handle();
+        handle.add_static(vlan, mac, &params.port)?;
+        reply(&FdbEntry {
+            mac: mac.to_string(),
+            vlan: vlan.get(),
+            port: params.port,
+            age_s: None,
+            is_static: true,
+        })
+    }
+
+    fn fdb_del(&self, params: &FdbDelParams) -> Outcome {
+        let mac = values::station(&params.mac).map_err(LabError::Value)?;
+        let vlan = params.vlan.map(vlan).transpose()?;
+        let gone = self.lab.handle().remove_station(mac, vlan);
+        match gone? {
+            0 => Err(ErrorObject::new(
+                ErrorCode::NotFound,
+                format!("no station {mac} is known: 'vswitch fdb' lists those that are"),
+            )),
+            entries => removed(entries),
+        }
+    }
+
+    fn fdb_flush(&self, params: &FdbFlushParams) -> Outcome {
+        let flushed = self.lab.handle().flush(params.port.as_deref());
+        removed(flushed?)
+    }
+}
+
+fn version() -> VersionView {
+    VersionView {
+        program: "vswitch".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+fn vlan(id: u16) -> Result<VlanId, ErrorObject> {
+    VlanId::new(id).ok_or_else(|| {
+        ErrorObject::new(
+            ErrorCode::InvalidParams,
+            format!("{id} is no VLAN: use 1 to 4095, or 0 for untagged frames"),
+        )
+    })
+}
+
+/// Reads the parameters of a method and calls it.
+fn with<P: DeserializeOwned>(
+    params: &Map<String, Value>,
+    call: impl FnOnce(P) -> Outcome,
+) -> Outcome {
+    let params = serde_json::from_value(Value::Object(params.clone())).map_err(|error| {
+        ErrorObject::new(
+            ErrorCode::InvalidParams,
+            format!("the parameters are wrong: {error}"),
+        )
+    })?;
+    call(params)
+}
+
+fn reply(result: &impl Serialize) -> Outcome {
+    serde_json::to_value(result)
+        .map_err(|error| ErrorObject::new(ErrorCode::Internal, error.to_string()))
+}
+
+fn removed(number: usize) -> Outcome {
+    reply(&Removed {
+        removed: u64::try_from(number).unwrap_or(u64::MAX),
+    })
+}
+
+impl From<ControlError> for ErrorObject {
+    fn from(error: ControlError) -> Self {
+        LabError::from(error).into()
+    }
+}

@@ -1,0 +1,146 @@
+//! Starting a switch in the background.
+//!
+//! Theory of operation. The parent starts this program again with a pipe as its standard
+//! output and waits for a line on it: [`READY`], or else the sentence that says what failed. The
+//! child leads a session of its own, works in `/`, inherits no descriptor but the three
+//! standard ones, and moves its standard error to the log, and at last its standard output too,
+//! which ends the parent's wait.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use nix::unistd::{chdir, dup2_stderr, dup2_stdout, setsid};
+
+use super::sys;
+use crate::args::RunArgs;
+use crate::runtime_dir::RuntimeDir;
+
+/// What a child says when its switch takes commands.
+const READY: &str = "ready";
+
+/// Why there is no switch in the background.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DetachError {
+    /// The child did not come up, and said why.
+    #[error("{0}")]
+    Failed(String),
+    /// The child did not come up, and did not say why.
+    #[error("the switch '{name}' ended before it was ready ({status}): try it without --detach")]
+    Silent {
+        /// The switch.
+        name: String,
+        /// How its process ended.
+        status: String,
+    },
+    /// There is no child.
+    #[error("cannot start the switch '{name}' in the background: {source}")]
+    Start {
+        /// The switch.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The log cannot be written.
+    #[error("cannot write the log {}: {source}", path.display())]
+    Log {
+        /// The log.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The child could not leave its parent's surroundings.
+    #[error("cannot leave the terminal's session: {0}")]
+    Leave(#[source] io::Error),
+}
+
+/// Starts the switch in the background; returns when it takes commands.
+///
+/// # Errors
+/// See [`DetachError`].
+pub(crate) fn start(runtime: &RuntimeDir, args: &RunArgs) -> Result<(), DetachError> {
+    let name = args.name.to_string();
+    let start_error = |source| DetachError::Start {
+        name: name.clone(),
+        source,
+    };
+    sys::close_descriptors_on_exec().map_err(start_error)?;
+    let mut child = command(runtime, args).spawn().map_err(start_error)?;
+    let mut told = String::new();
+    if let Some(mut pipe) = child.stdout.take() {
+        pipe.read_to_string(&mut told).map_err(start_error)?;
+    }
+    match told.trim() {
+        READY => Ok(()),
+        "" => Err(DetachError::Silent {
+            name: name.clone(),
+            status: child.wait().map_err(start_error)?.to_string(),
+        }),
+        sentence => {
+            let sentence = sentence.to_owned();
+            child.wait().map_err(start_error)?;
+            Err(DetachError::Failed(sentence))
+        }
+    }
+}
+
+fn command(runtime: &RuntimeDir, args: &RunArgs) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command
+        .arg0("vswitch")
+        .args(["run", args.name.as_str(), "--detached"])
+        .arg("--runtime-dir")
+        .arg(runtime.path())
+        .arg(format!("--ageing={}", args.ageing))
+        .arg(format!("--max-macs={}", args.max_macs))
+        .args(args.forward_reserved.then_some("--forward-reserved"))
+        .args(args.subnet.map(|subnet| format!("--subnet={subnet}")))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    command
+}
+
+/// In the child: leaves the session, the directory and the standard error of the parent.
+///
+/// # Errors
+/// [`DetachError::Leave`], [`DetachError::Log`].
+pub(crate) fn leave(log: &Path) -> Result<File, DetachError> {
+    let leave = |errno: nix::errno::Errno| DetachError::Leave(errno.into());
+    setsid().map_err(leave)?;
+    chdir("/").map_err(leave)?;
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(log)
+        .map_err(|source| DetachError::Log {
+            path: log.to_owned(),
+            source,
+        })?;
+    dup2_stderr(&file).map_err(leave)?;
+    Ok(file)
+}
+
+/// In the child: tells the parent that the switch takes commands, and lets go of it.
+///
+/// # Errors
+/// [`DetachError::Leave`]. A parent that has gone meanwhile is none: the switch was wanted.
+pub(crate) fn tell_ready(log: &File) -> Result<(), DetachError> {
+    tell(READY);
+    dup2_stdout(log).map_err(|errno| DetachError::Leave(errno.into()))
+}
+
+/// In the child: tells the parent what failed.
+pub(crate) fn tell_failed(sentence: &str) {
+    tell(sentence);
+}
+
+fn tell(line: &str) {
+    let mut out = io::stdout().lock();
+    // Fails where the parent is gone, who then need not know.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}

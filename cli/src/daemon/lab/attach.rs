@@ -1,0 +1,249 @@
+//! Connecting a namespace: all of it, or nothing.
+//!
+//! Theory of operation. The switch's end is plugged in before the inside end comes up, so that
+//! not even the first frames that a host sends by itself (MLD reports, neighbour discovery) are
+//! lost. Each step that leaves something behind notes it in [`Progress`]; a failure takes the
+//! notes back in reverse order.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+use vswitch_netns::{
+    DuplicateDetection, Link, LinkChange, Namespace, NamespaceError, Netlink, Offloads, OperState,
+    VethEnd,
+};
+use vswitch_switch::bridge::PortId;
+use vswitch_switch::port::{LinkState, PacketPort};
+use vswitch_switch::wire::MacAddr;
+
+use super::plan::Plan;
+use super::{Kind, Lab, LabError, Plug, owner_of};
+use crate::daemon::subnet::next_free;
+use crate::protocol::{AttachParams, Attached};
+use crate::rights;
+
+/// How often to look whether the carrier was noted, and how long to wait between two looks: a
+/// second and a little in all. Then the link is taken as it is.
+const CARRIER_LOOKS: u32 = 120;
+const CARRIER_INTERVAL: Duration = Duration::from_millis(10);
+
+/// What was made so far.
+#[derive(Default)]
+struct Progress {
+    created: bool,
+    outside: Option<Link>,
+    port: Option<PortId>,
+}
+
+impl Lab {
+    /// Connects a namespace to the switch; creates it if there is none.
+    ///
+    /// # Errors
+    /// See [`LabError`]; nothing is changed then, and nothing left behind.
+    pub(crate) fn attach(&mut self, params: &AttachParams) -> Result<Attached, LabError> {
+        let mut plan = Plan::new(params, self.subnet)?;
+        rights::require("attach a namespace", rights::ATTACH)?;
+        self.read_news();
+        self.refuse_attached(&plan)?;
+        if plan.addresses.is_empty() {
+            plan.addresses.extend(self.next_address()?);
+        }
+        let mut progress = Progress::default();
+        let made = self.make(&plan, &mut progress);
+        if made.is_err() {
+            self.take_back(&plan, progress);
+        }
+        let attached = made?;
+        log::info!(
+            "attached the namespace {} as port {} ({})",
+            plan.namespace,
+            attached.id,
+            plan.outside
+        );
+        Ok(attached)
+    }
+
+    /// Refuses a namespace that is attached, to whichever switch. A port whose interface has
+    /// vanished does not count: it makes room.
+    fn refuse_attached(&mut self, plan: &Plan) -> Result<(), LabError> {
+        let namespace = plan.namespace.to_string();
+        let interface = plan.outside.to_string();
+        if let Some(id) = self.port_of_namespace(&namespace) {
+            if !self.look_again(id)? {
+                let port = interface;
+                return Err(LabError::AttachedHere { namespace, port });
+            }
+        } else if self.port_of_name(&interface).is_some() {
+            return Err(LabError::PortHere(interface));
+        }
+        if let Some(link) = self.netlink.find_link(&interface)?
+            && let Some(switch) = owner_of(&link)
+        {
+            let switch = switch.to_owned();
+            return Err(LabError::AttachedElsewhere {
+                namespace,
+                switch,
+                interface,
+            });
+        }
+        match self.port_of_namespace(&namespace) {
+            Some(absent) => self.unplug(absent),
+            None => Ok(()),
+        }
+    }
+
+    fn next_address(&self) -> Result<Option<IpNet>, LabError> {
+        let Some(subnet) = self.subnet else {
+            return Ok(None);
+        };
+        let used = self.used_addresses().collect();
+        match next_free(subnet, &used) {
+            Some(free) => Ok(Some(free)),
+            None => Err(LabError::SubnetFull {
+                subnet: subnet.to_string(),
+            }),
+        }
+    }
+
+    fn make(&mut self, plan: &Plan, progress: &mut Progress) -> Result<Attached, LabError> {
+        let namespace = match Namespace::open(plan.namespace.as_str()) {
+            Err(NamespaceError::NotFound { .. }) => {
+                let namespace = Namespace::create(plan.namespace.as_str())?;
+                progress.created = true;
+                namespace
+            }
+            other => other?,
+        };
+        let outside = self.make_pair(plan, &namespace, progress)?;
+        let id = self.plug_in(plan, &outside, progress)?;
+        let mut inner = Netlink::open_in(&namespace)?;
+        limit_offloads(&namespace, plan.inside.as_str());
+        let inside = bring_up(&mut inner, plan)?;
+        let kind = Kind::Cable {
+            namespace: plan.namespace.to_string(),
+            peer: plan.inside.to_string(),
+            addresses: plan.addresses.clone(),
+        };
+        let plug = Plug {
+            name: plan.outside.to_string(),
+            ifindex: outside.index,
+            link: LinkState::Up,
+            kind,
+        };
+        self.plugs.insert(id, plug);
+        Ok(Attached {
+            namespace: plan.namespace.to_string(),
+            created: progress.created,
+            port: plan.outside.to_string(),
+            id: id.0,
+            peer: plan.inside.to_string(),
+            mac: inside
+                .mac
+                .map(|mac| MacAddr(mac).to_string())
+                .unwrap_or_default(),
+            mtu: inside.mtu_bytes.into(),
+            addresses: plan.addresses.clone(),
+        })
+    }
+
+    fn make_pair(
+        &mut self,
+        plan: &Plan,
+        namespace: &Namespace,
+        progress: &mut Progress,
+    ) -> Result<Link, LabError> {
+        let mut near = VethEnd::new(plan.outside.clone());
+        let mut far = VethEnd::new(plan.inside.clone());
+        if let Some(mtu_bytes) = plan.mtu_bytes {
+            near = near.mtu_bytes(mtu_bytes);
+            far = far.mtu_bytes(mtu_bytes);
+        }
+        if let Some(mac) = plan.mac {
+            far = far.mac(mac);
+        }
+        let outside = self.netlink.create_veth(&near, &far, Some(namespace))?;
+        progress.outside = Some(outside.clone());
+        let alias = LinkChange::new().alias(self.alias());
+        self.netlink.change_link(&outside, &alias)?;
+        // Nothing to restore: the pair is ours and ends with the port.
+        let _quiet = self.netlink.quiet(&outside)?;
+        Ok(outside)
+    }
+
+    fn plug_in(
+        &mut self,
+        plan: &Plan,
+        outside: &Link,
+        progress: &mut Progress,
+    ) -> Result<PortId, LabError> {
+        let port = PacketPort::open(plan.outside.as_str())?;
+        self.netlink.set_up(outside)?;
+        let id = self.handle.add_port(Box::new(port))?;
+        progress.port = Some(id);
+        Ok(id)
+    }
+
+    fn take_back(&mut self, plan: &Plan, progress: Progress) {
+        let complain = |what: &str, error: &dyn std::fmt::Display| {
+            log::warn!("cannot take back {what} of {}: {error}", plan.namespace);
+        };
+        if progress.port.is_some()
+            && let Err(error) = self.handle.remove_port(plan.outside.as_str())
+        {
+            complain("the port", &error);
+        }
+        if let Some(outside) = progress.outside
+            && let Err(error) = self.netlink.delete_link(&outside)
+        {
+            complain("the veth pair", &error);
+        }
+        if progress.created
+            && let Err(error) = Namespace::delete(plan.namespace.as_str())
+        {
+            complain("the namespace", &error);
+        }
+    }
+}
+
+/// Waits until the kernel has taken note of the carrier, before which IPv6 does nothing.
+///
+/// It does so at once, but where both ends happen to have the same index in their namespaces: then
+/// it takes up to a second (`linkwatch_urgent_event` in Linux), unless it is asked
+/// about the link (`linkwatch_sync_dev` in `rtnl_getlink`, since Linux 6.9).
+fn await_carrier(inner: &mut Netlink, link: Link) -> Result<Link, LabError> {
+    let mut link = link;
+    for _ in 0..CARRIER_LOOKS {
+        link = inner.link(&link.name)?;
+        if link.state == OperState::Up {
+            break;
+        }
+        std::thread::sleep(CARRIER_INTERVAL);
+    }
+    Ok(link)
+}
+
+/// Has the namespace's stack cut up itself what a packet socket could not pass on (SCTP, tunnels).
+fn limit_offloads(namespace: &Namespace, interface: &str) {
+    let limited =
+        Offloads::open_in(namespace).and_then(|mut offloads| offloads.keep_describable(interface));
+    match limited {
+        Ok(names) if names.is_empty() => {}
+        Ok(names) => log::debug!("{interface}: switched off {}", names.join(", ")),
+        // TCP and UDP work all the same.
+        Err(error) => log::warn!("segmented SCTP and tunnels may be lost: {error}"),
+    }
+}
+
+/// Brings the inside of a namespace to life: `lo`, the cable's end, its addresses.
+fn bring_up(inner: &mut Netlink, plan: &Plan) -> Result<Link, LabError> {
+    let lo = inner.link("lo")?;
+    inner.set_up(&lo)?;
+    let inside = inner.link(plan.inside.as_str())?;
+    inner.set_up(&inside)?;
+    let inside = await_carrier(inner, inside)?;
+    for address in &plan.addresses {
+        // The switch's user says who has which address: there is nobody to ask first.
+        inner.add_address(&inside, *address, DuplicateDetection::Skip)?;
+    }
+    Ok(inside)
+}

@@ -1,0 +1,177 @@
+//! What goes wrong with attaching and plugging.
+
+use vswitch_netns::{
+    AddressError, LinkError, MonitorError, NameError, NamespaceError, NetlinkError, QuietError,
+};
+use vswitch_switch::control::ControlError;
+use vswitch_switch::port::PacketError;
+
+use crate::protocol::{ErrorCode, ErrorObject};
+use crate::rights::MissingRights;
+
+/// Why the lab was not changed as asked. Nothing was changed then.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LabError {
+    /// A name breaks the rules.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A parameter is wrong by itself.
+    #[error("{0}")]
+    Value(String),
+    /// The daemon may not.
+    #[error(transparent)]
+    Rights(#[from] MissingRights),
+    /// The namespace is connected to this switch.
+    #[error(
+        "the namespace '{namespace}' is already attached to this switch (port '{port}'): detach it first"
+    )]
+    AttachedHere {
+        /// The namespace.
+        namespace: String,
+        /// Its port.
+        port: String,
+    },
+    /// The namespace seems to be connected to another switch.
+    #[error(
+        "the namespace '{namespace}' is already attached to the switch '{switch}' (interface '{interface}' exists): detach it there first"
+    )]
+    AttachedElsewhere {
+        /// The namespace.
+        namespace: String,
+        /// What the interface's alias says.
+        switch: String,
+        /// The interface on the switch's side.
+        interface: String,
+    },
+    /// There is no such connection.
+    #[error(
+        "the namespace '{namespace}' is not attached to the switch '{switch}': 'vswitch show {switch}' lists those that are"
+    )]
+    NotAttached {
+        /// The namespace.
+        namespace: String,
+        /// This switch.
+        switch: String,
+    },
+    /// No address is left.
+    #[error("no address is free in {subnet}: detach a namespace, or give an address with --ip")]
+    SubnetFull {
+        /// The subnet.
+        subnet: String,
+    },
+    /// The interface is a port here.
+    #[error("the interface '{0}' is already a port of this switch")]
+    PortHere(String),
+    /// The interface is the switch's end of a veth pair that a switch made.
+    #[error(
+        "the interface '{interface}' connects a namespace to the switch '{switch}': it cannot be a port of its own"
+    )]
+    CableEnd {
+        /// The interface.
+        interface: String,
+        /// What its alias says.
+        switch: String,
+    },
+    /// The interface is used by a bridge or a bond.
+    #[error(
+        "the interface '{0}' is a member of a bridge or bond: take it out first ('ip link set {0} nomaster')"
+    )]
+    Enslaved(String),
+    /// The interface cannot be a port.
+    #[error(
+        "the interface '{0}' is the loopback, or not Ethernet: only Ethernet interfaces can be ports"
+    )]
+    NotEthernet(String),
+    /// There is no such port.
+    #[error(
+        "the switch '{switch}' has no port '{port}': 'vswitch port list --switch {switch}' lists those it has"
+    )]
+    NoPort {
+        /// This switch.
+        switch: String,
+        /// The name that was given.
+        port: String,
+    },
+    /// The port belongs to an attached namespace.
+    #[error(
+        "the port '{port}' connects the namespace '{namespace}': use 'vswitch detach {namespace}'"
+    )]
+    IsCable {
+        /// The port.
+        port: String,
+        /// The namespace.
+        namespace: String,
+    },
+    /// A namespace could not be made or entered.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
+    /// An interface could not be made or changed.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// An address could not be given.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The host's stack could not be kept out.
+    #[error(transparent)]
+    Quiet(#[from] QuietError),
+    /// The links cannot be watched.
+    #[error(transparent)]
+    Monitor(#[from] MonitorError),
+    /// The kernel cannot be spoken with.
+    #[error(transparent)]
+    Netlink(#[from] NetlinkError),
+    /// The interface could not be opened as a port.
+    #[error(transparent)]
+    Packet(#[from] PacketError),
+    /// The switch said no.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+}
+
+impl LabError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Name(_) | Self::Value(_) => ErrorCode::InvalidParams,
+            Self::Rights(_) | Self::Packet(PacketError::NoPermission { .. }) => {
+                ErrorCode::Permission
+            }
+            Self::AttachedHere { .. }
+            | Self::AttachedElsewhere { .. }
+            | Self::SubnetFull { .. }
+            | Self::PortHere(_)
+            | Self::CableEnd { .. }
+            | Self::Enslaved(_)
+            | Self::NotEthernet(_)
+            | Self::IsCable { .. }
+            | Self::Namespace(NamespaceError::Exists { .. } | NamespaceError::Stale { .. })
+            | Self::Link(LinkError::Exists { .. })
+            | Self::Packet(
+                PacketError::InUse { .. }
+                | PacketError::Loopback { .. }
+                | PacketError::NotEthernet { .. },
+            )
+            | Self::Control(ControlError::Static(_)) => ErrorCode::Conflict,
+            Self::NotAttached { .. }
+            | Self::NoPort { .. }
+            | Self::Namespace(NamespaceError::NotFound { .. })
+            | Self::Link(LinkError::NotFound { .. })
+            | Self::Packet(PacketError::NoSuchInterface { .. })
+            | Self::Control(ControlError::NoSuchPort(_)) => ErrorCode::NotFound,
+            Self::Control(ControlError::Stopped) => ErrorCode::Internal,
+            Self::Namespace(_)
+            | Self::Link(_)
+            | Self::Address(_)
+            | Self::Netlink(_)
+            | Self::Quiet(_)
+            | Self::Monitor(_)
+            | Self::Packet(_)
+            | Self::Control(_) => ErrorCode::System,
+        }
+    }
+}
+
+impl From<LabError> for ErrorObject {
+    fn from(error: LabError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}

@@ -1,0 +1,39 @@
+//! What a killed daemon of the same name has left.
+
+use vswitch_netns::{Link, LinkError};
+use vswitch_switch::port::{PacketError, PacketPort};
+
+use super::{Lab, LabError, owner_of};
+
+impl Lab {
+    /// Removes veth pairs that carry this switch's name and that no living switch uses (one of
+    /// the same name may live under another runtime directory).
+    ///
+    /// # Errors
+    /// Where the interfaces cannot be listed. One that cannot be removed is logged.
+    pub(crate) fn remove_leftovers(&mut self) -> Result<(), LabError> {
+        let links = self.netlink.links()?;
+        let is_ours = |link: &&Link| {
+            owner_of(link) == Some(self.switch.as_str()) && link.kind.as_deref() == Some("veth")
+        };
+        let leftovers: Vec<Link> = links.iter().filter(is_ours).cloned().collect();
+        for link in leftovers {
+            // Who can open it as a port knows that no switch has it.
+            match PacketPort::open(&link.name) {
+                Ok(port) => drop(port),
+                Err(PacketError::InUse { .. }) => continue,
+                Err(error) => {
+                    log::warn!("cannot tell who uses {}: {error}", link.name);
+                    continue;
+                }
+            }
+            match self.netlink.delete_link(&link) {
+                Ok(()) | Err(LinkError::NotFound { .. }) => {
+                    log::info!("removed {}, left by a daemon that was killed", link.name);
+                }
+                Err(error) => log::warn!("cannot remove a leftover: {error}"),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! The state of the links behind the ports.
+//!
+//! News of a link only say that it is worth a look: what counts is how the link is when looked
+//! at, so that a burst of news ends in the truth, however many were lost. All but the news that a
+//! link was removed: its index may belong to another by now. They are read to the end before a
+//! port is plugged in, so that none of its predecessor's are taken for its own.
+
+use std::collections::BTreeSet;
+use std::os::fd::{AsRawFd, RawFd};
+
+use vswitch_netns::{Link, LinkEvent};
+use vswitch_switch::bridge::PortId;
+use vswitch_switch::port::LinkState;
+
+use super::{Lab, LabError};
+
+impl Lab {
+    /// The descriptor that becomes readable with news of a link.
+    pub(crate) fn news_fd(&self) -> RawFd {
+        self.news.as_raw_fd()
+    }
+
+    /// Reads all news, then looks at the links that they are about, each once.
+    pub(crate) fn read_news(&mut self) {
+        let mut touched = BTreeSet::new();
+        let mut removed = BTreeSet::new();
+        loop {
+            match self.news.next_event() {
+                Ok(None) => break,
+                Ok(Some(LinkEvent::Changed(link))) => self.touch(link.index, &mut touched),
+                Ok(Some(LinkEvent::Removed { index, .. })) => self.touch(index, &mut removed),
+                // Some were lost, of whatever links.
+                Ok(Some(_)) => touched.extend(self.plugs.keys()),
+                Err(error) => {
+                    log::warn!("{error}");
+                    touched.extend(self.plugs.keys());
+                    break;
+                }
+            }
+        }
+        let complain = |id: PortId, error: &dyn std::fmt::Display| {
+            log::warn!("cannot tell the state of port {id}: {error}");
+        };
+        for id in removed {
+            if let Err(error) = self.note(id, LinkState::Absent) {
+                complain(id, &error);
+            }
+        }
+        for id in touched {
+            if let Err(error) = self.look_again(id) {
+                complain(id, &error);
+            }
+        }
+    }
+
+    fn touch(&self, ifindex: u32, touched: &mut BTreeSet<PortId>) {
+        let at_it = self
+            .plugs
+            .iter()
+            .filter(|(_, plug)| plug.ifindex == ifindex);
+        touched.extend(at_it.map(|(id, _)| id));
+    }
+
+    /// Looks at the link of a port and tells the switch what has changed; whether the interface
+    /// is gone. A port whose interface was seen to be gone stays so: the next of the same index
+    /// is another.
+    pub(super) fn look_again(&mut self, id: PortId) -> Result<bool, LabError> {
+        let Some(plug) = self.plugs.get(&id) else {
+            return Ok(true);
+        };
+        if plug.link == LinkState::Absent {
+            return Ok(true);
+        }
+        let link = self.netlink.link_by_index(plug.ifindex)?;
+        let state = state_of(link.as_ref());
+        self.note(id, state)?;
+        Ok(state == LinkState::Absent)
+    }
+
+    fn note(&mut self, id: PortId, state: LinkState) -> Result<(), LabError> {
+        if let Some(plug) = self.plugs.get_mut(&id)
+            && plug.link != state
+        {
+            log::info!("port {} ({}) is {}", id, plug.name, state.as_str());
+            plug.link = state;
+        }
+        Ok(self.handle.set_link(id, state)?)
+    }
+}
+
+/// What a link means for the port on it.
+fn state_of(link: Option<&Link>) -> LinkState {
+    match link {
+        None => LinkState::Absent,
+        Some(link) if link.up && link.lower_up => LinkState::Up,
+        Some(_) => LinkState::Down,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_needs_a_carrier_to_be_up() {
+        let mut link = Link::default();
+        assert_eq!(state_of(None), LinkState::Absent);
+        assert_eq!(state_of(Some(&link)), LinkState::Down);
+        link.up = true;
+        assert_eq!(state_of(Some(&link)), LinkState::Down);
+        link.lower_up = true;
+        assert_eq!(state_of(Some(&link)), LinkState::Up);
+    }
+}

@@ -1,0 +1,127 @@
+//! What is attached where: the ports of the switch, and the interfaces and namespaces behind
+//! them.
+
+mod attach;
+mod detach;
+mod error;
+mod leftovers;
+mod links;
+mod plan;
+mod take;
+mod view;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use vswitch_netns::{Link, LinkMonitor, Netlink};
+use vswitch_switch::Handle;
+use vswitch_switch::bridge::PortId;
+use vswitch_switch::port::LinkState;
+
+use crate::names::SwitchName;
+
+pub(crate) use error::LabError;
+
+/// How the alias of a switch-side end begins; the switch's name follows.
+const ALIAS_PREFIX: &str = "vswitch:";
+
+/// All that the daemon has plugged into its switch.
+pub(crate) struct Lab {
+    switch: SwitchName,
+    handle: Handle,
+    /// The namespace of the daemon, where the switch-side ends are.
+    netlink: Netlink,
+    /// News of the links there.
+    news: LinkMonitor,
+    subnet: Option<IpNet>,
+    plugs: BTreeMap<PortId, Plug>,
+}
+
+/// A port, and what it is plugged into.
+struct Plug {
+    /// The port's name: that of the interface when it was plugged in.
+    name: String,
+    /// The interface. The index may be taken over once the interface is gone.
+    ifindex: u32,
+    link: LinkState,
+    kind: Kind,
+}
+
+/// Whence the interface of a port comes.
+enum Kind {
+    /// One end of a veth pair of our making.
+    Cable {
+        /// The namespace of the other end.
+        namespace: String,
+        /// The other end.
+        peer: String,
+        /// Its addresses.
+        addresses: Vec<IpNet>,
+    },
+    /// It was there before, and will be as it was.
+    Taken(take::Former),
+}
+
+impl Lab {
+    /// A lab without ports.
+    ///
+    /// # Errors
+    /// Where the kernel cannot be spoken with.
+    pub(crate) fn new(
+        switch: SwitchName,
+        handle: Handle,
+        subnet: Option<IpNet>,
+    ) -> Result<Self, LabError> {
+        Ok(Self {
+            switch,
+            handle,
+            netlink: Netlink::open()?,
+            news: LinkMonitor::open()?,
+            subnet,
+            plugs: BTreeMap::new(),
+        })
+    }
+
+    /// What speaks with the switch.
+    pub(crate) const fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Whence addresses are taken.
+    pub(crate) const fn subnet(&self) -> Option<IpNet> {
+        self.subnet
+    }
+
+    fn alias(&self) -> String {
+        format!("{ALIAS_PREFIX}{}", self.switch)
+    }
+
+    fn port_of_namespace(&self, wanted: &str) -> Option<PortId> {
+        let is_its = |plug: &Plug| matches!(&plug.kind, Kind::Cable { namespace, .. } if namespace == wanted);
+        let (id, _) = self.plugs.iter().find(|(_, plug)| is_its(plug))?;
+        Some(*id)
+    }
+
+    fn port_of_name(&self, name: &str) -> Option<PortId> {
+        let (id, _) = self.plugs.iter().find(|(_, plug)| plug.name == name)?;
+        Some(*id)
+    }
+
+    /// The addresses that are given out.
+    fn used_addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let present = self
+            .plugs
+            .values()
+            .filter(|plug| plug.link != LinkState::Absent);
+        present.flat_map(|plug| match &plug.kind {
+            Kind::Cable { addresses, .. } => addresses.iter().map(IpNet::addr).collect(),
+            Kind::Taken(_) => Vec::new(),
+        })
+    }
+}
+
+/// The switch whose cable's end this is, by its alias.
+fn owner_of(link: &Link) -> Option<&str> {
+    link.alias.as_deref()?.strip_prefix(ALIAS_PREFIX)
+}

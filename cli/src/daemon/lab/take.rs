@@ -1,0 +1,120 @@
+//! Interfaces that were there before: plugged in as ports, and given back as they were.
+
+use vswitch_netns::{Link, LinkChange, LinkError, Quiet, QuietError};
+use vswitch_switch::bridge::PortId;
+use vswitch_switch::port::{LinkState, PacketPort};
+
+use super::{Kind, Lab, LabError, Plug, owner_of};
+use crate::rights;
+
+/// How an interface was before it became a port.
+pub(super) struct Former {
+    up: bool,
+    quiet: Quiet,
+}
+
+impl Lab {
+    /// Plugs in an existing interface, which the host's own stack then leaves alone.
+    ///
+    /// # Errors
+    /// See [`LabError`]; nothing is changed then.
+    pub(crate) fn take(&mut self, interface: &str) -> Result<PortId, LabError> {
+        rights::require("plug in an interface", rights::SWITCH)?;
+        self.read_news();
+        if let Some(id) = self.port_of_name(interface) {
+            if !self.look_again(id)? {
+                return Err(LabError::PortHere(interface.to_owned()));
+            }
+            self.unplug(id)?;
+        }
+        let link = self.netlink.link(interface)?;
+        if !link.is_ethernet() {
+            return Err(LabError::NotEthernet(interface.to_owned()));
+        }
+        if let Some(switch) = owner_of(&link) {
+            let switch = switch.to_owned();
+            let interface = interface.to_owned();
+            return Err(LabError::CableEnd { interface, switch });
+        }
+        if link.master.is_some() {
+            return Err(LabError::Enslaved(interface.to_owned()));
+        }
+        // Who holds this is alone with the interface: nothing was changed before.
+        let port = PacketPort::open(interface)?;
+        let former = Former {
+            up: link.up,
+            quiet: self.netlink.quiet(&link)?,
+        };
+        let id = match self.start(&link, port) {
+            Ok(id) => id,
+            Err(error) => {
+                if let Err(error) = self.put_back(&link, &former) {
+                    log::warn!("cannot restore {interface}: {error}");
+                }
+                return Err(error);
+            }
+        };
+        let plug = Plug {
+            name: interface.to_owned(),
+            ifindex: link.index,
+            link: LinkState::Up,
+            kind: Kind::Taken(former),
+        };
+        self.plugs.insert(id, plug);
+        self.look_again(id)?;
+        log::info!("plugged in the interface {interface} as port {id}");
+        Ok(id)
+    }
+
+    fn start(&mut self, link: &Link, port: PacketPort) -> Result<PortId, LabError> {
+        self.netlink.set_up(link)?;
+        Ok(self.handle.add_port(Box::new(port))?)
+    }
+
+    /// Unplugs an interface and restores it.
+    ///
+    /// # Errors
+    /// [`LabError::NoPort`], [`LabError::IsCable`], or what the kernel refuses.
+    pub(crate) fn give_back(&mut self, name: &str) -> Result<(), LabError> {
+        let Some(id) = self.port_of_name(name) else {
+            return Err(LabError::NoPort {
+                switch: self.switch.to_string(),
+                port: name.escape_debug().to_string(),
+            });
+        };
+        if let Some(Kind::Cable { namespace, .. }) = self.plugs.get(&id).map(|plug| &plug.kind) {
+            return Err(LabError::IsCable {
+                port: name.to_owned(),
+                namespace: namespace.clone(),
+            });
+        }
+        self.unplug(id)?;
+        log::info!("unplugged the interface {name}");
+        Ok(())
+    }
+
+    /// Restores an interface, if it is still there.
+    pub(super) fn restore(&mut self, plug: &Plug, former: &Former) -> Result<(), LabError> {
+        if plug.link == LinkState::Absent {
+            return Ok(());
+        }
+        let Some(link) = self.netlink.link_by_index(plug.ifindex)? else {
+            return Ok(());
+        };
+        self.put_back(&link, former)
+    }
+
+    fn put_back(&mut self, link: &Link, former: &Former) -> Result<(), LabError> {
+        let state = LinkChange::new().up(former.up);
+        match self.netlink.unquiet(&former.quiet) {
+            Ok(()) => {}
+            // It has gone in this very moment.
+            Err(QuietError::Link(LinkError::NotFound { .. })) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        match self.netlink.change_link(link, &state) {
+            Err(LinkError::NotFound { .. }) => Ok(()),
+            other => Ok(other?),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! One living daemon for each switch's name.
+//!
+//! Theory of operation. The lock is an flock(2) on a file in the switch's directory: the kernel
+//! frees it with the process, however that ended, so a killed daemon leaves a directory but no
+//! lock. The directory is removed by the daemon that holds the lock; another that opened the
+//! file just before would then lock a file that nobody else can find. So after locking, the
+//! path must still lead to the file that was locked.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::names::SwitchName;
+use crate::runtime_dir::{RuntimeDir, RuntimeDirError, SwitchDir};
+
+/// Attempts to lock a file that others keep removing.
+const ATTEMPTS: usize = 100;
+
+/// A switch's directory, held by this process.
+#[derive(Debug)]
+pub(crate) struct DirLock {
+    dir: SwitchDir,
+    lock: Option<Flock<File>>,
+    recovered: bool,
+}
+
+/// Why the switch's directory could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LockError {
+    /// The directory is unusable.
+    #[error(transparent)]
+    Dir(#[from] RuntimeDirError),
+    /// Another daemon lives.
+    #[error("a switch named '{name}' is already running{}: stop it with 'vswitch stop {name}', or choose another name", with_pid(*pid))]
+    Held {
+        /// The switch.
+        name: SwitchName,
+        /// Its process, where it could be read.
+        pid: Option<u32>,
+    },
+    /// A call failed.
+    #[error("cannot lock {path}: {source}")]
+    Io {
+        /// The lock's path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+fn with_pid(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" (process {pid})"))
+        .unwrap_or_default()
+}
+
+impl DirLock {
+    /// Creates and locks the directory of the switch `name`; takes it over from a daemon that
+    /// no longer lives.
+    ///
+    /// # Errors
+    /// See [`LockError`].
+    pub(crate) fn acquire(runtime: &RuntimeDir, name: &SwitchName) -> Result<Self, LockError> {
+        let dir = runtime.switch(name);
+        let path = dir.lock();
+        let io_error = |source| LockError::Io {
+            path: path.clone(),
+            source,
+        };
+        for _ in 0..ATTEMPTS {
+            dir.prepare(runtime)?;
+            let file = match open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(io_error(error)),
+            };
+            let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => lock,
+                Err((mut file, Errno::EWOULDBLOCK)) => {
+                    return Err(LockError::Held {
+                        name: name.clone(),
+                        pid: read_pid(&mut file),
+                    });
+                }
+                Err((_, errno)) => return Err(io_error(errno.into())),
+            };
+            if !leads_to(&path, &lock).map_err(io_error)? {
+                continue;
+            }
+            let recovered = dir.socket().symlink_metadata().is_ok();
+            write_pid(&mut lock).map_err(io_error)?;
+            remove_if_there(&dir.socket()).map_err(io_error)?;
+            remove_if_there(&dir.log()).map_err(io_error)?;
+            return Ok(Self {
+                dir,
+                lock: Some(lock),
+                recovered,
+            });
+        }
+        Err(io_error(io::Error::other("others keep removing it")))
+    }
+
+    /// The directory.
+    pub(crate) const fn dir(&self) -> &SwitchDir {
+        &self.dir
+    }
+
+    /// Whether a daemon that was killed had left the directory.
+    pub(crate) const fn recovered(&self) -> bool {
+        self.recovered
+    }
+
+    /// Removes the directory now and frees the lock with the end of the process, so that who
+    /// waits for the lock knows that all is over.
+    pub(crate) fn remove_and_hold(mut self) {
+        std::mem::forget(self.lock.take());
+    }
+}
+
+impl Drop for DirLock {
+    /// Removes all that is in the directory, and it; the lock last, when it is of no use.
+    fn drop(&mut self) {
+        for path in [self.dir.socket(), self.dir.log(), self.dir.lock()] {
+            if let Err(error) = remove_if_there(&path) {
+                log::warn!("cannot remove {}: {error}", path.display());
+            }
+        }
+        if let Err(error) = fs::remove_dir(self.dir.path()) {
+            log::warn!("cannot remove {}: {error}", self.dir.path().display());
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+}
+
+fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(found) => Ok((found.dev(), found.ino()) == (ours.dev(), ours.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn write_pid(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    writeln!(file, "{}", std::process::id())
+}
+
+fn read_pid(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runtime(base: &Path) -> RuntimeDir {
+        RuntimeDir::resolve(Some(base.to_owned()), |_| None).unwrap()
+    }
+
+    #[test]
+    fn a_second_lock_is_refused_and_names_the_holder() {
+        let base = tempfile::tempdir().unwrap();
+        let runtime = runtime(base.path());
+        let name: SwitchName = "s".parse().unwrap();
+        let held = DirLock::acquire(&runtime, &name).unwrap();
+        assert!(!held.recovered());
+        let error = DirLock::acquire(&runtime, &name).unwrap_err();
+        let pid = std::process::id();
+        assert!(
+            error.to_string().contains(&format!("(process {pid})")),
+            "{error}"
+        );
+        drop(held);
+        assert!(!runtime.switch(&name).path().exists());
+        drop(DirLock::acquire(&runtime, &name).unwrap());
+    }
+
+    #[test]
+    fn what_a_killed_daemon_left_is_taken_over() {
+        let base = tempfile::tempdir().unwrap();
+        let runtime = runtime(base.path());
+        let name: SwitchName = "s".parse().unwrap();
+        let dir = runtime.switch(&name);
+        dir.prepare(&runtime).unwrap();
+        for left in [dir.lock(), dir.socket(), dir.log()] {
+            fs::write(left, "12345\n").unwrap();
+        }
+        let lock = DirLock::acquire(&runtime, &name).unwrap();
+        assert!(lock.recovered());
+        assert!(!dir.socket().exists() && !dir.log().exists());
+        let pid = fs::read_to_string(dir.lock()).unwrap();
+        assert_eq!(pid.trim(), std::process::id().to_string());
+    }
+}

@@ -1,0 +1,201 @@
+//! The process of one running switch.
+//!
+//! Theory of operation. Two threads: the switch's own, which moves frames, and this one, which
+//! answers on the control socket ([`server`], [`control`]), watches signals and links, and
+//! changes what is attached ([`lab`]). While it lives it holds its directory locked ([`lock`]).
+//! However it ends, all that it made goes with it, but where it is killed: then the next of its
+//! name takes over.
+
+mod connection;
+mod control;
+mod detach;
+mod fdb;
+mod lab;
+mod limits;
+mod lock;
+mod logging;
+mod server;
+mod signals;
+mod subnet;
+#[allow(unsafe_code)] // one system call that no crate wraps
+mod sys;
+
+use std::io;
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+
+use ipnet::IpNet;
+use mio::net::UnixListener;
+use vswitch_switch::{BridgeConfig, Handle, Switch, SwitchError};
+
+use crate::names::SwitchName;
+use crate::rights::{self, MissingRights};
+use crate::runtime_dir::RuntimeDir;
+use control::{Control, Ending};
+use lab::{Lab, LabError};
+use lock::{DirLock, LockError};
+use server::Server;
+use signals::Signals;
+
+pub(crate) use detach::{DetachError, start as start_detached};
+
+/// A switch to be run.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// Its name.
+    pub(crate) name: SwitchName,
+    /// How it forwards.
+    pub(crate) bridge: BridgeConfig,
+    /// Whence attached namespaces get their addresses.
+    pub(crate) subnet: Option<IpNet>,
+    /// Whether this is the child that runs in the background.
+    pub(crate) detached: bool,
+}
+
+/// Why a switch could not run, or did not run on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DaemonError {
+    /// The process may not.
+    #[error(transparent)]
+    Rights(#[from] MissingRights),
+    /// Its directory is taken or unusable.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// It could not go to the background.
+    #[error(transparent)]
+    Detach(#[from] DetachError),
+    /// The control socket could not be made.
+    #[error("cannot listen on {}: {source}", path.display())]
+    Socket {
+        /// Its path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system gave no descriptor or thread.
+    #[error("cannot start the switch: {0}")]
+    System(#[from] io::Error),
+    /// The switch could not be made, or has failed.
+    #[error(transparent)]
+    Switch(#[from] SwitchError),
+    /// The interfaces cannot be managed.
+    #[error(transparent)]
+    Lab(Box<LabError>),
+    /// The switch's thread panicked.
+    #[error("the switch has failed from within, which its log tells more of: please report it")]
+    Panicked,
+}
+
+impl From<LabError> for DaemonError {
+    fn from(error: LabError) -> Self {
+        Self::Lab(Box::new(error))
+    }
+}
+
+/// Runs a switch until it is stopped.
+///
+/// # Errors
+/// See [`DaemonError`]. Nothing is left behind in any case.
+pub(crate) fn run(runtime: &RuntimeDir, config: &Config) -> Result<(), DaemonError> {
+    let detached = config.detached;
+    let mut ready = false;
+    let outcome = serve(runtime, config, &mut ready);
+    if let Err(error) = &outcome {
+        if detached && !ready {
+            detach::tell_failed(&error.to_string());
+        }
+        log::error!("{error}");
+    }
+    outcome
+}
+
+fn serve(runtime: &RuntimeDir, config: &Config, ready: &mut bool) -> Result<(), DaemonError> {
+    rights::require("run a switch", rights::SWITCH)?;
+    // Before the first thread: all have the signals blocked.
+    let signals = Signals::take().map_err(io::Error::from)?;
+    let lock = DirLock::acquire(runtime, &config.name)?;
+    let log = if config.detached {
+        Some(detach::leave(&lock.dir().log())?)
+    } else {
+        None
+    };
+    logging::start();
+    limits::raise();
+    if lock.recovered() {
+        log::warn!(
+            "recovered the directory of a switch '{}' that was killed",
+            config.name
+        );
+    }
+    let listener = listen(lock.dir().socket())?;
+    let (mut control, thread) = assemble(config, &lock, signals)?;
+    control.lab.remove_leftovers()?;
+    let mut server = Server::new(listener, &control)?;
+    log::info!("the switch '{}' is ready", config.name);
+    if let Some(log) = &log {
+        detach::tell_ready(log)?;
+    }
+    *ready = true;
+    let served = server.run(&mut control);
+    let outcome = finish(control, thread);
+    drop(server);
+    log::info!("the switch '{}' has ended", config.name);
+    lock.remove_and_hold();
+    served?;
+    outcome
+}
+
+fn listen(path: PathBuf) -> Result<UnixListener, DaemonError> {
+    use std::os::unix::fs::PermissionsExt;
+    let bound = UnixListener::bind(&path).and_then(|listener| {
+        // Nobody else can enter the directory: there is no moment in which others may connect.
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        Ok(listener)
+    });
+    bound.map_err(|source| DaemonError::Socket { path, source })
+}
+
+type SwitchThread = JoinHandle<Result<(), SwitchError>>;
+
+fn assemble(
+    config: &Config,
+    lock: &DirLock,
+    signals: Signals,
+) -> Result<(Control, SwitchThread), DaemonError> {
+    let switch = Switch::new(config.bridge)?;
+    let handle = switch.handle();
+    let lab = Lab::new(config.name.clone(), handle.clone(), config.subnet)?;
+    let (switch_end, held_by_switch) = io::pipe()?;
+    let thread = start_switch(switch, held_by_switch)?;
+    let control = Control {
+        name: config.name.clone(),
+        log: config.detached.then(|| lock.dir().log()),
+        lab,
+        signals,
+        switch_end,
+        ending: None,
+    };
+    Ok((control, thread))
+}
+
+/// Runs the switch on a thread whose end, of whatever kind, closes the pipe.
+fn start_switch(mut switch: Switch, pipe: io::PipeWriter) -> io::Result<SwitchThread> {
+    std::thread::Builder::new()
+        .name("switch".to_owned())
+        .spawn(move || {
+            let _pipe = pipe;
+            switch.run()
+        })
+}
+
+fn finish(mut control: Control, thread: SwitchThread) -> Result<(), DaemonError> {
+    let handle: Handle = control.lab.handle().clone();
+    control.lab.dismantle();
+    handle.stop();
+    let ended = thread.join().map_err(|_| DaemonError::Panicked)?;
+    ended?;
+    match control.ending {
+        Some(Ending::SwitchFailed) => Err(DaemonError::Panicked),
+        _ => Ok(()),
+    }
+}

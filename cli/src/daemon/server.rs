@@ -1,0 +1,248 @@
+//! The control loop: one thread, every client and every other source of events, no blocking.
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind};
+use std::os::fd::RawFd;
+
+use mio::net::{UnixListener, UnixStream};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use serde_json::Value;
+
+use super::connection::{Connection, Step};
+use crate::protocol::{
+    ErrorCode, ErrorObject, Id, MAX_MESSAGE_BYTES, Message, Request, Response, parse_message,
+};
+
+/// The most clients at once. One more, and the one that was silent for longest has to go.
+pub(crate) const MAX_CLIENTS: usize = 64;
+/// So many requests of one client are answered before others have their turn.
+const REQUESTS_PER_TURN: usize = 16;
+
+const LISTENER: Token = Token(0);
+/// The service's own sources follow the listener, its clients come from here on.
+const FIRST_CLIENT: usize = 64;
+
+/// What answers the requests.
+pub(crate) trait Service {
+    /// What is remembered about one client.
+    type Session: Default;
+
+    /// Answers one request.
+    fn call(
+        &mut self,
+        session: &mut Self::Session,
+        request: &Request,
+    ) -> Result<Value, ErrorObject>;
+
+    /// Descriptors that also wake the loop; fewer than 63, open as long as the loop runs.
+    fn sources(&self) -> Vec<RawFd> {
+        Vec::new()
+    }
+
+    /// The source of this index became readable; it is to be read until it would block.
+    fn source_ready(&mut self, index: usize) {
+        let _ = index;
+    }
+
+    /// Whether the loop is to end.
+    fn is_ending(&self) -> bool;
+}
+
+struct Client<S> {
+    connection: Connection<UnixStream>,
+    session: S,
+    /// When it was last heard, in turns of the loop.
+    last_turn: u64,
+}
+
+/// The listener and its clients.
+pub(crate) struct Server<S: Service> {
+    poll: Poll,
+    listener: UnixListener,
+    clients: HashMap<Token, Client<S::Session>>,
+    /// Clients that have more requests ready than one turn allows.
+    unfinished: Vec<Token>,
+    next_token: usize,
+    turn: u64,
+}
+
+impl<S: Service> Server<S> {
+    /// A server on `listener`, which does not block.
+    ///
+    /// # Errors
+    /// Where the system gives no poller.
+    pub(crate) fn new(mut listener: UnixListener, service: &S) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let registry = poll.registry();
+        registry.register(&mut listener, LISTENER, Interest::READABLE)?;
+        for (index, fd) in service.sources().into_iter().enumerate() {
+            registry.register(&mut SourceFd(&fd), Token(index + 1), Interest::READABLE)?;
+        }
+        Ok(Self {
+            poll,
+            listener,
+            clients: HashMap::new(),
+            unfinished: Vec::new(),
+            next_token: FIRST_CLIENT,
+            turn: 0,
+        })
+    }
+
+    /// Serves until the service is ending.
+    ///
+    /// # Errors
+    /// Where the poller fails.
+    pub(crate) fn run(&mut self, service: &mut S) -> io::Result<()> {
+        let mut events = Events::with_capacity(128);
+        while !service.is_ending() {
+            let at_once = std::time::Duration::ZERO;
+            let timeout = (!self.unfinished.is_empty()).then_some(at_once);
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                other => other?,
+            }
+            self.turn += 1;
+            let mut ready = std::mem::take(&mut self.unfinished);
+            for event in &events {
+                match event.token() {
+                    LISTENER => self.accept(),
+                    Token(index) if index < FIRST_CLIENT => service.source_ready(index - 1),
+                    client if !ready.contains(&client) => ready.push(client),
+                    _ => {}
+                }
+            }
+            for client in ready {
+                self.serve(client, service);
+            }
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self) {
+        loop {
+            match self.listener.accept() {
+                Ok((stream, _)) => self.admit(stream),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Too many descriptors, or no memory: make room, or wait for the next client.
+                Err(error) => {
+                    log::warn!("cannot accept a control connection: {error}");
+                    if !self.evict() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, mut stream: UnixStream) {
+        if self.clients.len() >= MAX_CLIENTS {
+            self.evict();
+        }
+        let token = Token(self.next_token);
+        self.next_token += 1;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let registry = self.poll.registry();
+        if let Err(error) = registry.register(&mut stream, token, interest) {
+            log::warn!("cannot watch a control connection: {error}");
+            return;
+        }
+        let client = Client {
+            connection: Connection::new(stream),
+            session: S::Session::default(),
+            last_turn: self.turn,
+        };
+        self.clients.insert(token, client);
+    }
+
+    /// Closes the connection that was silent for longest; whether there was one.
+    fn evict(&mut self) -> bool {
+        let oldest = self
+            .clients
+            .iter()
+            .min_by_key(|(token, client)| (client.last_turn, token.0))
+            .map(|(token, _)| *token);
+        if let Some(token) = oldest {
+            log::info!("closing the control connection that was silent for longest");
+            self.close(token);
+        }
+        oldest.is_some()
+    }
+
+    fn close(&mut self, token: Token) {
+        if let Some(mut client) = self.clients.remove(&token) {
+            // Fails only if it was not registered, and it is closed now anyhow.
+            let _ = self
+                .poll
+                .registry()
+                .deregister(client.connection.stream_mut());
+        }
+    }
+
+    fn serve(&mut self, token: Token, service: &mut S) {
+        // A client that was closed earlier in this turn may still have an event.
+        let Some(client) = self.clients.get_mut(&token) else {
+            return;
+        };
+        client.last_turn = self.turn;
+        for _ in 0..REQUESTS_PER_TURN {
+            let reply = match client.connection.step() {
+                Step::Message(message) => answer(service, &mut client.session, &message),
+                Step::CutOff => encode(&refusal(
+                    ErrorCode::Parse,
+                    "the connection ended inside a message",
+                )),
+                Step::TooLong => encode(&refusal(
+                    ErrorCode::TooLarge,
+                    format!("the message is longer than {MAX_MESSAGE_BYTES} bytes"),
+                )),
+                Step::Wait => return,
+                Step::Close => return self.close(token),
+            };
+            if let Some(reply) = reply {
+                client.connection.queue(&reply);
+            }
+        }
+        self.unfinished.push(token);
+    }
+}
+
+/// Answers a message; `None` where it holds notifications alone.
+fn answer<S: Service>(
+    service: &mut S,
+    session: &mut S::Session,
+    message: &[u8],
+) -> Option<Vec<u8>> {
+    let mut respond = |call: Result<Request, (Id, ErrorObject)>| match call {
+        Err((id, error)) => Some(Response::new(id, Err(error))),
+        Ok(request) => {
+            let outcome = service.call(session, &request);
+            request.id.map(|id| Response::new(id, outcome))
+        }
+    };
+    match parse_message(message) {
+        Err(error) => encode(&Response::new(Id::Null, Err(error))),
+        Ok(Message::Single(call)) => respond(call).as_ref().and_then(encode),
+        Ok(Message::Batch(calls)) => {
+            let responses: Vec<_> = calls.into_iter().filter_map(respond).collect();
+            (!responses.is_empty())
+                .then(|| encode(&responses))
+                .flatten()
+        }
+    }
+}
+
+fn refusal(code: ErrorCode, message: impl Into<String>) -> Response {
+    Response::new(Id::Null, Err(ErrorObject::new(code, message)))
+}
+
+fn encode<T: serde::Serialize>(value: &T) -> Option<Vec<u8>> {
+    serde_json::to_vec(value)
+        .inspect_err(|error| log::error!("cannot encode a reply: {error}"))
+        .ok()
+}
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

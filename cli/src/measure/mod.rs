@@ -1,0 +1,9 @@
+//! Measuring between two namespaces without an external program: echo requests, throughput,
+//! response time.
+
+pub(crate) mod figures;
+pub(crate) mod ping;
+pub(crate) mod response;
+#[allow(unsafe_code, reason = "the boundary to the C library")]
+mod sys;
+pub(crate) mod tcp;

@@ -1,0 +1,303 @@
+//! The methods, their parameters and their results. Field names are stable.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// The names of the methods.
+pub(crate) mod method {
+    /// Which program answers: [`super::NoParams`] to [`super::VersionView`].
+    pub(crate) const VERSION: &str = "version";
+    /// The switch: [`super::NoParams`] to [`super::SwitchView`].
+    pub(crate) const SHOW: &str = "show";
+    /// End the daemon: [`super::NoParams`] to [`super::Removed`], before it has ended.
+    pub(crate) const STOP: &str = "stop";
+    /// Connect a namespace: [`super::AttachParams`] to [`super::Attached`].
+    pub(crate) const ATTACH: &str = "attach";
+    /// Disconnect a namespace: [`super::DetachParams`] to [`super::Removed`].
+    pub(crate) const DETACH: &str = "detach";
+    /// Plug in an interface: [`super::PortAddParams`] to [`super::PortView`].
+    pub(crate) const PORT_ADD: &str = "port.add";
+    /// Unplug an interface: [`super::PortDelParams`] to [`super::Removed`].
+    pub(crate) const PORT_DEL: &str = "port.del";
+    /// All ports: [`super::NoParams`] to an array of [`super::PortView`].
+    pub(crate) const PORT_LIST: &str = "port.list";
+    /// A page of the MAC table: [`super::FdbShowParams`] to [`super::FdbPage`].
+    pub(crate) const FDB_SHOW: &str = "fdb.show";
+    /// A static entry: [`super::FdbAddParams`] to [`super::FdbEntry`].
+    pub(crate) const FDB_ADD: &str = "fdb.add";
+    /// Remove entries: [`super::FdbDelParams`] to [`super::Removed`].
+    pub(crate) const FDB_DEL: &str = "fdb.del";
+    /// Forget learnt entries: [`super::FdbFlushParams`] to [`super::Removed`].
+    pub(crate) const FDB_FLUSH: &str = "fdb.flush";
+}
+
+/// No parameters.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoParams {}
+
+/// Which program answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct VersionView {
+    /// `vswitch`.
+    pub(crate) program: String,
+    /// Its version.
+    pub(crate) version: String,
+}
+
+/// A running switch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SwitchView {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its process.
+    pub(crate) pid: u32,
+    /// Seconds since it was ready.
+    pub(crate) uptime_s: u64,
+    /// How it forwards.
+    pub(crate) datapath: String,
+    /// After how many silent seconds a station is forgotten.
+    pub(crate) ageing_s: u64,
+    /// The most stations that are remembered.
+    pub(crate) max_macs: u64,
+    /// The stations that are remembered now.
+    pub(crate) macs: u64,
+    /// Whether frames to reserved addresses are forwarded.
+    pub(crate) forward_reserved: bool,
+    /// From which addresses are given out.
+    pub(crate) subnet: Option<IpNet>,
+    /// Where a switch in the background logs.
+    pub(crate) log: Option<PathBuf>,
+    /// The program's version.
+    pub(crate) version: String,
+    /// Its ports, by their numbers.
+    pub(crate) ports: Vec<PortView>,
+}
+
+/// Whether frames pass a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PortState {
+    /// They do.
+    Up,
+    /// Its link is down.
+    Down,
+    /// Its interface is gone.
+    Absent,
+}
+
+/// Frames and bytes in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TrafficView {
+    /// Number of frames; a super-frame is one.
+    pub(crate) frames: u64,
+    /// Their bytes.
+    pub(crate) bytes: u64,
+}
+
+/// One port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PortView {
+    /// Its number.
+    pub(crate) id: u16,
+    /// Its name: that of its interface when it was plugged in.
+    pub(crate) name: String,
+    /// The namespace behind it, where the switch attached it.
+    pub(crate) namespace: Option<String>,
+    /// The interface inside that namespace.
+    pub(crate) peer: Option<String>,
+    /// Whether frames pass.
+    pub(crate) state: PortState,
+    /// The largest payload in bytes.
+    pub(crate) mtu: u64,
+    /// How it moves frames.
+    pub(crate) driver: String,
+    /// What came in.
+    pub(crate) rx: TrafficView,
+    /// What went out.
+    pub(crate) tx: TrafficView,
+    /// What was lost, by reason; only reasons that occurred.
+    pub(crate) drops: BTreeMap<String, u64>,
+    /// The addresses that were given to the inside end.
+    pub(crate) addresses: Vec<Address>,
+}
+
+/// An address with its prefix length, as text.
+pub(crate) type Address = IpNet;
+
+/// Which namespace to connect, and how.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AttachParams {
+    /// Its name.
+    pub(crate) namespace: String,
+    /// Addresses of the inside end, as `10.0.0.1/24`; if none, the subnet's next free one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) addresses: Vec<String>,
+    /// The MAC address of the inside end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mac: Option<String>,
+    /// The MTU of both ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mtu: Option<u32>,
+}
+
+/// How a namespace was connected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Attached {
+    /// The namespace.
+    pub(crate) namespace: String,
+    /// Whether it was created for this.
+    pub(crate) created: bool,
+    /// The port's name, which is the interface on the switch's side.
+    pub(crate) port: String,
+    /// The port's number.
+    pub(crate) id: u16,
+    /// The interface inside the namespace.
+    pub(crate) peer: String,
+    /// Its MAC address.
+    pub(crate) mac: String,
+    /// Its MTU in bytes.
+    pub(crate) mtu: u64,
+    /// Its addresses.
+    pub(crate) addresses: Vec<Address>,
+}
+
+/// Which namespace to disconnect.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DetachParams {
+    /// Its name.
+    pub(crate) namespace: String,
+}
+
+/// Which interface to plug in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PortAddParams {
+    /// Its name.
+    pub(crate) interface: String,
+}
+
+/// Which interface to unplug.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PortDelParams {
+    /// The port's name.
+    pub(crate) name: String,
+}
+
+/// How many were removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Removed {
+    /// Ports or stations.
+    pub(crate) removed: u64,
+}
+
+/// Where to go on in the MAC table.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FdbShowParams {
+    /// `next` of the page before, on the same connection; none for a new look at the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cursor: Option<u64>,
+}
+
+/// A part of the MAC table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FdbPage {
+    /// Entries, by VLAN and address.
+    pub(crate) entries: Vec<FdbEntry>,
+    /// The cursor of the next page; none at the end.
+    pub(crate) next: Option<u64>,
+}
+
+/// One station.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FdbEntry {
+    /// Its address.
+    pub(crate) mac: String,
+    /// Its VLAN; 0 for untagged frames.
+    pub(crate) vlan: u16,
+    /// The name of the port behind which it is.
+    pub(crate) port: String,
+    /// Seconds since it was last heard; none for a static entry.
+    pub(crate) age_s: Option<u64>,
+    /// Whether it was set by hand.
+    #[serde(rename = "static")]
+    pub(crate) is_static: bool,
+}
+
+/// A static entry to set.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FdbAddParams {
+    /// The station.
+    pub(crate) mac: String,
+    /// The name of its port.
+    pub(crate) port: String,
+    /// Its VLAN; 0, which is the default, for untagged frames.
+    #[serde(default)]
+    pub(crate) vlan: u16,
+}
+
+/// Entries to remove.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FdbDelParams {
+    /// The station.
+    pub(crate) mac: String,
+    /// Its VLAN; all if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) vlan: Option<u16>,
+}
+
+/// Learnt entries to forget.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FdbFlushParams {
+    /// Only those behind the port of this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) port: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_port_has_the_fields_of_the_contract() {
+        let port = PortView {
+            id: 1,
+            name: "mario-vsw".into(),
+            namespace: Some("mario".into()),
+            peer: None,
+            state: PortState::Absent,
+            mtu: 1500,
+            driver: "packet".into(),
+            rx: TrafficView::default(),
+            tx: TrafficView::default(),
+            drops: [("egress_full".to_owned(), 3)].into(),
+            addresses: vec!["10.0.0.1/24".parse().unwrap()],
+        };
+        assert_eq!(
+            serde_json::to_value(&port).unwrap(),
+            json!({
+                "id": 1, "name": "mario-vsw", "namespace": "mario", "peer": null,
+                "state": "absent", "mtu": 1500, "driver": "packet",
+                "rx": {"frames": 0, "bytes": 0}, "tx": {"frames": 0, "bytes": 0},
+                "drops": {"egress_full": 3}, "addresses": ["10.0.0.1/24"],
+            })
+        );
+    }
+
+    #[test]
+    fn an_unknown_parameter_is_refused() {
+        let typo = json!({"namespace": "mario", "adresses": []});
+        assert!(serde_json::from_value::<AttachParams>(typo).is_err());
+    }
+}

@@ -1,0 +1,19 @@
+//! The control protocol: JSON-RPC 2.0, one message per line, over a Unix socket.
+//!
+//! Described for users in `docs/control-protocol.md`.
+
+mod envelope;
+mod methods;
+
+pub(crate) use envelope::{ErrorCode, ErrorObject, Id, Message, Request, Response, parse_message};
+pub(crate) use methods::{
+    AttachParams, Attached, DetachParams, FdbAddParams, FdbDelParams, FdbEntry, FdbFlushParams,
+    FdbPage, FdbShowParams, NoParams, PortAddParams, PortDelParams, PortState, PortView, Removed,
+    SwitchView, TrafficView, VersionView, method,
+};
+
+/// The longest request, its newline not counted.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
+
+/// The most requests in one batch.
+pub(crate) const MAX_BATCH: usize = 32;

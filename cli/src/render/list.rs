@@ -1,0 +1,26 @@
+//! The running switches.
+
+use super::table::{Column, table};
+use super::units::{count, span};
+use crate::protocol::SwitchView;
+
+/// One line for each switch.
+pub(crate) fn switches(views: &[SwitchView]) -> String {
+    let columns = [
+        Column::Left("switch"),
+        Column::Right("process"),
+        Column::Right("ports"),
+        Column::Right("stations"),
+        Column::Left("running for"),
+    ];
+    let row = |view: &SwitchView| {
+        vec![
+            view.name.clone(),
+            view.pid.to_string(),
+            view.ports.len().to_string(),
+            count(view.macs),
+            span(view.uptime_s),
+        ]
+    };
+    table(&columns, views.iter().map(row).collect())
+}

@@ -1,0 +1,48 @@
+//! Output for people: aligned tables, units, and colour that vanishes off a terminal.
+//!
+//! Everything here gives text with colours in it; [`print()`] and [`print_json`] put it out.
+
+mod drops;
+mod fdb;
+mod list;
+mod show;
+mod table;
+pub(crate) mod units;
+
+use std::io::{self, ErrorKind, Write};
+
+use serde::Serialize;
+
+pub(crate) use fdb::stations;
+pub(crate) use list::switches;
+pub(crate) use show::{ports, switch};
+
+/// Writes `text` to standard output; without colour where that is no terminal, or where
+/// `NO_COLOR` is set. A reader that has gone away ends the output and is no failure.
+///
+/// # Errors
+/// Any other failure of writing.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Writes `value` as indented JSON and a newline.
+///
+/// # Errors
+/// As [`print()`].
+pub(crate) fn print_json(value: &impl Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    print(&text)
+}
+
+/// `text` without its colours, as it looks off a terminal.
+#[cfg(test)]
+fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}

@@ -1,0 +1,186 @@
+//! One switch and its ports.
+
+use super::drops::drops;
+use super::table::{BAD, Column, FAINT, GOOD, HEADING, WARNING, paint, table};
+use super::units::{bytes, count, span};
+use crate::protocol::{PortState, PortView, SwitchView, TrafficView};
+
+/// Everything about one switch.
+pub(crate) fn switch(view: &SwitchView) -> String {
+    let mut text = format!(
+        "{}  running for {}, process {}\n",
+        paint(HEADING, &view.name),
+        span(view.uptime_s),
+        view.pid
+    );
+    let mut fact = |name: &str, value: String| {
+        let name = paint(FAINT, format!("{name:<10}"));
+        text = format!("{text}  {name} {value}\n");
+    };
+    fact("datapath", view.datapath.clone());
+    let (macs, most) = (count(view.macs), count(view.max_macs));
+    fact(
+        "stations",
+        format!("{macs} of {most}, forgotten after {}", span(view.ageing_s)),
+    );
+    if let Some(subnet) = view.subnet {
+        fact("subnet", subnet.to_string());
+    }
+    if view.forward_reserved {
+        fact(
+            "reserved",
+            "addresses 01:80:c2:00:00:00 to 0f are forwarded".to_owned(),
+        );
+    }
+    if let Some(log) = &view.log {
+        fact("log", log.display().to_string());
+    }
+    text.push('\n');
+    text.push_str(&ports(&view.ports));
+    text
+}
+
+/// The ports of a switch, and what they lost.
+pub(crate) fn ports(ports: &[PortView]) -> String {
+    if ports.is_empty() {
+        return "  no ports: connect a namespace with 'vswitch attach NS'\n".to_owned();
+    }
+    let columns = [
+        Column::Right("#"),
+        Column::Left("port"),
+        Column::Left("state"),
+        Column::Left("namespace"),
+        Column::Left("peer"),
+        Column::Left("address"),
+        Column::Right("mtu"),
+        Column::Right("received"),
+        Column::Right(""),
+        Column::Right("sent"),
+        Column::Right(""),
+        Column::Right("dropped"),
+        Column::Left("driver"),
+    ];
+    let mut text = table(&columns, ports.iter().map(port_row).collect());
+    let lost = drops(ports);
+    if !lost.is_empty() {
+        text.push('\n');
+        text.push_str(&lost);
+    }
+    text
+}
+
+fn port_row(port: &PortView) -> Vec<String> {
+    let known = |name: &Option<String>| name.clone().unwrap_or_else(|| paint(FAINT, "-"));
+    let address = port.addresses.first().map(ToString::to_string);
+    let more = match port.addresses.len() {
+        0 | 1 => String::new(),
+        addresses => format!(" +{}", addresses - 1),
+    };
+    let traffic = |traffic: TrafficView| [count(traffic.frames), bytes(traffic.bytes)];
+    let [rx_frames, rx_bytes] = traffic(port.rx);
+    let [tx_frames, tx_bytes] = traffic(port.tx);
+    let dropped: u64 = port.drops.values().sum();
+    vec![
+        port.id.to_string(),
+        port.name.clone(),
+        state(port.state),
+        known(&port.namespace),
+        known(&port.peer),
+        known(&address) + &more,
+        port.mtu.to_string(),
+        rx_frames,
+        rx_bytes,
+        tx_frames,
+        tx_bytes,
+        match dropped {
+            0 => "0".to_owned(),
+            some => paint(WARNING, count(some)),
+        },
+        port.driver.clone(),
+    ]
+}
+
+fn state(state: PortState) -> String {
+    match state {
+        PortState::Up => paint(GOOD, "up"),
+        PortState::Down => paint(WARNING, "down"),
+        PortState::Absent => paint(BAD, "absent"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::plain;
+
+    fn port(id: u16, name: &str) -> PortView {
+        PortView {
+            id,
+            name: name.into(),
+            namespace: None,
+            peer: None,
+            state: PortState::Up,
+            mtu: 1500,
+            driver: "packet".into(),
+            rx: TrafficView {
+                frames: 1_234,
+                bytes: 2_048,
+            },
+            tx: TrafficView::default(),
+            drops: [].into(),
+            addresses: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_switch_is_told_at_a_glance() {
+        let mario = PortView {
+            namespace: Some("mario".into()),
+            peer: Some("mario-netns".into()),
+            addresses: vec![
+                "10.0.0.1/24".parse().unwrap(),
+                "fd00::1/64".parse().unwrap(),
+            ],
+            ..port(1, "mario-vsw")
+        };
+        let eth = PortView {
+            state: PortState::Absent,
+            drops: [("egress_down".to_owned(), 7)].into(),
+            ..port(2, "eth1")
+        };
+        let view = SwitchView {
+            name: "my_switch".into(),
+            pid: 42,
+            uptime_s: 200,
+            datapath: "user".into(),
+            ageing_s: 300,
+            max_macs: 65_536,
+            macs: 2,
+            forward_reserved: false,
+            subnet: None,
+            log: Some("/run/vswitch/my_switch/log".into()),
+            version: "0.1.0".into(),
+            ports: vec![mario, eth],
+        };
+        let expected = "\
+my_switch  running for 3m 20s, process 42
+  datapath   user
+  stations   2 of 65,536, forgotten after 5m
+  log        /run/vswitch/my_switch/log
+
+  #  port       state   namespace  peer         address          mtu  received           sent       dropped  driver
+  1  mario-vsw  up      mario      mario-netns  10.0.0.1/24 +1  1500     1,234  2.0 KiB     0  0 B        0  packet
+  2  eth1       absent  -          -            -               1500     1,234  2.0 KiB     0  0 B        7  packet
+
+  dropped at  frames  reason       meaning
+  eth1             7  egress_down  the port was down or gone
+";
+        assert_eq!(plain(&switch(&view)), expected);
+        assert_ne!(plain(&switch(&view)), switch(&view), "there is colour");
+    }
+
+    #[test]
+    fn without_ports_the_next_step_is_named() {
+        assert!(ports(&[]).contains("vswitch attach"));
+    }
+}

@@ -1,0 +1,307 @@
+//! Where switches keep their sockets: one directory for all, one of mode 0700 in it for each.
+
+use std::fs::{self, DirBuilder, Metadata};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::geteuid;
+
+use crate::names::SwitchName;
+
+/// The longest path of a Unix socket: `sun_path` has 108 bytes with its final zero (unix(7)).
+const MAX_SOCKET_PATH: usize = 107;
+
+/// The directory that holds one directory for each switch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RuntimeDir(PathBuf);
+
+/// The directory of one switch. It need not exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SwitchDir(PathBuf);
+
+/// Why there is no usable runtime directory.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RuntimeDirError {
+    /// Neither given nor to be derived.
+    #[error(
+        "no runtime directory is known: set XDG_RUNTIME_DIR, VSWITCH_RUNTIME_DIR or --runtime-dir"
+    )]
+    Unknown,
+    /// A socket in it could not be bound.
+    #[error(
+        "the socket's path {path} would be {len} bytes long and the system allows \
+         {MAX_SOCKET_PATH}: choose a shorter --runtime-dir"
+    )]
+    TooLong {
+        /// The socket's path.
+        path: PathBuf,
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// A call failed.
+    #[error("cannot use the runtime directory {path}: {source}; choose another with --runtime-dir")]
+    Io {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Something other than a directory is in its place.
+    #[error("{path} is not a directory: remove it, or choose another --runtime-dir")]
+    NotADirectory {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Somebody else could replace what is in it.
+    #[error(
+        "the directory {path} belongs to user {owner}, not to us: choose another --runtime-dir"
+    )]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// Its owner's number.
+        owner: u32,
+    },
+    /// Others may enter it.
+    #[error(
+        "the directory {path} is open to others (mode {mode:04o}): chmod it to 0700, or remove it"
+    )]
+    Open {
+        /// The directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+}
+
+impl RuntimeDir {
+    /// `given`, else what `variable` gives for `VSWITCH_RUNTIME_DIR`, else the default.
+    ///
+    /// # Errors
+    /// [`RuntimeDirError::Unknown`] for an ordinary user without `XDG_RUNTIME_DIR`, and
+    /// [`RuntimeDirError::Io`] where a relative path has no working directory to start from.
+    pub(crate) fn resolve(
+        given: Option<PathBuf>,
+        variable: impl Fn(&str) -> Option<std::ffi::OsString>,
+    ) -> Result<Self, RuntimeDirError> {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let path = match given.or_else(|| set("VSWITCH_RUNTIME_DIR").map(PathBuf::from)) {
+            Some(path) => path,
+            None if geteuid().is_root() => PathBuf::from("/run/vswitch"),
+            None => PathBuf::from(set("XDG_RUNTIME_DIR").ok_or(RuntimeDirError::Unknown)?)
+                .join("vswitch"),
+        };
+        let absolute = std::path::absolute(&path);
+        absolute
+            .map(Self)
+            .map_err(|source| RuntimeDirError::Io { path, source })
+    }
+
+    /// The directory itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The directory of the switch `name`.
+    pub(crate) fn switch(&self, name: &SwitchName) -> SwitchDir {
+        SwitchDir(self.0.join(name.as_str()))
+    }
+
+    /// The names of all switches that have a directory, running or not, in order.
+    ///
+    /// # Errors
+    /// [`RuntimeDirError::Io`] where the directory exists and cannot be read.
+    pub(crate) fn switches(&self) -> Result<Vec<SwitchName>, RuntimeDirError> {
+        let entries = match fs::read_dir(&self.0) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(io_error(&self.0, source)),
+        };
+        let mut names: Vec<SwitchName> = entries
+            .flatten()
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Makes sure that the directory exists and that nobody else can replace what is in it.
+    ///
+    /// # Errors
+    /// All of [`RuntimeDirError`] but [`RuntimeDirError::Unknown`].
+    fn prepare(&self) -> Result<(), RuntimeDirError> {
+        let made = DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(&self.0);
+        made.map_err(|source| io_error(&self.0, source))?;
+        let metadata = fs::metadata(&self.0).map_err(|source| io_error(&self.0, source))?;
+        // A sticky directory such as /tmp protects its entries from other users.
+        if metadata.mode() & 0o1000 == 0 {
+            refuse_foreign(&self.0, &metadata)?;
+        }
+        Ok(())
+    }
+}
+
+impl SwitchDir {
+    /// Creates the directory, and those above it, unless it exists and is ours alone.
+    ///
+    /// # Errors
+    /// All of [`RuntimeDirError`] but [`RuntimeDirError::Unknown`].
+    pub(crate) fn prepare(&self, parent: &RuntimeDir) -> Result<(), RuntimeDirError> {
+        self.check_length()?;
+        parent.prepare()?;
+        match DirBuilder::new().mode(0o700).create(&self.0) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(io_error(&self.0, source)),
+        }
+        let metadata = fs::symlink_metadata(&self.0).map_err(|source| io_error(&self.0, source))?;
+        if !metadata.is_dir() {
+            let path = self.0.clone();
+            return Err(RuntimeDirError::NotADirectory { path });
+        }
+        refuse_foreign(&self.0, &metadata)?;
+        let mode = metadata.mode() & 0o7777;
+        if mode & 0o077 != 0 {
+            let path = self.0.clone();
+            return Err(RuntimeDirError::Open { path, mode });
+        }
+        Ok(())
+    }
+
+    fn check_length(&self) -> Result<(), RuntimeDirError> {
+        let path = self.socket();
+        let len = path.as_os_str().len();
+        if len > MAX_SOCKET_PATH {
+            return Err(RuntimeDirError::TooLong { path, len });
+        }
+        Ok(())
+    }
+
+    /// The directory itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The control socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.0.join("control.sock")
+    }
+
+    /// The file that a living daemon holds locked.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.0.join("lock")
+    }
+
+    /// The log of a daemon in the background.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.0.join("log")
+    }
+}
+
+fn io_error(path: &Path, source: io::Error) -> RuntimeDirError {
+    RuntimeDirError::Io {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn refuse_foreign(path: &Path, metadata: &Metadata) -> Result<(), RuntimeDirError> {
+    if metadata.uid() == geteuid().as_raw() {
+        return Ok(());
+    }
+    Err(RuntimeDirError::Foreign {
+        path: path.to_owned(),
+        owner: metadata.uid(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn resolve(given: Option<&str>, variables: &[(&str, &str)]) -> PathBuf {
+        let lookup = |name: &str| {
+            let found = variables.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).into())
+        };
+        let dir = RuntimeDir::resolve(given.map(PathBuf::from), lookup).unwrap();
+        dir.path().to_owned()
+    }
+
+    #[test]
+    fn the_option_comes_before_the_variable_and_the_default() {
+        let variables = [("VSWITCH_RUNTIME_DIR", "/v"), ("XDG_RUNTIME_DIR", "/x")];
+        assert_eq!(resolve(Some("/o"), &variables), Path::new("/o"));
+        assert_eq!(resolve(None, &variables), Path::new("/v"));
+        let derived = resolve(None, &variables[1..]);
+        let expected = if geteuid().is_root() {
+            "/run/vswitch"
+        } else {
+            "/x/vswitch"
+        };
+        assert_eq!(derived, Path::new(expected));
+        assert!(resolve(Some("here"), &[]).is_absolute());
+    }
+
+    fn switch_in(base: &Path, name: &str) -> (RuntimeDir, SwitchDir) {
+        let runtime = RuntimeDir(base.to_owned());
+        let switch = runtime.switch(&name.parse().unwrap());
+        (runtime, switch)
+    }
+
+    #[test]
+    fn a_switch_gets_a_directory_of_its_own() {
+        let base = tempfile::tempdir().unwrap();
+        let (runtime, switch) = switch_in(&base.path().join("a/b"), "s");
+        assert_eq!(runtime.switches().unwrap(), []);
+        switch.prepare(&runtime).unwrap();
+        switch.prepare(&runtime).unwrap();
+        assert_eq!(fs::metadata(switch.path()).unwrap().mode() & 0o7777, 0o700);
+        assert_eq!(runtime.switches().unwrap(), ["s".parse().unwrap()]);
+    }
+
+    #[test]
+    fn what_others_may_enter_or_replace_is_refused() {
+        let base = tempfile::tempdir().unwrap();
+        let (runtime, switch) = switch_in(base.path(), "s");
+        switch.prepare(&runtime).unwrap();
+        fs::set_permissions(switch.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let error = switch.prepare(&runtime).unwrap_err();
+        assert!(
+            matches!(error, RuntimeDirError::Open { mode: 0o755, .. }),
+            "{error}"
+        );
+
+        let (_, link) = switch_in(base.path(), "link");
+        std::os::unix::fs::symlink("/", link.path()).unwrap();
+        let error = link.prepare(&runtime).unwrap_err();
+        assert!(
+            matches!(error, RuntimeDirError::NotADirectory { .. }),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_path_too_long_for_a_socket_is_refused_before_anything_is_made() {
+        let base = tempfile::tempdir().unwrap();
+        let long = base.path().join("x".repeat(100));
+        let (runtime, switch) = switch_in(&long, "s");
+        let error = switch.prepare(&runtime).unwrap_err();
+        assert!(matches!(error, RuntimeDirError::TooLong { .. }), "{error}");
+        assert!(!long.exists());
+    }
+
+    #[test]
+    fn a_runtime_directory_that_cannot_be_made_is_one_sentence() {
+        let (runtime, switch) = switch_in(Path::new("/proc/nowhere"), "s");
+        let error = switch.prepare(&runtime).unwrap_err().to_string();
+        assert!(error.contains("/proc/nowhere"), "{error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+}

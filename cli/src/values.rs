@@ -1,0 +1,187 @@
+//! Values that are judged by themselves: addresses, subnets, stations, VLANs.
+
+use std::net::IpAddr;
+
+use clap::builder::RangedI64ValueParser;
+use ipnet::IpNet;
+use vswitch_switch::wire::MacAddr;
+
+/// A host's address with its prefix length, such as `10.0.0.1/24`.
+///
+/// # Errors
+/// A sentence, where this is not one that a single host can have.
+pub(crate) fn host_address(text: &str) -> Result<IpNet, String> {
+    let wrong = |why: &str| Err(format!("'{}' is not a host's address: {why}", shown(text)));
+    if !text.contains('/') {
+        return wrong("add the prefix length, as in 10.0.0.1/24");
+    }
+    let Ok(net) = text.parse::<IpNet>() else {
+        return wrong("write an IPv4 or IPv6 address and a prefix length, as in 10.0.0.1/24");
+    };
+    let address = net.addr();
+    if net.prefix_len() == 0 {
+        return wrong("a prefix length of 0 leaves no network outside");
+    }
+    if address.is_unspecified() {
+        return wrong("it is the unspecified address");
+    }
+    if address.is_loopback() {
+        return wrong("it is a loopback address");
+    }
+    if address.is_multicast() || net == IpNet::from(IpAddr::from([255; 4])) {
+        return wrong("it stands for a group of hosts");
+    }
+    if has_network_address(net) && address == net.network() {
+        return wrong("it is the address of the network itself");
+    }
+    if net.max_prefix_len() == 32 && has_network_address(net) && address == net.broadcast() {
+        return wrong("it is the broadcast address of its network");
+    }
+    Ok(net)
+}
+
+/// A subnet with room for two hosts at least, such as `10.0.0.0/24`.
+///
+/// # Errors
+/// A sentence, where this is not one.
+pub(crate) fn subnet(text: &str) -> Result<IpNet, String> {
+    let Ok(net) = text.parse::<IpNet>() else {
+        return Err(format!(
+            "'{}' is not a subnet: write its address and prefix length, as in 10.0.0.0/24",
+            shown(text)
+        ));
+    };
+    let whole = net.trunc();
+    if net != whole {
+        return Err(format!(
+            "'{net}' is a host's address, not a subnet's: write {whole}"
+        ));
+    }
+    if net.prefix_len() == 0 || net.prefix_len() == net.max_prefix_len() {
+        return Err(format!(
+            "'{net}' cannot be shared among hosts: take a prefix length from 1 to {}",
+            net.max_prefix_len() - 1
+        ));
+    }
+    if whole.addr().is_multicast() || whole.addr().is_loopback() || whole.addr().is_unspecified() {
+        return Err(format!("'{net}' holds no addresses that hosts can have"));
+    }
+    Ok(net)
+}
+
+/// The address of one station: neither a group's nor all zero.
+///
+/// # Errors
+/// A sentence, where this is not one.
+pub(crate) fn station(text: &str) -> Result<MacAddr, String> {
+    let mac: MacAddr = text.parse().map_err(|error| format!("{error}"))?;
+    if mac.is_zero() {
+        return Err(format!("'{mac}' belongs to no station: it is all zero"));
+    }
+    if mac.is_multicast() {
+        return Err(format!(
+            "'{mac}' stands for a group of stations: clear the lowest bit of its first octet"
+        ));
+    }
+    Ok(mac)
+}
+
+/// The number of a VLAN, or 0 for none.
+pub(crate) fn vlan() -> RangedI64ValueParser<u16> {
+    clap::value_parser!(u16).range(0..=4095)
+}
+
+/// Whether the first address of this network stands for the network (or, in IPv6, for any of
+/// its routers: RFC 4291, 2.6.1). Links of two hosts have none (RFC 3021, RFC 6164).
+fn has_network_address(net: IpNet) -> bool {
+    net.prefix_len() + 1 < net.max_prefix_len()
+}
+
+/// The text without anything a terminal would act on.
+fn shown(text: &str) -> String {
+    text.escape_debug().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_hosts_are_taken() {
+        for text in [
+            "10.0.0.1/24",
+            "10.0.0.255/16",
+            "10.0.0.0/31",
+            "10.0.0.7/32",
+            "fd00::1/64",
+            "fe80::1/64",
+            "fd00::/127",
+        ] {
+            assert_eq!(
+                host_address(text).map(|net| net.to_string()),
+                Ok(text.into())
+            );
+        }
+    }
+
+    #[test]
+    fn what_no_host_can_have_is_refused() {
+        for text in [
+            "",
+            "10.0.0.1",
+            "10.0.0.1/33",
+            "10.0.0/24",
+            "10.0.0.256/24",
+            "10.0.0.1/0",
+            "10.0.0.0/24",
+            "10.0.0.255/24",
+            "0.0.0.0/8",
+            "127.0.0.1/8",
+            "224.0.0.1/24",
+            "255.255.255.255/32",
+            "fd00::/64",
+            "ff02::1/64",
+            "::1/128",
+            "fd00::1/129",
+            "mario/24",
+        ] {
+            assert!(host_address(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_subnet_has_no_host_bits_and_room_for_two() {
+        for text in [
+            "10.0.0.0/24",
+            "10.0.0.0/31",
+            "fd00::/64",
+            "192.168.7.128/25",
+        ] {
+            assert!(subnet(text).is_ok(), "{text}");
+        }
+        for text in [
+            "10.0.0.1/24",
+            "10.0.0.0/32",
+            "0.0.0.0/0",
+            "224.0.0.0/8",
+            "x",
+            "10.0.0.0",
+        ] {
+            assert!(subnet(text).is_err(), "{text}");
+        }
+        assert!(subnet("10.0.0.1/24").unwrap_err().ends_with("10.0.0.0/24"));
+    }
+
+    #[test]
+    fn a_station_is_one_and_not_none() {
+        assert!(station("02:00:00:00:00:01").is_ok());
+        for text in [
+            "00:00:00:00:00:00",
+            "ff:ff:ff:ff:ff:ff",
+            "01:00:5e:00:00:01",
+            "x",
+        ] {
+            assert!(station(text).is_err(), "{text}");
+        }
+    }
+}

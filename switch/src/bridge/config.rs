@@ -1,0 +1,38 @@
+//! What can be set.
+
+use std::time::Duration;
+
+/// How a bridge behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BridgeConfig {
+    /// How long a silent station is remembered. Zero learns nothing, so that every frame is
+    /// flooded.
+    pub ageing: Duration,
+    /// The most stations remembered, static entries included; at most
+    /// [`BridgeConfig::MAX_STATIONS_LIMIT`], to which greater numbers are lowered.
+    pub max_stations: usize,
+    /// Whether frames to the reserved addresses `01-80-C2-00-00-00` to `-0F` are flooded
+    /// instead of dropped.
+    pub forward_reserved: bool,
+}
+
+impl BridgeConfig {
+    /// The greatest `max_stations`: sixteen million.
+    pub const MAX_STATIONS_LIMIT: usize = 1 << 24;
+
+    pub(super) fn clamped(mut self) -> Self {
+        self.max_stations = self.max_stations.min(Self::MAX_STATIONS_LIMIT);
+        self
+    }
+}
+
+impl Default for BridgeConfig {
+    /// 300 s (IEEE 802.1Q-2022, table 8-6), 65,536 stations, reserved addresses not forwarded.
+    fn default() -> Self {
+        Self {
+            ageing: Duration::from_secs(300),
+            max_stations: 65_536,
+            forward_reserved: false,
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Forgetting stations that have been silent for too long.
+
+use std::time::Duration;
+
+use super::Fdb;
+use crate::bridge::event::Event;
+use crate::time::Timestamp;
+
+/// The end of time: what is due then never is.
+const NEVER: Timestamp = Timestamp::from_secs(u64::MAX);
+
+impl Fdb {
+    /// The most stations that one call of [`Fdb::handle_timeout`] forgets.
+    const AGED_AT_ONCE: usize = 1024;
+
+    /// When [`Fdb::handle_timeout`] has something to do, or before; `None` if never.
+    #[inline]
+    pub(in crate::bridge) fn next_timeout(&self) -> Option<Timestamp> {
+        let due = self.oldest? + self.ageing;
+        (due < NEVER).then_some(due)
+    }
+
+    /// Forgets stations that have been silent for the ageing time, up to a number that does not
+    /// hold up frames; if there are more, [`Fdb::next_timeout`] says so.
+    pub(in crate::bridge) fn handle_timeout(&mut self, now: Timestamp) {
+        if self.next_timeout().is_none_or(|due| now < due) {
+            return;
+        }
+        let mut left = Self::AGED_AT_ONCE;
+        for port in self.holders.ports() {
+            while left > 0
+                && let Some(slot) = self.holders.dynamic(port).head()
+                && self.slab.node_mut(slot).seen + self.ageing <= now
+                && let Some(key) = self.forget(slot)
+            {
+                self.events.push(Event::aged(key, port));
+                left -= 1;
+            }
+        }
+        self.oldest = self.holders.oldest(&self.slab);
+    }
+
+    /// Changes the ageing time. What was heard before keeps its age.
+    pub(in crate::bridge) fn set_ageing(&mut self, now: Timestamp, ageing: Duration) {
+        if ageing == self.ageing {
+            return;
+        }
+        // Stamps are the ends of ticks. That of the running tick may lie ahead, by much if the
+        // ageing time was long; brought back to now, the lists stay in order.
+        for port in self.holders.ports() {
+            let mut slot = self.holders.dynamic(port).tail();
+            while let Some(here) = slot {
+                let node = self.slab.node_mut(here);
+                if node.seen <= now {
+                    break;
+                }
+                node.seen = now;
+                slot = self.slab.before(here);
+            }
+        }
+        self.oldest = self.holders.oldest(&self.slab);
+        self.ageing = ageing;
+        self.tick.change(now, ageing);
+    }
+}

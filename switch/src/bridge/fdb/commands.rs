@@ -1,0 +1,124 @@
+//! What the administrator does to the database, and sees of it.
+
+use super::{Fdb, Value};
+use crate::bridge::PortId;
+use crate::bridge::key::Key;
+use crate::bridge::station::{Cursor, Station};
+use crate::time::Timestamp;
+
+impl Fdb {
+    /// Changes the bound. What is too much is evicted as if newcomers had needed the room;
+    /// static entries stay even if they alone are more.
+    pub(in crate::bridge) fn set_max_stations(&mut self, max_stations: usize) {
+        if max_stations == self.max_stations {
+            return;
+        }
+        self.max_stations = max_stations;
+        while self.slab.len() > max_stations && self.evict_for(None) {}
+        self.settle();
+        // Static entries may be more than the bound.
+        let room = max_stations.max(self.slab.len());
+        self.slab.reserve(room);
+        self.table.resize(room);
+    }
+
+    /// Enters a static station, or makes one of a dynamic one, or moves a static one.
+    /// Returns whether there was room.
+    pub(in crate::bridge) fn add_static(&mut self, key: Key, port: PortId) -> bool {
+        let home = self.table.home(key);
+        let slot = if let Some(known) = self.table.find(home, key) {
+            let slot = known.slot();
+            if known.is_static() {
+                self.holders
+                    .remove_fixed(&mut self.slab, known.port(), slot);
+            } else {
+                self.holders
+                    .remove_dynamic(&mut self.slab, known.port(), slot);
+            }
+            self.table.set(home, key, Value::fixed(port, slot));
+            slot
+        } else {
+            if !self.make_room(None) {
+                return false;
+            }
+            let slot = self.slab.insert(key, port, Timestamp::ZERO);
+            self.table.insert(home, key, Value::fixed(port, slot));
+            slot
+        };
+        let node = self.slab.node_mut(slot);
+        (node.port, node.is_static) = (port, true);
+        self.holders.add_fixed(&mut self.slab, port, slot);
+        self.settle();
+        true
+    }
+
+    /// Removes the station `key`. Returns whether it was there.
+    pub(in crate::bridge) fn remove(&mut self, key: Key) -> bool {
+        let known = self.table.find(self.table.home(key), key);
+        let removed = known.and_then(|known| self.forget(known.slot())).is_some();
+        if removed {
+            self.settle();
+        }
+        removed
+    }
+
+    /// Forgets the dynamic stations of `port`. Returns how many there were.
+    pub(in crate::bridge) fn flush(&mut self, port: PortId) -> usize {
+        let mut flushed = 0;
+        while let Some(slot) = self.holders.dynamic(port).head() {
+            self.forget(slot);
+            flushed += 1;
+        }
+        self.settle();
+        flushed
+    }
+
+    /// Forgets the dynamic stations of all ports. Returns how many there were.
+    pub(in crate::bridge) fn flush_all(&mut self) -> usize {
+        self.holders.ports().map(|port| self.flush(port)).sum()
+    }
+
+    /// Forgets all stations of `port`, static ones too.
+    pub(in crate::bridge) fn remove_port(&mut self, port: PortId) {
+        self.flush(port);
+        while let Some(slot) = self.holders.fixed(port).head() {
+            self.forget(slot);
+        }
+    }
+
+    /// After a command has removed stations: with the last dynamic one goes the timeout.
+    fn settle(&mut self) {
+        if !self.holders.any_dynamic() {
+            self.oldest = None;
+        }
+    }
+
+    /// Lists stations from `from` on; see [`crate::bridge::Bridge::stations`].
+    pub(in crate::bridge) fn stations(
+        &self,
+        now: Timestamp,
+        from: Cursor,
+        into: &mut Vec<Station>,
+        max: usize,
+    ) -> Option<Cursor> {
+        let places = u32::try_from(self.slab.places()).unwrap_or(u32::MAX);
+        let enough = into.len().saturating_add(max.max(1));
+        let looked_at = u32::try_from(max.max(1).saturating_mul(8)).unwrap_or(u32::MAX);
+        let end = from.0.saturating_add(looked_at).min(places);
+        for slot in from.0..end {
+            let Some((key, node)) = self.slab.get(slot) else {
+                continue;
+            };
+            if into.len() == enough {
+                return Some(Cursor(slot));
+            }
+            into.push(Station {
+                vlan: key.vlan(),
+                mac: key.mac(),
+                port: node.port,
+                age: (!node.is_static).then(|| now.since(node.seen)),
+            });
+        }
+        (end < places).then_some(Cursor(end))
+    }
+}

@@ -1,0 +1,122 @@
+//! The ports as the core knows them: numbers, and whether they forward.
+
+use super::PortId;
+
+/// All numbers are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot add a port: the switch has {max} already; remove one first", max = PortId::MAX.0)]
+pub struct TooManyPorts;
+
+/// The ports of a bridge.
+#[derive(Debug, Default)]
+pub(super) struct Ports {
+    /// By port number: `None` is no port, `Some(false)` one that does not forward.
+    states: Vec<Option<bool>>,
+    forwarding: Vec<PortId>,
+}
+
+impl Ports {
+    /// Adds a forwarding port with the lowest free number.
+    pub(super) fn add(&mut self) -> Result<PortId, TooManyPorts> {
+        if self.states.is_empty() {
+            self.states.push(None); // number 0 is no port
+        }
+        let free = self.states.iter().skip(1).position(Option::is_none);
+        let index = free.map_or(self.states.len(), |position| position + 1);
+        let port = u16::try_from(index).map(PortId).map_err(|_| TooManyPorts)?;
+        if port > PortId::MAX {
+            return Err(TooManyPorts);
+        }
+        if index == self.states.len() {
+            self.states.push(None);
+        }
+        self.states[index] = Some(true);
+        self.list();
+        Ok(port)
+    }
+
+    /// Removes `port`, if there is one.
+    pub(super) fn remove(&mut self, port: PortId) {
+        self.put(port, None);
+    }
+
+    /// Lets `port` forward or not, if there is one.
+    pub(super) fn set_forwarding(&mut self, port: PortId, forwarding: bool) {
+        self.put(port, Some(forwarding));
+    }
+
+    fn put(&mut self, port: PortId, state: Option<bool>) {
+        if self.exists(port) {
+            self.states[usize::from(port.0)] = state;
+            self.list();
+        }
+    }
+
+    fn list(&mut self) {
+        self.forwarding.clear();
+        let numbered = (0..).map(PortId).zip(&self.states);
+        let forwarding = numbered.filter(|(_, state)| **state == Some(true));
+        self.forwarding.extend(forwarding.map(|(port, _)| port));
+    }
+
+    pub(super) fn exists(&self, port: PortId) -> bool {
+        self.states
+            .get(usize::from(port.0))
+            .is_some_and(Option::is_some)
+    }
+
+    #[inline]
+    pub(super) fn is_forwarding(&self, port: PortId) -> bool {
+        matches!(self.states.get(usize::from(port.0)), Some(Some(true)))
+    }
+
+    /// The forwarding ports in ascending order.
+    #[inline]
+    pub(super) fn forwarding(&self) -> &[PortId] {
+        &self.forwarding
+    }
+
+    /// Whether a frame that came in by `port`, which forwards, has any other way to go.
+    #[inline]
+    pub(super) fn has_another(&self) -> bool {
+        self.forwarding.len() > 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_free_number_is_given_from_one_on() {
+        let mut ports = Ports::default();
+        let numbers: Vec<_> = (0..3).map(|_| ports.add().unwrap().0).collect();
+        assert_eq!(numbers, [1, 2, 3]);
+        ports.remove(PortId(2));
+        assert!(!ports.exists(PortId(2)));
+        assert_eq!(ports.add(), Ok(PortId(2)));
+        assert_eq!(ports.add(), Ok(PortId(4)));
+    }
+
+    #[test]
+    fn numbers_come_to_an_end() {
+        let mut ports = Ports::default();
+        for _ in 0..PortId::MAX.0 {
+            ports.add().unwrap();
+        }
+        assert_eq!(ports.add(), Err(TooManyPorts));
+        ports.remove(PortId(7));
+        assert_eq!(ports.add(), Ok(PortId(7)));
+    }
+
+    #[test]
+    fn number_zero_and_unknown_numbers_are_no_ports() {
+        let mut ports = Ports::default();
+        ports.add().unwrap();
+        for port in [PortId(0), PortId(2), PortId(u16::MAX)] {
+            ports.set_forwarding(port, true);
+            assert!(!ports.exists(port) && !ports.is_forwarding(port), "{port}");
+        }
+        assert_eq!(ports.forwarding(), [PortId(1)]);
+    }
+}

@@ -1,0 +1,263 @@
+//! How other threads speak with a running switch: a [`Handle`] that sends it tasks, and
+//! [`Events`] that it sends to whoever listens.
+//!
+//! # Theory of operation
+//!
+//! One thread owns the bridge and its ports. A task is a closure that this thread runs between
+//! two batches; its result comes back through a channel made for it. So every method of the
+//! handle is typed, and nothing on the forwarding path is locked. A task is short: a table of
+//! a million stations is read in pages, with batches between them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use mio::Waker;
+
+use crate::bridge::{self, BridgeConfig, Cursor, PortId, StaticError, Station};
+use crate::datapath::{AddPortError, PortInfo};
+use crate::port::{LinkState, Port};
+use crate::switch::Engine;
+use crate::wire::{MacAddr, VlanId};
+
+/// Stations read in one task, so that the forwarding thread is never held up for long.
+const STATIONS_PER_TASK: usize = 4096;
+
+pub(crate) type Task = Box<dyn FnOnce(&mut Engine) + Send>;
+
+/// Why a switch did not do what a [`Handle`] asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Its thread has ended.
+    #[error("the switch has stopped")]
+    Stopped,
+    /// No port has that name.
+    #[error("the switch has no port named '{0}'")]
+    NoSuchPort(String),
+    /// The port could not be added.
+    #[error(transparent)]
+    AddPort(#[from] AddPortError),
+    /// The port's descriptor could not be polled.
+    #[error("the port '{name}' can't be polled: {source}")]
+    Register {
+        /// The port's name.
+        name: String,
+        /// What the poller said.
+        source: std::io::Error,
+    },
+    /// The static station could not be added.
+    #[error(transparent)]
+    Static(#[from] StaticError),
+}
+
+/// What a switch is set to and how full its table is.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Its settings.
+    pub config: BridgeConfig,
+    /// Stations in the table, static ones included.
+    pub stations: usize,
+    /// How long it has existed.
+    pub uptime: Duration,
+}
+
+/// Something that happened in a switch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A station was learnt, moved, aged or evicted.
+    Station(bridge::Event),
+    /// A port was plugged in.
+    PortAdded {
+        /// Its number.
+        port: PortId,
+        /// Its name.
+        name: String,
+    },
+    /// A port was unplugged.
+    PortRemoved {
+        /// Its number.
+        port: PortId,
+        /// Its name.
+        name: String,
+    },
+    /// A port's link came up, went down or vanished.
+    Link {
+        /// The port's number.
+        port: PortId,
+        /// Its state now.
+        state: LinkState,
+    },
+}
+
+/// A stream of events. A listener that is slow loses events, never the switch its time.
+#[derive(Debug)]
+pub struct Events {
+    receiver: Receiver<Event>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Events {
+    /// The channel of the events; it is disconnected when the switch has stopped.
+    #[must_use]
+    pub const fn receiver(&self) -> &Receiver<Event> {
+        &self.receiver
+    }
+
+    /// How many events found the channel full and were lost.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+}
+
+/// The switch's end of an [`Events`].
+pub(crate) struct Listener {
+    sender: Sender<Event>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Listener {
+    /// Offers `event`. Returns whether anybody still listens.
+    pub(crate) fn offer(&self, event: &Event) -> bool {
+        match self.sender.try_send(event.clone()) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_)) => {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+                true
+            }
+            Err(TrySendError::Disconnected(_)) => false,
+        }
+    }
+}
+
+/// Speaks with a switch from any thread. Clones speak with the same switch.
+///
+/// Each method waits until the switch's thread has done it, which is a matter of
+/// microseconds; do not call one from the thread that runs the switch.
+#[derive(Clone)]
+pub struct Handle {
+    tasks: Sender<Task>,
+    waker: Arc<Waker>,
+}
+
+impl Handle {
+    pub(crate) const fn new(tasks: Sender<Task>, waker: Arc<Waker>) -> Self {
+        Self { tasks, waker }
+    }
+
+    /// Has the switch's thread run `task` and returns its result.
+    fn ask<T: Send + 'static>(
+        &self,
+        task: impl FnOnce(&mut Engine) -> T + Send + 'static,
+    ) -> Result<T, ControlError> {
+        let (reply, answer) = bounded(1);
+        let task: Task = Box::new(move |engine| {
+            // The asker may have gone: then nobody misses the answer.
+            let _ = reply.send(task(engine));
+        });
+        self.tasks.send(task).map_err(|_| ControlError::Stopped)?;
+        self.waker.wake().map_err(|_| ControlError::Stopped)?;
+        answer.recv().map_err(|_| ControlError::Stopped)
+    }
+
+    /// Plugs in a port.
+    pub fn add_port(&self, port: Box<dyn Port>) -> Result<PortId, ControlError> {
+        self.ask(move |engine| engine.add_port(port))?
+    }
+
+    /// Unplugs the port of that name; its stations are forgotten. Returns the port.
+    pub fn remove_port(&self, name: &str) -> Result<Box<dyn Port>, ControlError> {
+        let name = name.to_owned();
+        self.ask(move |engine| engine.remove_port(&name))?
+    }
+
+    /// All ports in the order of their numbers.
+    pub fn ports(&self) -> Result<Vec<PortInfo>, ControlError> {
+        self.ask(|engine| engine.datapath_mut().port_infos())
+    }
+
+    /// Tells the switch what is known of a port's link from elsewhere.
+    pub fn set_link(&self, port: PortId, state: LinkState) -> Result<(), ControlError> {
+        self.ask(move |engine| engine.datapath_mut().set_link(port, state))
+    }
+
+    /// The switch's settings, and how full its table is.
+    pub fn status(&self) -> Result<Status, ControlError> {
+        self.ask(|engine| engine.status())
+    }
+
+    /// Changes the settings; a table that is now too full evicts, fairly between ports.
+    pub fn set_config(&self, config: BridgeConfig) -> Result<(), ControlError> {
+        self.ask(move |engine| {
+            let now = engine.now();
+            engine.datapath_mut().bridge_mut().set_config(now, config);
+        })
+    }
+
+    /// All stations, in no particular order. The table is read in pages between batches: a
+    /// station that moves meanwhile may appear twice or not at all.
+    pub fn stations(&self) -> Result<Vec<Station>, ControlError> {
+        let mut all = Vec::new();
+        let mut from = Some(Cursor::default());
+        while let Some(cursor) = from {
+            let (page, next) = self.ask(move |engine| {
+                let mut page = Vec::new();
+                let now = engine.now();
+                let bridge = engine.datapath_mut().bridge_mut();
+                let next = bridge.stations(now, cursor, &mut page, STATIONS_PER_TASK);
+                (page, next)
+            })?;
+            all.extend(page);
+            from = next;
+        }
+        Ok(all)
+    }
+
+    /// Binds a station to a port until it is removed by hand or the port is.
+    pub fn add_static(&self, vlan: VlanId, mac: MacAddr, port: &str) -> Result<(), ControlError> {
+        let port = port.to_owned();
+        self.ask(move |engine| {
+            let id = engine.port_by_name(&port)?;
+            let bridge = engine.datapath_mut().bridge_mut();
+            Ok(bridge.add_static(vlan, mac, id)?)
+        })?
+    }
+
+    /// Forgets a station, static or not, in one VLAN or in all. Returns how many entries it had.
+    pub fn remove_station(
+        &self,
+        mac: MacAddr,
+        vlan: Option<VlanId>,
+    ) -> Result<usize, ControlError> {
+        self.ask(move |engine| engine.datapath_mut().bridge_mut().remove_station(mac, vlan))
+    }
+
+    /// Forgets the stations that were learnt, on one port or on all. Returns how many.
+    pub fn flush(&self, port: Option<&str>) -> Result<usize, ControlError> {
+        let port = port.map(str::to_owned);
+        self.ask(move |engine| {
+            let id = port.map(|name| engine.port_by_name(&name)).transpose()?;
+            Ok(engine.datapath_mut().bridge_mut().flush(id))
+        })?
+    }
+
+    /// Listens to what happens from now on; at most `capacity` events wait for the listener.
+    pub fn subscribe(&self, capacity: usize) -> Result<Events, ControlError> {
+        let (sender, receiver) = bounded(capacity);
+        let lost = Arc::new(AtomicU64::new(0));
+        let listener = Listener {
+            sender,
+            lost: Arc::clone(&lost),
+        };
+        self.ask(move |engine| engine.add_listener(listener))?;
+        Ok(Events { receiver, lost })
+    }
+
+    /// Ends the switch's thread after the batch at hand. A switch that has ended already is
+    /// none the worse for it.
+    pub fn stop(&self) {
+        let _ = self.ask(Engine::stop);
+    }
+}

@@ -1,0 +1,259 @@
+//! Ports and bridge together: batches from ready ports, through the bridge, to other ports.
+//!
+//! # Theory of operation
+//!
+//! A port that may have frames stands on the ready list. [`Datapath::service`] takes the port
+//! that has waited longest, receives one batch from it, lets the bridge fill one output queue
+//! per egress port with indices into that batch, and flushes the queues: frames go from the
+//! memory where they were received straight to the egress ports, and a flood shares the same
+//! bytes. A port that may have more goes to the end of the list, so every ready port gets one
+//! batch per round, however busy the others are.
+//!
+//! While a batch is handled, its port is out of the table: the bridge never sends a frame back
+//! where it came from, so nobody misses it.
+
+mod table;
+
+use crate::bridge::{Bridge, BridgeConfig, OutputQueues, PortId, TooManyPorts};
+use crate::port::{
+    Arena, Batch, Counters, Frame, LinkState, Port, RxStatus, Selection, SoftwareOffload, TxStatus,
+};
+use crate::time::Timestamp;
+use table::{PortTable, Slot};
+
+/// A bridge with its ports. Reads no clock and never waits: a poll loop, a simulation or a
+/// benchmark drives it.
+pub struct Datapath {
+    bridge: Bridge,
+    table: PortTable,
+    queues: OutputQueues,
+    arena: Arena,
+}
+
+/// Why a port could not be added.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddPortError {
+    /// Another port has that name.
+    #[error("the switch already has a port named '{0}': remove that one first")]
+    DuplicateName(String),
+    /// No port number is left.
+    #[error(transparent)]
+    TooManyPorts(#[from] TooManyPorts),
+}
+
+/// A port as others see it.
+#[derive(Clone, Debug)]
+pub struct PortInfo {
+    /// Its number in the switch.
+    pub id: PortId,
+    /// Its name, such as that of its interface.
+    pub name: String,
+    /// Its kind and how it moves frames.
+    pub driver: &'static str,
+    /// The state of its link.
+    pub link: LinkState,
+    /// The largest payload behind the Ethernet header, in bytes.
+    pub mtu_bytes: usize,
+    /// What it has moved and lost.
+    pub counters: Counters,
+}
+
+impl Datapath {
+    /// A switch without ports.
+    #[must_use]
+    pub fn new(config: BridgeConfig) -> Self {
+        Self::with_bridge(Bridge::new(config))
+    }
+
+    /// A switch around `bridge`, which has no ports yet.
+    #[must_use]
+    pub fn with_bridge(bridge: Bridge) -> Self {
+        Self {
+            bridge,
+            table: PortTable::default(),
+            queues: OutputQueues::default(),
+            arena: Arena::new(),
+        }
+    }
+
+    /// The bridge: its table and settings.
+    #[must_use]
+    pub const fn bridge(&self) -> &Bridge {
+        &self.bridge
+    }
+
+    /// The bridge, to change its table and settings. Its ports are the datapath's to add and
+    /// remove.
+    pub const fn bridge_mut(&mut self) -> &mut Bridge {
+        &mut self.bridge
+    }
+
+    /// Plugs in `port`, which may have frames already. Where it takes no offloads, they are
+    /// finished in software before it.
+    pub fn add_port(&mut self, port: Box<dyn Port>) -> Result<PortId, AddPortError> {
+        if self.port_by_name(port.name()).is_some() {
+            return Err(AddPortError::DuplicateName(port.name().to_owned()));
+        }
+        let port = if port.takes_offloads() {
+            port
+        } else {
+            Box::new(SoftwareOffload::new(port))
+        };
+        let id = self.bridge.add_port()?;
+        self.queues.add_port(id);
+        self.table.insert(id, port);
+        Ok(id)
+    }
+
+    /// Unplugs the port and forgets its stations. Returns it, if there was one of that number.
+    pub fn remove_port(&mut self, id: PortId) -> Option<Box<dyn Port>> {
+        let slot = self.table.remove(id)?;
+        self.bridge.remove_port(id);
+        Some(slot.port)
+    }
+
+    /// All ports in the order of their numbers.
+    pub fn ports(&self) -> impl Iterator<Item = (PortId, &dyn Port)> {
+        self.table.iter().map(|(id, slot)| (id, &*slot.port))
+    }
+
+    /// The number of the port of that name.
+    #[must_use]
+    pub fn port_by_name(&self, name: &str) -> Option<PortId> {
+        self.ports()
+            .find(|(_, port)| port.name() == name)
+            .map(|(id, _)| id)
+    }
+
+    /// The port of that number, as others see it, with the losses that the outside has counted.
+    pub fn port_info(&mut self, id: PortId) -> Option<PortInfo> {
+        let Slot { port, state } = self.table.get_mut(id)?;
+        port.collect_losses(&mut state.counters);
+        Some(PortInfo {
+            id,
+            name: port.name().to_owned(),
+            driver: port.driver(),
+            link: state.link,
+            mtu_bytes: port.mtu(),
+            counters: state.counters,
+        })
+    }
+
+    /// Every port, as others see it, in the order of their numbers.
+    pub fn port_infos(&mut self) -> Vec<PortInfo> {
+        let ids: Vec<_> = self.ports().map(|(id, _)| id).collect();
+        ids.into_iter()
+            .filter_map(|id| self.port_info(id))
+            .collect()
+    }
+
+    /// Puts the port on the ready list, as when its descriptor has become readable.
+    pub fn mark_ready(&mut self, id: PortId) {
+        self.table.mark_ready(id);
+    }
+
+    /// Whether some port may have frames.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        self.table.has_ready()
+    }
+
+    /// Tells what is known of a link from elsewhere, such as from the kernel's link events. A
+    /// port that is not up is not sent to until it is up again, or a frame comes from it.
+    pub fn set_link(&mut self, id: PortId, link: LinkState) {
+        self.table.note_link(id, link);
+        self.bridge.set_forwarding(id, link == LinkState::Up);
+        self.table.mark_ready(id);
+    }
+
+    /// The ports whose link has changed since the last call, with its state now.
+    pub fn take_link_changes(&mut self) -> impl Iterator<Item = (PortId, LinkState)> + '_ {
+        self.table.take_link_changes()
+    }
+
+    /// Handles one batch of the port that has waited longest. Returns whether there was one.
+    pub fn service(&mut self, now: Timestamp) -> bool {
+        let Some(id) = self.table.next_ready() else {
+            return false;
+        };
+        let Some(mut ingress) = self.table.take(id) else {
+            return true;
+        };
+        let status = self.pass_batch(now, id, &mut ingress);
+        self.table.put_back(id, ingress);
+        match status {
+            RxStatus::Drained => {}
+            RxStatus::More => self.table.mark_ready(id),
+            RxStatus::LinkDown => {
+                note_link_lost(&mut self.table, &mut self.bridge, id, LinkState::Down);
+            }
+            RxStatus::LinkGone => {
+                note_link_lost(&mut self.table, &mut self.bridge, id, LinkState::Absent);
+            }
+        }
+        true
+    }
+
+    /// One batch from the port `id` to wherever its frames go.
+    fn pass_batch(&mut self, now: Timestamp, id: PortId, ingress: &mut Slot) -> RxStatus {
+        let Slot { port, state } = ingress;
+        let mut batch = Batch::new();
+        let status = port.receive(&mut self.arena, &mut batch, &mut state.counters);
+        if batch.is_empty() {
+            return status;
+        }
+        if state.link == LinkState::Down {
+            // A frame says more of its link than an event that has not arrived yet.
+            self.table.note_link_of(id, state, LinkState::Up);
+            self.bridge.set_forwarding(id, true);
+        }
+        let bytes: usize = batch.iter().map(|frame| frame.bytes.len()).sum();
+        let Counters { rx, drops, .. } = &mut state.counters;
+        rx.add(batch.len() as u64, bytes as u64);
+        self.bridge
+            .classify(now, id, &batch, &mut self.queues, drops);
+        flush(&batch, &mut self.queues, &mut self.table, &mut self.bridge);
+        status
+    }
+}
+
+/// Sends every egress port its share of `batch` and empties the queues.
+fn flush(
+    batch: &[Frame<'_>],
+    queues: &mut OutputQueues,
+    table: &mut PortTable,
+    bridge: &mut Bridge,
+) {
+    for (id, indices) in queues.iter() {
+        let Some(egress) = table.get_mut(id) else {
+            continue;
+        };
+        let Slot { port, state } = egress;
+        let sent_before = state.counters.tx.frames;
+        match port.transmit(Selection::new(batch, indices), &mut state.counters) {
+            TxStatus::Done if state.link == LinkState::Up => {}
+            TxStatus::Done if state.counters.tx.frames == sent_before => {}
+            TxStatus::Done => {
+                table.note_link(id, LinkState::Up);
+            }
+            TxStatus::LinkDown => note_link_lost(table, bridge, id, LinkState::Down),
+            TxStatus::LinkGone => note_link_lost(table, bridge, id, LinkState::Absent),
+        }
+    }
+    queues.clear();
+}
+
+/// A port has found its own link down, or its device gone. Its stations are forgotten. A port
+/// that is down goes on being tried, since nobody may be there to say when it is up again; one
+/// whose device is gone is not.
+fn note_link_lost(table: &mut PortTable, bridge: &mut Bridge, id: PortId, link: LinkState) {
+    if !table.note_link(id, link) {
+        return;
+    }
+    match link {
+        LinkState::Absent => bridge.set_forwarding(id, false),
+        _ => {
+            bridge.flush(Some(id));
+        }
+    }
+}

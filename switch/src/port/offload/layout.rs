@@ -1,0 +1,190 @@
+//! Where the headers of an IP frame lie. Nothing in the frame is trusted: what does not add up
+//! has no layout.
+
+use crate::port::Frame;
+use crate::wire::{EtherType, EthernetFrame, Offload, Segmentation};
+
+/// Protocol number of TCP (RFC 9293).
+pub(super) const PROTOCOL_TCP: u8 = 6;
+/// Protocol number of UDP (RFC 768).
+pub(super) const PROTOCOL_UDP: u8 = 17;
+/// Protocol number of SCTP (RFC 9260).
+pub(super) const PROTOCOL_SCTP: u8 = 132;
+
+/// Length of a UDP header.
+pub(super) const UDP_HEADER_LEN: usize = 8;
+const TCP_HEADER_LEN: usize = 20;
+const IPV4_HEADER_LEN: usize = 20;
+const IPV6_HEADER_LEN: usize = 40;
+
+/// Which Internet Protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IpVersion {
+    V4,
+    V6,
+}
+
+/// The headers of an IP packet that is no fragment, behind any stack of VLAN tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Headers {
+    pub(super) version: IpVersion,
+    /// Offset of the IP header in the frame.
+    pub(super) network: usize,
+    /// Protocol number of the transport header.
+    pub(super) protocol: u8,
+    /// Offset of the transport header in the frame; at most the frame's length.
+    pub(super) transport: usize,
+}
+
+/// Finds the headers of `frame`; `None` if it is not a whole IP packet.
+pub(super) fn locate(frame: &[u8]) -> Option<Headers> {
+    let (ethertype, network) = EthernetFrame::new_checked(frame).ok()?.network()?;
+    let packet = frame.get(network..)?;
+    let (version, protocol, len) = match ethertype {
+        EtherType::IPV4 => ipv4(packet).map(|(protocol, len)| (IpVersion::V4, protocol, len)),
+        EtherType::IPV6 => ipv6(packet).map(|(protocol, len)| (IpVersion::V6, protocol, len)),
+        _ => None,
+    }?;
+    Some(Headers {
+        version,
+        network,
+        protocol,
+        transport: network + len,
+    })
+}
+
+/// The protocol of an IPv4 packet and the length of its header (RFC 791, 3.1).
+fn ipv4(packet: &[u8]) -> Option<(u8, usize)> {
+    let header = packet.first_chunk::<IPV4_HEADER_LEN>()?;
+    let len = usize::from(header[0] & 0x0f) * 4;
+    // More fragments to come, or an offset: a piece has no transport header to rely on.
+    let is_fragment = u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0;
+    let is_sound = header[0] >> 4 == 4 && (IPV4_HEADER_LEN..=packet.len()).contains(&len);
+    (is_sound && !is_fragment).then_some((header[9], len))
+}
+
+/// The protocol behind the extension headers of an IPv6 packet, and the length of all of its
+/// headers (RFC 8200, 4).
+fn ipv6(packet: &[u8]) -> Option<(u8, usize)> {
+    const HOP_BY_HOP: u8 = 0;
+    const ROUTING: u8 = 43;
+    const DESTINATION: u8 = 60;
+    const MOBILITY_AND_LATER: [u8; 3] = [135, 139, 140];
+    const FRAGMENT: u8 = 44;
+
+    let header = packet.first_chunk::<IPV6_HEADER_LEN>()?;
+    if header[0] >> 4 != 6 {
+        return None;
+    }
+    let mut next = header[6];
+    let mut at = IPV6_HEADER_LEN;
+    loop {
+        let extension = packet.get(at..)?;
+        match next {
+            HOP_BY_HOP | DESTINATION => {}
+            // On its way to a hop in between, the checksum is over another destination
+            // address than the header's.
+            ROUTING if extension.get(3) == Some(&0) => {}
+            ROUTING | FRAGMENT => return None,
+            _ if MOBILITY_AND_LATER.contains(&next) => {}
+            protocol => return Some((protocol, at)),
+        }
+        at += (usize::from(*extension.get(1)?) + 1) * 8;
+        next = extension[0];
+    }
+}
+
+/// Length of all headers up to the payload of a super-frame that is to be cut as
+/// `segmentation` says; `None` if the frame and the offload header contradict each other.
+pub(super) fn payload_of(
+    frame: &[u8],
+    offload: &Offload,
+    segmentation: Segmentation,
+) -> Option<(Headers, usize)> {
+    let headers = locate(frame)?;
+    let transport = frame.get(headers.transport..)?;
+    let len = match (segmentation, headers.version, headers.protocol) {
+        (Segmentation::TcpV4, IpVersion::V4, PROTOCOL_TCP)
+        | (Segmentation::TcpV6, IpVersion::V6, PROTOCOL_TCP) => {
+            let len = usize::from(transport.get(12)? >> 4) * 4;
+            (len >= TCP_HEADER_LEN).then_some(len)?
+        }
+        (Segmentation::UdpL4, _, PROTOCOL_UDP) => UDP_HEADER_LEN,
+        _ => return None,
+    };
+    let agrees = !offload.needs_checksum() || usize::from(offload.csum_start) == headers.transport;
+    (agrees && len <= transport.len()).then_some((headers, headers.transport + len))
+}
+
+/// The offload header of `frame` as the kernel should get it: with the true length of a
+/// super-frame's link, network and transport headers, which it takes for the length of the new
+/// buffer's linear part, and so for what the receiving stack reads first.
+#[inline]
+pub(crate) fn outgoing_header(frame: &Frame<'_>) -> [u8; Offload::LEN] {
+    let mut offload = frame.offload;
+    if let Some(segmentation) = offload.segmentation()
+        && let Some((_, len)) = payload_of(frame.bytes, &offload, segmentation)
+        && let Ok(len) = u16::try_from(len)
+    {
+        offload.hdr_len = len;
+    }
+    offload.to_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(tags: &[u8], ethertype: u16, packet: &[u8]) -> Vec<u8> {
+        [&[2; 12], tags, &ethertype.to_be_bytes(), packet].concat()
+    }
+
+    fn ipv6_packet(next: u8, behind: &[u8]) -> Vec<u8> {
+        let mut packet = vec![0; 40];
+        packet[0] = 0x60;
+        packet[6] = next;
+        packet.extend(behind);
+        packet
+    }
+
+    #[test]
+    fn extension_headers_and_tags_are_passed_over() {
+        let mut behind = vec![60, 0, 0, 0, 0, 0, 0, 0]; // hop by hop, 8 bytes
+        behind.extend([6, 1]); // destination options, 16 bytes
+        behind.extend([0; 14]);
+        behind.extend([0; 20]);
+        let frame = frame(
+            &[0x88, 0xa8, 0, 1, 0x81, 0, 0, 2],
+            0x86dd,
+            &ipv6_packet(0, &behind),
+        );
+        let headers = locate(&frame).unwrap();
+        assert_eq!(headers.network, 22);
+        assert_eq!(headers.protocol, PROTOCOL_TCP);
+        assert_eq!(headers.transport, 22 + 40 + 8 + 16);
+    }
+
+    #[test]
+    fn what_has_no_transport_header_has_no_layout() {
+        let whole = frame(&[], 0x86dd, &ipv6_packet(17, &[0; 8]));
+        assert!(locate(&whole).is_some());
+        let fragment = frame(&[], 0x86dd, &ipv6_packet(44, &[17, 0, 0, 1, 0, 0, 0, 0]));
+        let under_way = frame(&[], 0x86dd, &ipv6_packet(43, &[17, 0, 4, 1, 0, 0, 0, 0]));
+        let cut_off = frame(&[], 0x86dd, &ipv6_packet(0, &[17, 9, 0, 0, 0, 0, 0, 0]));
+        let mut short_ihl = vec![0; 20];
+        short_ihl[0] = 0x44;
+        let mut v4_fragment = vec![0; 20];
+        (v4_fragment[0], v4_fragment[6]) = (0x45, 0x20);
+        for bad in [
+            fragment,
+            under_way,
+            cut_off,
+            frame(&[], 0x0800, &short_ihl),
+            frame(&[], 0x0800, &v4_fragment),
+            frame(&[], 0x0806, &[0; 28]),
+            vec![0; 13],
+        ] {
+            assert_eq!(locate(&bad), None, "{bad:02x?}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Finishing in software what a sender left for its network card to do: checksums filled in,
+//! super-frames cut into segments, for ports that have no way to pass that work on.
+
+mod checksum;
+mod layout;
+mod segment;
+#[cfg(test)]
+mod tests;
+
+use std::iter::Peekable;
+use std::os::fd::BorrowedFd;
+
+use arrayvec::ArrayVec;
+
+pub(crate) use checksum::complete_sctp;
+pub(crate) use layout::outgoing_header;
+use segment::SuperFrame;
+
+use super::{Arena, BATCH, Batch, Counters, Frame, Port, RxStatus, Selection, TxStatus};
+use crate::bridge::DropReason;
+
+/// Memory for finished frames: room for a few super-frames, small enough for a processor's
+/// second-level cache.
+const SCRATCH_LEN: usize = 4 * 65_536;
+
+/// Selects all frames of a run, in order.
+const IN_ORDER: [u8; BATCH] = {
+    let mut indices = [0; BATCH];
+    let mut index = 0_u8;
+    while (index as usize) < BATCH {
+        indices[index as usize] = index;
+        index += 1;
+    }
+    indices
+};
+
+/// A port around one that takes no offloads: whatever leaves through it is finished first.
+///
+/// Frames that need nothing pass untouched; the others are finished in memory of the
+/// decorator's own, in the order they came. Receiving, and everything else, is the inner
+/// port's.
+///
+/// Each frame handed to [`Port::transmit`] is counted once, as it was before it was cut: as one
+/// sent frame with its own length if the inner port accepted every segment, otherwise as one
+/// drop, for the reason of the first segment that was lost. Segments that would exceed the inner
+/// port's MTU are [`DropReason::EgressTooBig`]; a frame whose headers contradict what it asks
+/// for, or that asks for something unknown, is [`DropReason::EgressOffload`].
+pub struct SoftwareOffload {
+    inner: Box<dyn Port>,
+    scratch: Box<[u8]>,
+}
+
+impl SoftwareOffload {
+    /// Puts the decorator around `inner`.
+    #[must_use]
+    pub fn new(inner: Box<dyn Port>) -> Self {
+        Self {
+            inner,
+            scratch: vec![0; SCRATCH_LEN].into_boxed_slice(),
+        }
+    }
+
+    /// Sends frames that remain one frame each, up to the next super-frame, the end of the
+    /// scratch memory, or a full batch.
+    fn send_run<'s, 'f: 's>(
+        &mut self,
+        frames: &mut Peekable<impl Iterator<Item = &'s Frame<'f>>>,
+        counters: &mut Counters,
+    ) -> TxStatus {
+        let mut run: ArrayVec<Frame<'_>, BATCH> = ArrayVec::new();
+        let mut free = &mut self.scratch[..];
+        while let Some(frame) = frames.next_if(|frame| {
+            frame.offload.is_finished()
+                || frame.offload.segmentation().is_none() && frame.bytes.len() <= free.len()
+        }) {
+            if frame.offload.needs_checksum() {
+                let (copy, rest) = free.split_at_mut(frame.bytes.len());
+                free = rest;
+                copy.copy_from_slice(frame.bytes);
+                match checksum::complete(copy, &frame.offload) {
+                    Ok(()) => run.push(Frame::finished(copy)),
+                    Err(checksum::OutOfRange) => {
+                        counters.drops.add(DropReason::EgressOffload, 1);
+                    }
+                }
+            } else {
+                run.push(Frame::finished(frame.bytes));
+            }
+            if run.is_full() {
+                break;
+            }
+        }
+        send_all(self.inner.as_mut(), &run, counters)
+    }
+
+    /// Sends one super-frame as its segments.
+    fn send_super(&mut self, frame: &Frame<'_>, counters: &mut Counters) -> TxStatus {
+        let Some(cut) = SuperFrame::new_checked(frame.bytes, &frame.offload) else {
+            counters.drops.add(DropReason::EgressOffload, 1);
+            return TxStatus::Done;
+        };
+        if cut.longest_packet() > self.inner.mtu() {
+            counters.drops.add(DropReason::EgressTooBig, 1);
+            return TxStatus::Done;
+        }
+        let mut of_segments = Counters::default();
+        let mut status = TxStatus::Done;
+        let mut next = 0;
+        while next < cut.count() && status == TxStatus::Done {
+            let mut run: ArrayVec<Frame<'_>, BATCH> = ArrayVec::new();
+            let mut free = &mut self.scratch[..];
+            while next < cut.count() && !run.is_full() && cut.longest() <= free.len() {
+                let len = cut.write(next, free);
+                let (segment, rest) = free.split_at_mut(len);
+                run.push(Frame::finished(segment));
+                free = rest;
+                next += 1;
+            }
+            status = send_all(self.inner.as_mut(), &run, &mut of_segments);
+        }
+        let first_loss = of_segments.drops.iter().next();
+        match first_loss {
+            Some((reason, _)) => counters.drops.add(reason, 1),
+            None => counters.tx.add(1, frame.bytes.len() as u64),
+        }
+        status
+    }
+}
+
+/// Sends all of `frames`, if there are any.
+fn send_all(port: &mut dyn Port, frames: &[Frame<'_>], counters: &mut Counters) -> TxStatus {
+    if frames.is_empty() {
+        return TxStatus::Done;
+    }
+    port.transmit(Selection::new(frames, &IN_ORDER[..frames.len()]), counters)
+}
+
+impl Port for SoftwareOffload {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn driver(&self) -> &'static str {
+        self.inner.driver()
+    }
+
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.inner.fd()
+    }
+
+    fn mtu(&self) -> usize {
+        self.inner.mtu()
+    }
+
+    fn takes_offloads(&self) -> bool {
+        true
+    }
+
+    fn receive<'a>(
+        &'a mut self,
+        arena: &'a mut Arena,
+        batch: &mut Batch<'a>,
+        counters: &mut Counters,
+    ) -> RxStatus {
+        self.inner.receive(arena, batch, counters)
+    }
+
+    fn transmit(&mut self, frames: Selection<'_, '_>, counters: &mut Counters) -> TxStatus {
+        if frames.iter().all(|frame| frame.offload.is_finished()) {
+            return self.inner.transmit(frames, counters);
+        }
+        let mut worst = TxStatus::Done;
+        let mut rest = frames.iter().peekable();
+        while let Some(&next) = rest.peek() {
+            let status = if next.bytes.len() > SCRATCH_LEN && !next.offload.is_finished() {
+                rest.next();
+                counters.drops.add(DropReason::EgressTooBig, 1);
+                TxStatus::Done
+            } else if next.offload.segmentation().is_some() {
+                rest.next();
+                self.send_super(next, counters)
+            } else {
+                self.send_run(&mut rest, counters)
+            };
+            if status != TxStatus::Done {
+                worst = status;
+            }
+        }
+        worst
+    }
+
+    fn collect_losses(&mut self, counters: &mut Counters) {
+        self.inner.collect_losses(counters);
+    }
+}

@@ -1,0 +1,158 @@
+//! Cutting a super-frame into the frames that it stands for, as a network card would.
+//!
+//! The headers are repeated in front of each piece of the payload and changed as the kernel's
+//! `tcp_gso_segment`, `__udp_gso_segment` and `inet_gso_segment` do.
+
+use super::checksum::Sum;
+use super::layout::{self, Headers, IpVersion, PROTOCOL_TCP};
+use crate::wire::{Offload, Segmentation};
+
+/// The most segments of one super-frame. The smallest maximum segment size of Linux
+/// (`TCP_MIN_SND_MSS`, 48) gives 1,366; more would only serve to keep the switch busy.
+const MAX_SEGMENTS: usize = 2_048;
+
+const TCP_SEQUENCE: usize = 4;
+const TCP_FLAGS: usize = 13;
+const TCP_CHECKSUM: usize = 16;
+const UDP_LENGTH: usize = 4;
+const UDP_CHECKSUM: usize = 6;
+const FIN_AND_PSH: u8 = 0x01 | 0x08;
+const CWR: u8 = 0x80;
+
+/// A super-frame, checked, with all that is needed to cut it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SuperFrame<'a> {
+    frame: &'a [u8],
+    headers: Headers,
+    /// Length of all headers, and so the offset of the payload.
+    payload: usize,
+    /// Payload of each segment but the last.
+    size: usize,
+}
+
+impl<'a> SuperFrame<'a> {
+    /// Checks that `frame` can be cut as `offload` says.
+    ///
+    /// `None` if it cannot: its headers contradict the offload header, a length lies, there
+    /// would be too many segments, or they are IP fragments of a datagram (UFO), which no
+    /// kernel since 4.14 makes.
+    pub(super) fn new_checked(frame: &'a [u8], offload: &Offload) -> Option<Self> {
+        let segmentation = offload.segmentation()?;
+        let (headers, payload) = layout::payload_of(frame, offload, segmentation)?;
+        if segmentation == Segmentation::UdpL4 && offload.gso_type & Offload::GSO_ECN != 0 {
+            return None;
+        }
+        let this = Self {
+            frame,
+            headers,
+            payload,
+            size: usize::from(offload.gso_size),
+        };
+        let fits_length_field = this.longest() <= headers.network + usize::from(u16::MAX);
+        (this.size > 0 && fits_length_field && this.count() <= MAX_SEGMENTS).then_some(this)
+    }
+
+    /// How many segments it stands for; one if it has no payload.
+    pub(super) fn count(&self) -> usize {
+        self.payload_len().div_ceil(self.size.max(1)).max(1)
+    }
+
+    /// Length of the longest segment with all headers.
+    pub(super) fn longest(&self) -> usize {
+        self.payload + self.payload_len().min(self.size)
+    }
+
+    /// Length of the longest segment without link header and tags: what an MTU limits.
+    pub(super) fn longest_packet(&self) -> usize {
+        self.longest() - self.headers.network
+    }
+
+    fn payload_len(&self) -> usize {
+        self.frame.len() - self.payload
+    }
+
+    /// Writes segment `index`, of [`SuperFrame::count`], to the beginning of `out`, which has
+    /// room for [`SuperFrame::longest`]; returns its length.
+    pub(super) fn write(&self, index: usize, out: &mut [u8]) -> usize {
+        let from = self.payload + index * self.size;
+        let to = self.frame.len().min(from + self.size);
+        let len = self.payload + (to - from);
+        let out = &mut out[..len];
+        let (head, body) = out.split_at_mut(self.payload);
+        head.copy_from_slice(&self.frame[..self.payload]);
+        body.copy_from_slice(&self.frame[from..to]);
+
+        self.write_network(index, out);
+        if self.headers.protocol == PROTOCOL_TCP {
+            self.write_tcp(index, to == self.frame.len(), out);
+        } else {
+            self.write_udp(out);
+        }
+        len
+    }
+
+    /// Lengths, and for IPv4 identification and header checksum.
+    fn write_network(&self, index: usize, out: &mut [u8]) {
+        let packet = &mut out[self.headers.network..];
+        match self.headers.version {
+            IpVersion::V4 => {
+                let len = self.headers.transport - self.headers.network;
+                put(packet, 2, packet.len());
+                let first = u16::from_be_bytes([packet[4], packet[5]]);
+                put(packet, 4, usize::from(first) + index);
+                packet[10..12].fill(0);
+                let checksum = Sum::default().bytes(&packet[..len]).finish();
+                packet[10..12].copy_from_slice(&checksum);
+            }
+            IpVersion::V6 => put(packet, 4, packet.len() - 40),
+        }
+    }
+
+    /// Sequence number, flags that belong to the first or last segment alone, checksum.
+    fn write_tcp(&self, index: usize, is_last: bool, out: &mut [u8]) {
+        let segment = &mut out[self.headers.transport..];
+        if let Some(sequence) = segment[TCP_SEQUENCE..].first_chunk_mut() {
+            // Bounded by the frame's length; sequence numbers wrap.
+            #[expect(clippy::cast_possible_truncation)]
+            let behind_first = (index * self.size) as u32;
+            *sequence = u32::from_be_bytes(*sequence)
+                .wrapping_add(behind_first)
+                .to_be_bytes();
+        }
+        if !is_last {
+            segment[TCP_FLAGS] &= !FIN_AND_PSH;
+        }
+        if index > 0 {
+            segment[TCP_FLAGS] &= !CWR;
+        }
+        self.write_checksum(TCP_CHECKSUM, Sum::finish, out);
+    }
+
+    /// Length and checksum.
+    fn write_udp(&self, out: &mut [u8]) {
+        let datagram = &mut out[self.headers.transport..];
+        put(datagram, UDP_LENGTH, datagram.len());
+        self.write_checksum(UDP_CHECKSUM, Sum::finish_nonzero, out);
+    }
+
+    fn write_checksum(&self, at: usize, finish: fn(Sum) -> [u8; 2], out: &mut [u8]) {
+        let (link_and_network, transport) = out.split_at_mut(self.headers.transport);
+        transport[at..at + 2].fill(0);
+        let sum = Sum::default()
+            .pseudo_header(
+                self.headers.version,
+                &link_and_network[self.headers.network..],
+                self.headers.protocol,
+                u32::try_from(transport.len()).unwrap_or(u32::MAX),
+            )
+            .bytes(transport);
+        transport[at..at + 2].copy_from_slice(&finish(sum));
+    }
+}
+
+/// Stores the low 16 bits of `value` at `at`, in network order.
+fn put(bytes: &mut [u8], at: usize, value: usize) {
+    // Identifications wrap; lengths were checked to fit.
+    #[expect(clippy::cast_possible_truncation)]
+    bytes[at..at + 2].copy_from_slice(&(value as u16).to_be_bytes());
+}

@@ -1,0 +1,171 @@
+//! From the socket into the batch.
+
+use std::os::fd::AsFd;
+
+use arrayvec::ArrayVec;
+use socket2::Socket;
+
+use super::sys::{self, Message};
+use crate::bridge::DropReason;
+use crate::port::offload::complete_sctp;
+use crate::port::{Arena, BATCH, Batch, Counters, Frame};
+use crate::wire::{Offload, TAG_LEN};
+
+/// Where a frame begins in its buffer. Before it stand the offload header and, once that was
+/// read, the room into which the addresses move when a VLAN tag returns between them and the
+/// rest.
+const FRAME_AT: usize = 16;
+const HEADER_AT: usize = FRAME_AT - Offload::LEN;
+/// The two addresses, behind which a tag stands.
+const ADDRESSES_LEN: usize = 12;
+
+/// How emptying a socket's queue ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Emptied {
+    /// The batch is full, or too much went wrong: there may be more.
+    No,
+    /// The queue is empty.
+    Yes,
+}
+
+/// Receives until the batch is full or the queue empty; sets `is_down` if the socket says that
+/// its interface went down meanwhile.
+///
+/// It does not stop at a call that brought fewer messages than asked for: the kernel ends such
+/// a call at the first error, keeps that for the next call, and wakes nobody for it
+/// (`do_recvmmsg`). Only EAGAIN means that the queue is empty.
+pub(super) fn receive<'a>(
+    socket: &Socket,
+    arena: &'a mut Arena,
+    batch: &mut Batch<'a>,
+    counters: &mut Counters,
+    is_down: &mut bool,
+) -> Emptied {
+    let mut buffers: ArrayVec<&'a mut [u8], BATCH> =
+        arena.buffers().take(batch.remaining_capacity()).collect();
+    let mut messages: ArrayVec<Message, BATCH> = ArrayVec::new();
+    let mut errors = 0;
+    while !buffers.is_empty() && errors < BATCH {
+        messages.clear();
+        match sys::receive(socket.as_fd(), &mut buffers, HEADER_AT, &mut messages) {
+            Ok(()) => {
+                for (message, buffer) in messages.iter().zip(buffers.drain(..messages.len())) {
+                    match accept(*message, buffer) {
+                        Ok(frame) => batch.push(frame),
+                        Err(reason) => counters.drops.add(reason, 1),
+                    }
+                }
+            }
+            Err(error) => {
+                errors += 1;
+                match error.raw_os_error() {
+                    Some(libc::EAGAIN) => return Emptied::Yes,
+                    Some(libc::EINTR) => {}
+                    Some(libc::ENETDOWN | libc::ENXIO | libc::ENODEV) => *is_down = true,
+                    // A frame whose offload `virtio_net_hdr_from_skb` has no words for, such
+                    // as segmentation of SCTP; it is lost, the next one is waiting.
+                    Some(libc::EINVAL) => {
+                        counters.drops.add(DropReason::RxUnsupportedOffload, 1);
+                    }
+                    _ => counters.drops.add(DropReason::RxError, 1),
+                }
+            }
+        }
+    }
+    Emptied::No
+}
+
+/// Makes a frame of what the kernel has put into `buffer` from [`HEADER_AT`] on.
+fn accept(message: Message, buffer: &mut [u8]) -> Result<Frame<'_>, DropReason> {
+    if message.is_truncated {
+        return Err(DropReason::RxTruncated);
+    }
+    let end = HEADER_AT + message.len;
+    let header = buffer[HEADER_AT..].first_chunk();
+    let (Some(header), true) = (header, end >= FRAME_AT && end <= buffer.len()) else {
+        return Err(DropReason::RxError);
+    };
+    let mut offload = Offload::from_bytes(*header);
+    let mut begin = FRAME_AT;
+    if let Some(tag) = message.tag {
+        let addresses = FRAME_AT..FRAME_AT + ADDRESSES_LEN;
+        if end < addresses.end {
+            return Err(DropReason::Runt);
+        }
+        begin -= TAG_LEN;
+        buffer.copy_within(addresses, begin);
+        let tag_at = begin + ADDRESSES_LEN;
+        buffer[tag_at..tag_at + TAG_LEN].copy_from_slice(&tag.to_bytes());
+        offload = offload.shifted(4);
+    }
+    let bytes = &mut buffer[begin..end];
+    complete_sctp(bytes, &mut offload);
+    Ok(Frame { bytes, offload })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::VlanTag;
+
+    /// A buffer as the kernel leaves it: offload header and frame.
+    fn buffer(offload: Offload, frame: &[u8]) -> (Message, Vec<u8>) {
+        let mut bytes = vec![0xee; HEADER_AT];
+        bytes.extend(offload.to_bytes());
+        bytes.extend(frame);
+        bytes.extend([0xee; 9]);
+        let message = Message {
+            len: Offload::LEN + frame.len(),
+            is_truncated: false,
+            tag: None,
+        };
+        (message, bytes)
+    }
+
+    #[test]
+    fn a_tag_returns_between_the_addresses_and_the_rest() {
+        let partial = Offload {
+            flags: Offload::NEEDS_CSUM,
+            csum_start: 34,
+            csum_offset: 16,
+            ..Offload::NONE
+        };
+        let (message, mut bytes) = buffer(partial, b"ddddddssssssEEpayload");
+        let tag = Some(VlanTag {
+            tpid: 0x88a8,
+            tci: 0x2064,
+        });
+        let frame = accept(Message { tag, ..message }, &mut bytes).unwrap();
+        assert_eq!(frame.bytes, b"ddddddssssss\x88\xa8\x20\x64EEpayload");
+        assert_eq!(frame.offload.csum_start, 38);
+    }
+
+    #[test]
+    fn a_frame_without_a_tag_stays_where_it_is() {
+        let (message, mut bytes) = buffer(Offload::NONE, b"ddddddssssssEE");
+        let frame = accept(message, &mut bytes).unwrap();
+        assert_eq!(frame.bytes, b"ddddddssssssEE");
+        assert!(frame.offload.is_finished());
+    }
+
+    #[test]
+    fn lengths_that_lie_are_counted_not_believed() {
+        let (message, mut bytes) = buffer(Offload::NONE, b"dddd");
+        let tag = Some(VlanTag {
+            tpid: 0x8100,
+            tci: 1,
+        });
+        let reason = |message, bytes: &mut [u8]| accept(message, bytes).map(|_| ()).unwrap_err();
+        let tagged = Message { tag, ..message };
+        assert_eq!(reason(tagged, &mut bytes), DropReason::Runt);
+        for len in [0, 9, bytes.len()] {
+            let lying = Message { len, ..message };
+            assert_eq!(reason(lying, &mut bytes), DropReason::RxError, "{len}");
+        }
+        let cut = Message {
+            is_truncated: true,
+            ..message
+        };
+        assert_eq!(reason(cut, &mut bytes), DropReason::RxTruncated);
+    }
+}

@@ -1,0 +1,117 @@
+//! From the batch into the socket.
+
+use std::os::fd::AsFd;
+
+use arrayvec::ArrayVec;
+use socket2::Socket;
+
+use super::sys::{self, Outgoing};
+use crate::bridge::DropReason;
+use crate::port::offload::outgoing_header;
+use crate::port::{BATCH, Counters, Selection};
+use crate::wire::Offload;
+
+/// How often one call may ask the kernel again when a queue behind the interface is full. A
+/// peer whose MTU is too small says "full" to every frame for ever, so this is a bound for the
+/// whole batch.
+const RETRIES: usize = 8;
+
+/// What became of the link while sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Link {
+    Works,
+    Down,
+    Gone,
+}
+
+/// What an error of the kernel's means for the first frame that is left to send.
+enum Judgement {
+    AskAgain,
+    Drop(DropReason),
+    End(Link),
+}
+
+/// Sends all of `frames` in order; counts each exactly once.
+pub(super) fn transmit(
+    socket: &Socket,
+    frames: Selection<'_, '_>,
+    counters: &mut Counters,
+) -> Link {
+    let outgoing: ArrayVec<Outgoing<'_>, BATCH> = frames
+        .iter()
+        .take(BATCH)
+        .map(|frame| Outgoing {
+            header: outgoing_header(frame),
+            frame: frame.bytes,
+        })
+        .collect();
+    let mut rest = &outgoing[..];
+    let mut patience = Patience::default();
+    while let Some((first, behind)) = rest.split_first() {
+        match sys::send(socket.as_fd(), rest) {
+            Ok(sent) => {
+                let (done, left) = rest.split_at(sent.min(rest.len()));
+                let bytes: usize = done.iter().map(|message| message.frame.len()).sum();
+                counters.tx.add(done.len() as u64, bytes as u64);
+                rest = left;
+            }
+            Err(error) => match patience.judge(error.raw_os_error().unwrap_or(0), first) {
+                Judgement::AskAgain => {}
+                Judgement::Drop(reason) => {
+                    counters.drops.add(reason, 1);
+                    rest = behind;
+                }
+                Judgement::End(link) => {
+                    counters
+                        .drops
+                        .add(DropReason::EgressDown, rest.len() as u64);
+                    return link;
+                }
+            },
+        }
+    }
+    Link::Works
+}
+
+/// How long to go on asking, within one call.
+struct Patience {
+    retries: usize,
+    was_down: bool,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            retries: RETRIES,
+            was_down: false,
+        }
+    }
+}
+
+impl Patience {
+    fn judge(&mut self, errno: i32, first: &Outgoing<'_>) -> Judgement {
+        match errno {
+            libc::ENOBUFS | libc::EAGAIN | libc::ENOMEM | libc::EINTR if self.retries > 0 => {
+                self.retries -= 1;
+                std::thread::yield_now();
+                Judgement::AskAgain
+            }
+            libc::ENOBUFS | libc::EAGAIN | libc::ENOMEM | libc::EINTR => {
+                Judgement::Drop(DropReason::EgressFull)
+            }
+            libc::EMSGSIZE => Judgement::Drop(DropReason::EgressTooBig),
+            libc::EINVAL if !Offload::from_bytes(first.header).is_finished() => {
+                Judgement::Drop(DropReason::EgressOffload)
+            }
+            // The socket also keeps the news of an interface that went down for whoever asks
+            // next (`sock_alloc_send_pskb`), though it may be up again: believe it twice.
+            libc::ENETDOWN if !self.was_down => {
+                self.was_down = true;
+                Judgement::AskAgain
+            }
+            libc::ENETDOWN => Judgement::End(Link::Down),
+            libc::ENXIO | libc::ENODEV => Judgement::End(Link::Gone),
+            _ => Judgement::Drop(DropReason::EgressError),
+        }
+    }
+}

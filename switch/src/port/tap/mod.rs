@@ -1,0 +1,160 @@
+//! Ports on TAP devices: a network interface of the host whose other end is the switch.
+//!
+//! `/dev/net/tun` hands over one frame in each system call. The kernel itself puts a VLAN tag
+//! back, and leaves to the switch only the offloads that the port has agreed to take
+//! (`drivers/net/tun.c`).
+
+mod error;
+mod losses;
+mod receive;
+#[allow(unsafe_code)] // the requests of /dev/net/tun have no safe wrapper
+mod sys;
+mod transmit;
+
+use std::fs::{File, OpenOptions};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixDatagram;
+
+pub use error::TapError;
+
+use self::error::Context;
+use self::losses::Losses;
+use self::transmit::Sender;
+use super::sys as interface;
+use super::{Arena, Batch, Counters, Port, RxStatus, Selection, TxStatus};
+use crate::bridge::DropReason;
+
+/// How a TAP device is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TapOptions {
+    /// Whether frames may have partial checksums and be super-frames, in both directions. Without,
+    /// the kernel finishes what comes in, and the switch what goes out.
+    pub offloads: bool,
+}
+
+impl Default for TapOptions {
+    fn default() -> Self {
+        Self { offloads: true }
+    }
+}
+
+/// A port on a TAP device, which it creates and which vanishes with it.
+///
+/// Frames that the host sends by the interface enter the switch, and the other way round. The
+/// interface is down at first, and belongs to the network namespace of the thread that created
+/// it; the port goes on if it is moved elsewhere, only its MTU and its losses are then no longer
+/// followed.
+#[derive(Debug)]
+pub struct TapPort {
+    name: String,
+    tun: File,
+    offloads: bool,
+    mtu: usize,
+    /// Asks for the MTU in the namespace where the device was made.
+    query: UnixDatagram,
+    losses: Option<Losses>,
+}
+
+impl TapPort {
+    /// Creates a TAP device called `name`, or `tap0` and so on where there is none, in the
+    /// network namespace of the calling thread; or takes over a persistent one that nobody uses.
+    ///
+    /// It takes the capability `CAP_NET_ADMIN` in the user namespace that owns the network
+    /// namespace.
+    pub fn create(name: Option<&str>, options: TapOptions) -> Result<Self, TapError> {
+        let context = Context {
+            interface: name.unwrap_or("tap%d"),
+        };
+        let wanted = name
+            .map(|name| interface::RequestName::new(name).ok_or_else(|| context.invalid_name()))
+            .transpose()?;
+        let tun = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open("/dev/net/tun")
+            .map_err(|error| context.open(error))?;
+        let name = sys::attach(tun.as_fd(), wanted, options.offloads)
+            .map_err(|error| context.attach(error))?;
+        if options.offloads {
+            sys::enable_offloads(tun.as_fd())
+                .map_err(|error| context.io("enabling offloads", error))?;
+        }
+        let query =
+            UnixDatagram::unbound().map_err(|error| context.io("opening a socket", error))?;
+        let mtu = interface::mtu(query.as_fd(), name)
+            .map_err(|error| context.io("asking for its MTU", error))?;
+        let name = name.to_string();
+        let losses = Losses::new(&name)
+            .inspect_err(|error| log::debug!("losses of {name} cannot be counted: {error}"))
+            .ok();
+        Ok(Self {
+            name,
+            tun,
+            offloads: options.offloads,
+            mtu,
+            query,
+            losses,
+        })
+    }
+}
+
+impl Port for TapPort {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn driver(&self) -> &'static str {
+        if self.offloads {
+            "TAP device"
+        } else {
+            "TAP device without offloads"
+        }
+    }
+
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.tun.as_fd())
+    }
+
+    fn mtu(&self) -> usize {
+        self.mtu
+    }
+
+    fn takes_offloads(&self) -> bool {
+        self.offloads
+    }
+
+    fn receive<'a>(
+        &'a mut self,
+        arena: &'a mut Arena,
+        batch: &mut Batch<'a>,
+        counters: &mut Counters,
+    ) -> RxStatus {
+        receive::receive(&self.tun, self.offloads, arena, batch, counters)
+    }
+
+    fn transmit(&mut self, frames: Selection<'_, '_>, counters: &mut Counters) -> TxStatus {
+        let sender = Sender {
+            tun: &self.tun,
+            offloads: self.offloads,
+            mtu: self.mtu,
+        };
+        sender.transmit(frames, counters)
+    }
+
+    /// Counts what the device's queue had no room for, and reads the MTU anew.
+    fn collect_losses(&mut self, counters: &mut Counters) {
+        let Ok(name) = sys::name(self.tun.as_fd()) else {
+            return;
+        };
+        if let Ok(mtu) = interface::mtu(self.query.as_fd(), name) {
+            self.mtu = mtu;
+        }
+        if let Some(losses) = &mut self.losses
+            && let Ok(lost) = losses.take(&name.to_string())
+        {
+            counters.drops.add(DropReason::RxOverflow, lost);
+        }
+    }
+}

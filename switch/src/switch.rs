@@ -1,0 +1,321 @@
+//! A switch that runs: the datapath on an edge-triggered poll loop with a clock.
+//!
+//! # Theory of operation
+//!
+//! [`Switch::step`] waits until a descriptor becomes readable, a task arrives or a station is due
+//! to age; then it services ready ports for a bounded number of batches. Polling is
+//! edge-triggered: an event puts its port on the ready list, where it stays until it has been
+//! drained, so nothing is polled again before. With nothing to do the thread sleeps without
+//! a limit, and uses no processor time at all.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, unbounded};
+use mio::unix::SourceFd;
+use mio::{Interest, Poll, Token, Waker};
+
+use crate::bridge::{BridgeConfig, PortId};
+use crate::control::{ControlError, Event, Handle, Listener, Status, Task};
+use crate::datapath::Datapath;
+use crate::port::{LinkState, Port};
+use crate::time::Timestamp;
+
+/// Batches between two looks at the descriptors and at the tasks. A look costs one system call;
+/// this many batches of small frames take about a millisecond, the longest a task waits.
+const BATCHES_PER_ROUND: usize = 16;
+
+/// The waker's token; ports have their numbers.
+const WAKE: Token = Token(usize::MAX);
+
+/// Why a switch could not be made or run.
+#[derive(Debug, thiserror::Error)]
+pub enum SwitchError {
+    /// The kernel gave no poller: too many descriptors, most likely.
+    #[error("can't make the switch's poller: {0}")]
+    Poller(#[source] io::Error),
+    /// Waiting for descriptors failed.
+    #[error("the switch can't wait for its ports: {0}")]
+    Wait(#[source] io::Error),
+    /// The kernel gave no thread.
+    #[error("can't start the switch's thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// A switch with its ports, ready to run.
+pub struct Switch {
+    engine: Engine,
+    events: mio::Events,
+    tasks: Receiver<Task>,
+    handle: Handle,
+}
+
+/// All of a switch that a task may touch.
+pub(crate) struct Engine {
+    datapath: Datapath,
+    poll: Poll,
+    listeners: Vec<Listener>,
+    origin: Instant,
+    stopping: bool,
+}
+
+impl Switch {
+    /// A switch without ports.
+    pub fn new(config: BridgeConfig) -> Result<Self, SwitchError> {
+        Self::with_datapath(Datapath::new(config))
+    }
+
+    /// A switch around `datapath`, which has no ports yet.
+    pub fn with_datapath(datapath: Datapath) -> Result<Self, SwitchError> {
+        let poll = Poll::new().map_err(SwitchError::Poller)?;
+        let waker = Waker::new(poll.registry(), WAKE).map_err(SwitchError::Poller)?;
+        let (sender, tasks) = unbounded();
+        Ok(Self {
+            engine: Engine {
+                datapath,
+                poll,
+                listeners: Vec::new(),
+                origin: Instant::now(),
+                stopping: false,
+            },
+            events: mio::Events::with_capacity(256),
+            tasks,
+            handle: Handle::new(sender, Arc::new(waker)),
+        })
+    }
+
+    /// A handle for other threads.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Plugs in a port.
+    pub fn add_port(&mut self, port: Box<dyn Port>) -> Result<PortId, ControlError> {
+        self.engine.add_port(port)
+    }
+
+    /// One round: waits up to `patience` (`None`: as long as it takes) for something to do, and
+    /// does it. Returns whether the switch should go on, which is until [`Handle::stop`].
+    pub fn step(&mut self, patience: Option<Duration>) -> Result<bool, SwitchError> {
+        let patience = self.engine.patience(patience);
+        match self.engine.poll.poll(&mut self.events, patience) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(SwitchError::Wait(error)),
+        }
+        for event in &self.events {
+            if let Ok(id) = u16::try_from(event.token().0) {
+                self.engine.datapath.mark_ready(PortId(id));
+            }
+        }
+        for task in self.tasks.try_iter() {
+            task(&mut self.engine);
+        }
+        self.engine.service();
+        Ok(!self.engine.stopping)
+    }
+
+    /// Runs on this thread until [`Handle::stop`].
+    pub fn run(&mut self) -> Result<(), SwitchError> {
+        while self.step(None)? {}
+        Ok(())
+    }
+
+    /// Runs on a thread of its own until [`Running`] is dropped or [`Handle::stop`] is called.
+    pub fn spawn(mut self) -> Result<Running, SwitchError> {
+        let handle = self.handle();
+        let thread = std::thread::Builder::new()
+            .name("switch".to_owned())
+            .spawn(move || self.run())
+            .map_err(SwitchError::Thread)?;
+        Ok(Running {
+            handle,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Engine {
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_duration(self.origin.elapsed())
+    }
+
+    pub(crate) const fn datapath_mut(&mut self) -> &mut Datapath {
+        &mut self.datapath
+    }
+
+    pub(crate) const fn stop(&mut self) {
+        self.stopping = true;
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        let bridge = self.datapath.bridge();
+        Status {
+            config: *bridge.config(),
+            stations: bridge.station_count(),
+            uptime: self.origin.elapsed(),
+        }
+    }
+
+    pub(crate) fn port_by_name(&self, name: &str) -> Result<PortId, ControlError> {
+        self.datapath
+            .port_by_name(name)
+            .ok_or_else(|| ControlError::NoSuchPort(name.to_owned()))
+    }
+
+    pub(crate) fn add_port(&mut self, port: Box<dyn Port>) -> Result<PortId, ControlError> {
+        let name = port.name().to_owned();
+        let id = self.datapath.add_port(port)?;
+        if let Err(source) = self.register(id) {
+            self.datapath.remove_port(id);
+            return Err(ControlError::Register { name, source });
+        }
+        self.tell(&Event::PortAdded { port: id, name });
+        Ok(id)
+    }
+
+    pub(crate) fn remove_port(&mut self, name: &str) -> Result<Box<dyn Port>, ControlError> {
+        let id = self.port_by_name(name)?;
+        self.deregister(id);
+        let port = self
+            .datapath
+            .remove_port(id)
+            .ok_or_else(|| ControlError::NoSuchPort(name.to_owned()))?;
+        self.tell(&Event::PortRemoved {
+            port: id,
+            name: name.to_owned(),
+        });
+        Ok(port)
+    }
+
+    pub(crate) fn add_listener(&mut self, listener: Listener) {
+        self.listeners.push(listener);
+        self.datapath.bridge_mut().enable_events(true);
+    }
+
+    fn register(&self, id: PortId) -> io::Result<()> {
+        let Some(fd) = self.port_fd(id) else {
+            return Ok(());
+        };
+        let token = Token(usize::from(id.0));
+        let registry = self.poll.registry();
+        registry.register(&mut SourceFd(&fd), token, Interest::READABLE)
+    }
+
+    fn deregister(&self, id: PortId) {
+        if let Some(fd) = self.port_fd(id) {
+            // Not registered any more if its device has gone: then there is nothing to do.
+            let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
+        }
+    }
+
+    fn port_fd(&self, id: PortId) -> Option<i32> {
+        let (_, port) = self.datapath.ports().find(|(other, _)| *other == id)?;
+        port.fd().map(|fd| fd.as_raw_fd())
+    }
+
+    /// How long to wait: not at all with work at hand, else until the next station ages.
+    fn patience(&self, most: Option<Duration>) -> Option<Duration> {
+        if self.datapath.has_work() {
+            return Some(Duration::ZERO);
+        }
+        let Some(timeout) = self.datapath.bridge().next_timeout() else {
+            return most;
+        };
+        let left = timeout.since(self.now());
+        Some(most.map_or(left, |most| most.min(left)))
+    }
+
+    /// Services ready ports, lets stations age and tells listeners.
+    fn service(&mut self) {
+        for _ in 0..BATCHES_PER_ROUND {
+            let now = self.now();
+            if !self.datapath.service(now) {
+                break;
+            }
+        }
+        let now = self.now();
+        let bridge = self.datapath.bridge_mut();
+        if bridge.next_timeout().is_some_and(|timeout| timeout <= now) {
+            bridge.handle_timeout(now);
+        }
+        self.tell_changes();
+    }
+
+    fn tell_changes(&mut self) {
+        let mut gone = Vec::new(); // allocates only when a device has vanished
+        for (port, state) in self.datapath.take_link_changes() {
+            if state == LinkState::Absent {
+                gone.push(port);
+            }
+            tell(&mut self.listeners, &Event::Link { port, state });
+        }
+        for port in gone {
+            self.deregister(port);
+        }
+        if self.listeners.is_empty() {
+            return;
+        }
+        while let Some(event) = self.datapath.bridge_mut().next_event() {
+            tell(&mut self.listeners, &Event::Station(event));
+        }
+        if self.listeners.is_empty() {
+            self.datapath.bridge_mut().enable_events(false);
+        }
+    }
+
+    fn tell(&mut self, event: &Event) {
+        tell(&mut self.listeners, event);
+    }
+}
+
+fn tell(listeners: &mut Vec<Listener>, event: &Event) {
+    listeners.retain(|listener| listener.offer(event));
+}
+
+/// A switch that runs on its own thread. Dropping it stops the switch and waits for the thread.
+pub struct Running {
+    handle: Handle,
+    thread: Option<JoinHandle<Result<(), SwitchError>>>,
+}
+
+impl Running {
+    /// A handle for this and other threads.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Stops the switch and tells how it ended. A panic of its thread is passed on.
+    pub fn stop(mut self) -> Result<(), SwitchError> {
+        self.handle.stop();
+        self.join()
+    }
+
+    /// Waits until the switch ends by itself or by [`Handle::stop`], and tells how.
+    pub fn wait(mut self) -> Result<(), SwitchError> {
+        self.join()
+    }
+
+    fn join(&mut self) -> Result<(), SwitchError> {
+        match self.thread.take().map(JoinHandle::join) {
+            None => Ok(()),
+            Some(Ok(ended)) => ended,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.handle.stop();
+        if let Some(thread) = self.thread.take() {
+            // A panic of that thread has been printed; a second one here would abort.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The bridge against a naive model of it: the same happens to both, and after each step they
+//! must agree on the verdict, the table, the ages and the events.
+
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod model;
+mod pair;
+mod regressions;
+mod script;
+
+use pair::Pair;
+use proptest::prelude::*;
+use script::{Action, action, frame, port};
+use vswitch_switch::Timestamp;
+use vswitch_switch::bridge::{OutputQueues, PortId, Verdict};
+use vswitch_switch::port::{Drops, Frame};
+
+proptest! {
+    #[test]
+    fn the_bridge_does_as_its_model(
+        max_stations in 1..10_usize,
+        seed in any::<u64>(),
+        script in prop::collection::vec(action(), 0..150),
+    ) {
+        let mut pair = Pair::new(max_stations, seed);
+        for action in script {
+            pair.step(action);
+        }
+    }
+
+    #[test]
+    fn a_batch_is_its_frames_one_after_the_other(
+        max_stations in 1..10_usize,
+        batches in prop::collection::vec((port(), prop::collection::vec(frame(), 0..64)), 0..12),
+    ) {
+        let mut single = Pair::new(max_stations, 1).bridge;
+        let mut batched = Pair::new(max_stations, 1).bridge;
+        let mut queues = OutputQueues::new();
+        (1..=3).for_each(|port| queues.add_port(PortId(port)));
+        single.set_forwarding(PortId(3), max_stations % 2 == 0);
+        batched.set_forwarding(PortId(3), max_stations % 2 == 0);
+        let now = Timestamp::from_secs(1);
+        for (ingress, frames) in batches {
+            let ingress = PortId(ingress);
+            let (mut counted, mut expected) = (Drops::default(), Drops::default());
+            let batch: Vec<_> = frames.iter().map(|frame| Frame::finished(frame)).collect();
+            batched.classify(now, ingress, &batch, &mut queues, &mut counted);
+            let mut leaving = Vec::new();
+            for (index, frame) in (0_u8..).zip(&frames) {
+                match single.handle(now, ingress, frame) {
+                    Verdict::Forward(port) => leaving.push((port, index)),
+                    Verdict::Drop(reason) => expected.add(reason, 1),
+                    Verdict::Flood => {
+                        let ports = single.forwarding_ports().iter();
+                        leaving.extend(ports.filter(|port| **port != ingress).map(|port| (*port, index)));
+                    }
+                }
+            }
+            leaving.sort_unstable();
+            let mut got: Vec<_> = queues
+                .iter()
+                .flat_map(|(port, indices)| indices.iter().map(move |index| (port, *index)))
+                .collect();
+            got.sort_by_key(|(port, _)| *port); // stable: the order within a port is the queue's
+            prop_assert_eq!(got, leaving);
+            prop_assert_eq!(counted, expected);
+            while let Some(event) = single.next_event() {
+                prop_assert_eq!(batched.next_event(), Some(event));
+            }
+            prop_assert_eq!(batched.next_event(), None);
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(frames in prop::collection::vec(any::<Vec<u8>>(), 0..64)) {
+        let mut pair = Pair::new(4, 0);
+        for frame in frames {
+            pair.step(Action::Frame(1, frame));
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Fixed scripts: one for each thing that random ones would seldom show.
+
+use std::time::Duration;
+
+use vswitch_switch::bridge::PortId;
+
+use crate::pair::Pair;
+use crate::script::{AGEING, Action};
+
+/// A frame from station `number` to all.
+fn greeting(number: u32) -> Vec<u8> {
+    let [a, b, c, d] = number.to_be_bytes();
+    [&[0xff; 6][..], &[2, 0, a, b, c, d], &[8, 0]].concat()
+}
+
+#[test]
+fn a_raised_bound_has_room_for_as_many() {
+    let mut pair = Pair::new(1, 1);
+    pair.step(Action::MaxStations(300));
+    for number in 0..400 {
+        pair.step(Action::Frame(1, greeting(number)));
+    }
+    assert_eq!(pair.bridge.station_count(), 300);
+    pair.step(Action::MaxStations(20));
+    assert_eq!(pair.bridge.station_count(), 20);
+}
+
+#[test]
+fn a_flood_from_one_port_takes_no_more_than_its_share_of_the_table() {
+    let mut pair = Pair::new(90, 1);
+    for number in 0..60 {
+        pair.step(Action::Frame(
+            1 + u16::from(number % 2 == 0),
+            greeting(number),
+        ));
+    }
+    for number in 100..1000 {
+        pair.step(Action::Frame(3, greeting(number)));
+    }
+    for port in 1..=3 {
+        let held = pair
+            .model
+            .stations
+            .values()
+            .filter(|known| known.port == port);
+        assert_eq!(held.count(), 30, "port {port}");
+    }
+}
+
+#[test]
+fn ageing_a_large_table_is_done_in_parts() {
+    let mut pair = Pair::new(5000, 1);
+    for number in 0..3000 {
+        pair.bridge.handle(pair.now, PortId(1), &greeting(number));
+    }
+    let later = pair.now + AGEING + Duration::from_secs(1);
+    let mut counts = Vec::new();
+    while pair.bridge.next_timeout().is_some_and(|due| due <= later) {
+        pair.bridge.handle_timeout(later);
+        counts.push(pair.bridge.station_count());
+    }
+    assert_eq!(counts.last(), Some(&0));
+    assert!(counts.len() > 2, "{counts:?}");
+    assert_eq!(pair.bridge.next_timeout(), None);
+}
+
+#[test]
+fn a_busy_station_is_not_forgotten_while_a_silent_one_is() {
+    let mut pair = Pair::new(8, 1);
+    pair.step(Action::Frame(2, greeting(2)));
+    for _ in 0..600 {
+        pair.step(Action::Frame(1, greeting(1)));
+        pair.step(Action::Pass(Duration::from_millis(500)));
+        pair.step(Action::Timeout);
+    }
+    assert_eq!(pair.model.stations.len(), 1);
+}
+
+#[test]
+fn a_long_ageing_time_cut_short_does_not_keep_what_was_heard_under_it() {
+    let mut pair = Pair::new(8, 1);
+    pair.step(Action::Ageing(Duration::from_secs(1_000_000)));
+    pair.step(Action::Frame(1, greeting(1)));
+    pair.step(Action::Ageing(AGEING));
+    pair.model.tick = AGEING / 256;
+    pair.step(Action::Frame(2, greeting(2)));
+    pair.step(Action::Pass(AGEING + Duration::from_secs(1)));
+    pair.step(Action::Timeout);
+    assert_eq!(pair.bridge.station_count(), 0);
+}

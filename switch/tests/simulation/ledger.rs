@@ -1,0 +1,90 @@
+//! What went in, what should come out, and what did.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::frames::{self, Kind};
+
+/// A frame that a host sent, until the books are balanced.
+struct Sent {
+    bytes: Vec<u8>,
+    sender: usize,
+    kind: Kind,
+    received_by: BTreeSet<usize>,
+}
+
+/// The frames of one round.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    next_number: u64,
+    sent: HashMap<u64, Sent>,
+}
+
+impl Ledger {
+    /// The number of the next frame.
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number
+    }
+
+    /// Notes that host `sender` sent a frame.
+    pub(crate) fn sent(&mut self, sender: usize, kind: Kind, bytes: Vec<u8>) {
+        let number = frames::number(&bytes).unwrap_or_default();
+        let frame = Sent {
+            bytes,
+            sender,
+            kind,
+            received_by: BTreeSet::new(),
+        };
+        self.sent.insert(number, frame);
+    }
+
+    /// Notes that a frame came out at host `receiver`.
+    pub(crate) fn received(&mut self, receiver: usize, bytes: &[u8]) -> Result<(), String> {
+        let number = frames::number(bytes).ok_or("a frame too short for its number came out")?;
+        let sent = self.sent.get_mut(&number);
+        let sent = sent.ok_or_else(|| format!("frame {number} came out and never went in"))?;
+        if sent.bytes != bytes {
+            return Err(format!("frame {number} was altered"));
+        }
+        if sent.sender == receiver {
+            return Err(format!("frame {number} came back to its sender {receiver}"));
+        }
+        if matches!(sent.kind, Kind::Reserved | Kind::BadSource) {
+            return Err(format!("frame {number} ({:?}) was forwarded", sent.kind));
+        }
+        if !sent.received_by.insert(receiver) {
+            return Err(format!("frame {number} came out twice at {receiver}"));
+        }
+        Ok(())
+    }
+
+    /// Forgets the round's frames. Each must have come out at every host of `present` where it
+    /// should; `excused` says that some port lost a frame this round and counted it.
+    /// Returns how many copies came out.
+    pub(crate) fn balance(
+        &mut self,
+        present: &BTreeSet<usize>,
+        excused: bool,
+    ) -> Result<u64, String> {
+        let mut copies = 0;
+        for (number, sent) in self.sent.drain() {
+            copies += sent.received_by.len() as u64;
+            let missing = match sent.kind {
+                Kind::Unicast(host) if host != sent.sender && present.contains(&host) => {
+                    !sent.received_by.contains(&host)
+                }
+                Kind::Group => present
+                    .iter()
+                    .any(|host| *host != sent.sender && !sent.received_by.contains(host)),
+                _ => false,
+            };
+            if missing && !excused {
+                return Err(format!(
+                    "frame {number} ({:?} from {}) came out at {:?} only, and no port counted a loss",
+                    sent.kind, sent.sender, sent.received_by
+                ));
+            }
+        }
+        Ok(copies)
+    }
+}

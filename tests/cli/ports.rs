@@ -1,0 +1,180 @@
+//! Existing interfaces as ports, and the MAC table.
+
+use std::fs;
+
+use libtest_mimic::Trial;
+use serde_json::json;
+use vswitch_netns::{DuplicateDetection, InterfaceName, Link, Namespace, Netlink, VethEnd};
+
+use super::{Switch, fails, json, link, ok};
+use crate::harness::{PATIENCE, icmp, isolated, wait_until};
+
+pub(super) fn tests() -> Vec<Trial> {
+    vec![
+        isolated("cli_port_add_plugs_in_and_port_del_restores", add_and_del),
+        isolated("cli_stop_restores_interfaces", stop_restores),
+        isolated(
+            "cli_port_whose_interface_came_back_is_added_again",
+            came_back,
+        ),
+        isolated("cli_mac_table_is_shown_and_changed", mac_table),
+        isolated("cli_mac_table_of_many_pages_is_joined", many_pages),
+    ]
+}
+
+/// A pair of `eth1` here and `eth0` in the namespace `outside`, which has 10.0.0.9.
+fn cable() -> Link {
+    let namespace = Namespace::create("outside").unwrap();
+    let end = |name| VethEnd::new(InterfaceName::new(name).unwrap());
+    let near = Netlink::open()
+        .unwrap()
+        .create_veth(&end("eth1"), &end("eth0"), Some(&namespace))
+        .unwrap();
+    let mut inner = Netlink::open_in(&namespace).unwrap();
+    let far = inner.link("eth0").unwrap();
+    inner.set_up(&far).unwrap();
+    let address = "10.0.0.9/24".parse().unwrap();
+    inner
+        .add_address(&far, address, DuplicateDetection::Skip)
+        .unwrap();
+    near
+}
+
+fn ipv6_is_off(interface: &str) -> bool {
+    let path = format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6");
+    fs::read_to_string(path).is_ok_and(|text| text.trim() == "1")
+}
+
+fn add_and_del() {
+    let switch = Switch::start("s");
+    let before = cable();
+    ok("attach mario --ip 10.0.0.1/24");
+    ok("port add eth1 --switch s");
+    let port = switch.port("eth1");
+    assert_eq!(port["namespace"], json!(null));
+    assert_eq!(port["peer"], json!(null));
+    assert!(wait_until(PATIENCE, || switch.port("eth1")["state"] == "up"));
+    let during = link("eth1").unwrap();
+    assert!(during.up && !during.arp && ipv6_is_off("eth1"));
+    let mario = Namespace::open("mario").unwrap();
+    let to = "10.0.0.9".parse().unwrap();
+    mario
+        .run(|| icmp::ping_until(to, None, 56, PATIENCE))
+        .unwrap()
+        .unwrap();
+    ok("port del eth1 --switch s");
+    assert!(switch.port("eth1").is_null());
+    assert_eq!(link("eth1").unwrap(), before);
+    assert!(!ipv6_is_off("eth1"));
+}
+
+fn stop_restores() {
+    let switch = Switch::start("s");
+    let before = cable();
+    ok("port add eth1");
+    assert!(link("eth1").unwrap().up);
+    switch.stop();
+    assert_eq!(link("eth1").unwrap(), before);
+    assert!(!ipv6_is_off("eth1"));
+}
+
+fn came_back() {
+    let switch = Switch::start("s");
+    let near = cable();
+    ok("port add eth1");
+    Netlink::open().unwrap().delete_link(&near).unwrap();
+    assert!(wait_until(PATIENCE, || switch.port("eth1")["state"] == "absent"));
+    assert!(fails("port add eth1", 1).contains("eth1"));
+    Namespace::delete("outside").unwrap();
+    cable();
+    ok("port add eth1");
+    assert!(wait_until(PATIENCE, || switch.port("eth1")["state"] == "up"));
+    ok("port del eth1");
+}
+
+fn mac_table() {
+    let _switch = Switch::start("s");
+    ok("attach mario --mac 02:00:00:00:00:01 --ip 10.0.0.1/24");
+    ok("attach luigi --mac 02:00:00:00:00:02 --ip 10.0.0.2/24");
+    ok("fdb add 02:00:00:00:00:0a mario-vsw --vlan 7");
+    ok("fdb add 02-00-00-00-00-0B luigi-vsw");
+    let fixed = |mac: &str, vlan: u16, port: &str| json!({"mac": mac, "vlan": vlan, "port": port, "age_s": null, "static": true});
+    let table = || json("fdb").as_array().unwrap().clone();
+    let statics = || {
+        let mut table = table();
+        table.retain(|entry| entry["static"] == true);
+        table
+    };
+    let a = fixed("02:00:00:00:00:0a", 7, "mario-vsw");
+    let b = fixed("02:00:00:00:00:0b", 0, "luigi-vsw");
+    assert_eq!(statics(), [b.clone(), a]);
+
+    let mario = Namespace::open("mario").unwrap();
+    let to = "10.0.0.2".parse().unwrap();
+    mario
+        .run(|| icmp::ping_until(to, None, 56, PATIENCE))
+        .unwrap()
+        .unwrap();
+    let learnt = |mac: &str| {
+        table()
+            .iter()
+            .any(|e| e["mac"] == mac && e["static"] == false)
+    };
+    assert!(learnt("02:00:00:00:00:01") && learnt("02:00:00:00:00:02"));
+    assert!(json("fdb show")[0]["age_s"].is_u64());
+    assert!(ok("fdb").contains("mario-vsw"));
+
+    assert!(fails("fdb del 02:00:00:00:00:0a --vlan 8", 1).contains("02:00:00:00:00:0a"));
+    ok("fdb del 02:00:00:00:00:0a");
+    assert_eq!(statics(), [b]);
+    ok("fdb flush");
+    assert_eq!(json("show")["ports"][0]["name"], "mario-vsw");
+    assert_eq!(statics().len(), 1, "static entries stay");
+    // Their port takes them along.
+    ok("detach luigi");
+    assert!(statics().is_empty());
+}
+
+/// More than two pages of the protocol.
+const STATIONS: u32 = 10_000;
+
+fn many_pages() {
+    let _switch = Switch::start("s");
+    ok("attach mario");
+    let namespace = Namespace::open("mario").unwrap();
+    namespace
+        .run(|| {
+            let endpoint = crate::harness::packet::Endpoint::open("mario-netns").unwrap();
+            for station in 0..STATIONS {
+                let [_, a, b, c] = station.to_be_bytes();
+                let mut frame = vec![0xff; 6];
+                frame.extend([2, 0xaa, 0, a, b, c, 0x88, 0xb5]);
+                frame.resize(60, 0);
+                endpoint.send(&frame).unwrap();
+                // In step with the switch, whose queue is not endless.
+                if station % 256 == 255 {
+                    let seen = || json("show")["macs"].as_u64().unwrap() > u64::from(station);
+                    assert!(wait_until(PATIENCE, seen), "{station}");
+                }
+            }
+        })
+        .unwrap();
+    let ours = |entry: &&serde_json::Value| entry["mac"].as_str().unwrap().starts_with("02:aa:");
+    let all = || {
+        let table = json("fdb");
+        let mut macs: Vec<String> = table
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(ours)
+            .map(|entry| entry["mac"].as_str().unwrap().to_owned())
+            .collect();
+        macs.dedup();
+        macs.len()
+    };
+    assert!(
+        wait_until(PATIENCE, || all() == STATIONS as usize),
+        "{}",
+        all()
+    );
+}

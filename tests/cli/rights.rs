@@ -1,0 +1,63 @@
+//! Without the rights: told early, and nothing changed.
+
+use libtest_mimic::Trial;
+
+use super::{Surroundings, Switch, complaint, namespaces, ok, sys, words};
+use crate::harness::isolated;
+use crate::harness::program::vswitch;
+
+const NET_ADMIN: libc::c_ulong = 12;
+const NET_RAW: libc::c_ulong = 13;
+const SYS_ADMIN: libc::c_ulong = 21;
+
+pub(super) fn tests() -> Vec<Trial> {
+    vec![
+        isolated("cli_missing_rights_are_named_and_nothing_changes", named),
+        isolated(
+            "cli_daemon_without_rights_refuses_to_attach",
+            daemon_refuses,
+        ),
+    ]
+}
+
+fn without(capability: libc::c_ulong, line: &str) -> String {
+    let mut command = vswitch(words(line));
+    sys::drop_capability(&mut command, capability);
+    complaint(&command.output().unwrap(), line, 1)
+}
+
+fn named() {
+    ok("netns add old");
+    let before = Surroundings::now();
+    for (capability, name, line) in [
+        (NET_ADMIN, "CAP_NET_ADMIN", "run s"),
+        (NET_ADMIN, "CAP_NET_ADMIN", "run s --detach"),
+        (NET_RAW, "CAP_NET_RAW", "run s"),
+        (SYS_ADMIN, "CAP_SYS_ADMIN", "netns add new"),
+        (SYS_ADMIN, "CAP_SYS_ADMIN", "netns del old"),
+        (SYS_ADMIN, "CAP_SYS_ADMIN", "exec old ls"),
+        (SYS_ADMIN, "CAP_SYS_ADMIN", "exec --all ls"),
+    ] {
+        let told = without(capability, line);
+        assert!(told.contains(name) && told.contains("sudo"), "{told}");
+        assert_eq!(Surroundings::now(), before, "{line}");
+    }
+}
+
+fn daemon_refuses() {
+    let mut command = vswitch(["run", "s", "--detach"]);
+    sys::drop_capability(&mut command, SYS_ADMIN);
+    assert!(
+        command.status().unwrap().success(),
+        "a switch alone needs no CAP_SYS_ADMIN"
+    );
+    let switch = Switch {
+        name: "s".to_owned(),
+    };
+    let before = Surroundings::now();
+    let told = super::fails("attach mario", 1);
+    assert!(told.contains("CAP_SYS_ADMIN"), "{told}");
+    assert_eq!(Surroundings::now(), before);
+    assert!(namespaces().is_empty());
+    switch.stop();
+}

@@ -1,0 +1,137 @@
+//! Frames of every kind arrive byte for byte as they were sent.
+
+use libtest_mimic::Trial;
+use vswitch_switch::port::{Counters, Frame, PacketPort, RxStatus};
+use vswitch_switch::wire::Offload;
+
+use super::relay::Relay;
+use super::{A_WHILE, Lab, endpoint, frame, port_of, send, take};
+use crate::harness::{PATIENCE, isolated, wait_until};
+
+pub(super) fn tests() -> Vec<Trial> {
+    vec![
+        isolated("ports_tags_keep_their_kind_and_priority", tags),
+        isolated("ports_jumbo_frames_pass", jumbo_frames),
+        isolated("ports_super_frames_of_64_kib_pass_whole", super_frames),
+        isolated("ports_own_transmissions_are_not_seen", own_transmissions),
+    ]
+}
+
+fn relay() -> Relay {
+    Relay::between(
+        PacketPort::open("left-vsw").unwrap(),
+        PacketPort::open("right-vsw").unwrap(),
+    )
+}
+
+fn tags() {
+    let lab = Lab::new(1500);
+    let relay = relay();
+    let (left, right) = (endpoint(&lab.left, "eth0"), endpoint(&lab.right, "eth0"));
+    let kinds: &[&[u8]] = &[
+        &[],
+        &[0x81, 0, 0, 100],
+        &[0x81, 0, 0xe0, 0],                   // priority 7, no VLAN
+        &[0x81, 0, 0x7f, 0xff],                // priority 3, drop eligible, VLAN 4095
+        &[0x88, 0xa8, 0x20, 100],              // service tag
+        &[0x88, 0xa8, 0, 1, 0x81, 0, 0xb0, 2], // QinQ
+        &[0x81, 0, 0, 1, 0x81, 0, 0, 2],
+        &[0x81, 0, 0, 1, 0x81, 0, 0, 2, 0x81, 0, 0, 3],
+        &[0x91, 0, 0, 1], // an old tag type, which is payload
+    ];
+    for tags in kinds {
+        for len in [60, 100, 1000] {
+            let sent = frame(tags, len);
+            left.send(&sent).unwrap();
+            let got = right.receive_where(PATIENCE, |bytes| bytes[..12] == sent[..12]);
+            assert_eq!(got.unwrap().bytes, sent, "tags {tags:02x?}");
+        }
+    }
+    assert_eq!(relay.end().ports[1].drops.total(), 0);
+}
+
+fn jumbo_frames() {
+    let lab = Lab::new(9000);
+    let relay = relay();
+    let (left, right) = (endpoint(&lab.left, "eth0"), endpoint(&lab.right, "eth0"));
+    for sent in [
+        frame(&[], 14),
+        frame(&[], 9014),
+        frame(&[0x81, 0, 0, 100], 9018),
+    ] {
+        left.send(&sent).unwrap();
+        let got = right.receive_where(PATIENCE, |bytes| bytes[..12] == sent[..12]);
+        assert_eq!(got.unwrap().bytes, sent);
+    }
+    relay.end();
+}
+
+/// A TCP super-frame, as large as can be, passes with what is left to do for it.
+fn super_frames() {
+    let lab = Lab::new(1500);
+    let relay = relay();
+    let (mut left, mut right) = (port_of(&lab.left), port_of(&lab.right));
+    for tag in [&[][..], &[0x81, 0, 0x20, 100], &[0x88, 0xa8, 0x20, 100]] {
+        let (bytes, offload) = tcp_super_frame(tag, 65_535);
+        let (_, counters) = send(
+            &mut left,
+            &[Frame {
+                bytes: &bytes,
+                offload,
+            }],
+        );
+        assert_eq!(counters.tx.frames, 1, "{counters:?}");
+        let mut counters = Counters::default();
+        let mut got = Vec::new();
+        assert!(wait_until(PATIENCE, || {
+            got.extend(take(&mut right, &mut counters).0);
+            got.retain(|frame| frame.bytes[..12] == bytes[..12]);
+            !got.is_empty()
+        }));
+        assert!(got[0].bytes == bytes, "the super-frame was changed");
+        let hdr_len = got[0].offload.hdr_len; // a hint, which the kernel sets as it likes
+        assert_eq!(got[0].offload, Offload { hdr_len, ..offload });
+        assert_eq!(counters.drops.total(), 0);
+    }
+    relay.end();
+}
+
+/// A packet of `packet_len` bytes for segments of 1,448, its checksum partial.
+fn tcp_super_frame(tag: &[u8], packet_len: usize) -> (Vec<u8>, Offload) {
+    let mut bytes = frame(tag, 14 + tag.len() + packet_len);
+    let network = 14 + tag.len();
+    bytes[network - 2..network].copy_from_slice(&[8, 0]);
+    let packet = &mut bytes[network..];
+    packet[..20].copy_from_slice(&[
+        0x45, 0, 0xff, 0xff, 0, 1, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+    ]);
+    packet[20..40].fill(0);
+    (packet[32], packet[33]) = (0x50, 0x10);
+    let offload = Offload {
+        flags: Offload::NEEDS_CSUM,
+        gso_type: 1,
+        hdr_len: (network + 40) as u16,
+        gso_size: 1448,
+        csum_start: (network + 20) as u16,
+        csum_offset: 16,
+    };
+    (bytes, offload)
+}
+
+fn own_transmissions() {
+    let lab = Lab::new(1500);
+    let left = endpoint(&lab.left, "eth0");
+    let mut port = PacketPort::open("left-vsw").unwrap();
+    let sent = frame(&[], 60);
+    let (_, counters) = send(&mut port, &[Frame::finished(&sent)]);
+    assert_eq!(counters.tx.frames, 1);
+    let arrived = left.receive_where(PATIENCE, |bytes| *bytes == sent);
+    assert!(arrived.is_some());
+    let mut counters = Counters::default();
+    let seen = wait_until(A_WHILE, || {
+        let (frames, status) = take(&mut port, &mut counters);
+        assert_eq!(status, RxStatus::Drained);
+        frames.iter().any(|frame| frame.bytes == sent)
+    });
+    assert!(!seen);
+}

@@ -1,0 +1,60 @@
+//! SCTP's checksum, for which an offload header has no words.
+
+use libtest_mimic::Trial;
+use vswitch_switch::port::{Frame, PacketPort};
+use vswitch_switch::wire::Offload;
+
+use super::relay::Relay;
+use super::verify::{Kind, verify};
+use super::{Lab, endpoint, frame, port_of, send};
+use crate::harness::{PATIENCE, isolated};
+
+pub(super) fn tests() -> Vec<Trial> {
+    vec![isolated(
+        "ports_sctp_checksums_are_finished_on_the_way",
+        finished_on_the_way,
+    )]
+}
+
+/// A frame with an SCTP packet, behind `tag`, whose checksum its sender left to the device.
+pub(super) fn partial_frame(tag: &[u8]) -> (Vec<u8>, Offload) {
+    let network = 14 + tag.len();
+    let mut bytes = frame(tag, network + 20 + 101);
+    bytes[network - 2..network].copy_from_slice(&[8, 0]);
+    let packet = &mut bytes[network..];
+    packet[..20].copy_from_slice(&[
+        0x45, 0, 0, 121, 0, 1, 0x40, 0, 64, 132, 0x26, 0x03, 10, 0, 0, 1, 10, 0, 0, 2,
+    ]);
+    let offload = Offload {
+        flags: Offload::NEEDS_CSUM,
+        csum_start: (network + 20) as u16,
+        csum_offset: 8,
+        ..Offload::NONE
+    };
+    (bytes, offload)
+}
+
+fn finished_on_the_way() {
+    let lab = Lab::new(1500);
+    let relay = Relay::between(
+        PacketPort::open("left-vsw").unwrap(),
+        PacketPort::open("right-vsw").unwrap(),
+    );
+    let mut left = port_of(&lab.left);
+    let right = endpoint(&lab.right, "eth0");
+    for tag in [&[][..], &[0x81, 0, 0, 100]] {
+        let (bytes, offload) = partial_frame(tag);
+        send(
+            &mut left,
+            &[Frame {
+                bytes: &bytes,
+                offload,
+            }],
+        );
+        let got = right.receive_where(PATIENCE, |got| got.len() == bytes.len());
+        let got = got.unwrap();
+        assert!(!got.checksum_partial);
+        assert_eq!(verify(&got.bytes), Kind::Sctp);
+    }
+    relay.end();
+}
