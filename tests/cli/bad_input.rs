@@ -7,9 +7,9 @@ use std::path::Path;
 use libtest_mimic::Trial;
 use vswitch_netns::{InterfaceName, Namespace, Netlink, VethEnd};
 
-use super::{Surroundings, Switch, complaint, fails, ok};
+use super::{Surroundings, Switch, fails, ok, refused};
 use crate::harness::isolated;
-use crate::harness::program::{run_vswitch, vswitch};
+use crate::harness::program::vswitch;
 
 pub(super) fn tests() -> Vec<Trial> {
     vec![
@@ -51,7 +51,7 @@ fn names() {
         ] {
             let mut arguments = super::words(command);
             arguments.push(name);
-            let told = complaint(&run_vswitch(&arguments), command, 2);
+            let told = refused(vswitch(&arguments), command, 2);
             assert!(told.len() < 1200, "{told}");
         }
         for arguments in [
@@ -60,7 +60,7 @@ fn names() {
             ["port", "del", name, "--switch=s"],
             ["exec", name, "--", "ls"],
         ] {
-            complaint(&run_vswitch(arguments), name, 2);
+            refused(vswitch(arguments), name, 2);
         }
     }
     for line in [
@@ -72,7 +72,7 @@ fn names() {
     ] {
         fails(line, 2);
     }
-    complaint(&run_vswitch(["run", ""]), "run ''", 2);
+    refused(vswitch(["run", ""]), "run ''", 2);
     assert_eq!(Surroundings::now(), before);
 }
 
@@ -235,8 +235,8 @@ fn runtime_directories() {
     ] {
         for detach in [None, Some("--detach")] {
             let mut command = vswitch(["--runtime-dir", dir, "run", "s"]);
-            let output = command.args(detach).output().unwrap();
-            let told = complaint(&output, dir, 1);
+            command.args(detach);
+            let told = refused(command, dir, 1);
             assert!(told.contains(part), "{told}");
         }
     }

@@ -179,14 +179,10 @@ fn exec() {
         status(&format!("exec mario {vswitch} show nobody")),
         Some(1)
     );
-    assert!(fails_with(127, "exec mario no-such-command").contains("no-such-command"));
-    assert!(fails_with(126, "exec mario /").contains('/'));
+    assert!(fails("exec mario no-such-command", 127).contains("no-such-command"));
+    assert!(fails("exec mario /", 126).contains('/'));
     let links = ok(&format!("exec mario -- {vswitch} netns list"));
     assert_eq!(links, "mario\n", "it sees the same names");
-}
-
-fn fails_with(status: i32, line: &str) -> String {
-    fails(line, status)
 }
 
 fn exec_all() {

@@ -117,7 +117,7 @@ fn second_refused() {
     ok("attach mario");
     let before = Surroundings::now();
     for line in ["run s", "run s --detach"] {
-        let told = fails_with_log(line);
+        let told = fails(line, 1);
         let pid = format!("(process {})", switch.pid());
         assert!(
             told.contains("already running") && told.contains(&pid),
@@ -126,11 +126,6 @@ fn second_refused() {
     }
     assert_eq!(Surroundings::now(), before);
     assert_eq!(switch.port("mario-vsw")["state"], "up");
-}
-
-fn fails_with_log(line: &str) -> String {
-    let output = run_vswitch(super::words(line));
-    super::complaint(&output, line, 1)
 }
 
 fn killed() {

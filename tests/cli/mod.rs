@@ -12,13 +12,13 @@ mod sys;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use libtest_mimic::Trial;
 use serde_json::Value;
 use vswitch_netns::{Link, Namespace, Netlink};
 
-use crate::harness::program::{run_vswitch, runtime_dir, vswitch_ok};
+use crate::harness::program::{Background, run_vswitch, runtime_dir, vswitch, vswitch_ok};
 
 /// Tests of the area.
 pub(crate) fn tests() -> Vec<Trial> {
@@ -55,7 +55,13 @@ fn json(line: &str) -> Value {
 /// Runs `vswitch LINE`, which has to fail with this status, one sentence on standard error and
 /// nothing on standard output; gives the sentence.
 fn fails(line: &str, status: i32) -> String {
-    complaint(&run_vswitch(words(line)), line, status)
+    refused(vswitch(words(line)), line, status)
+}
+
+/// The same for a command. One that is not refused, and runs on, is ended.
+fn refused(command: Command, line: &str, status: i32) -> String {
+    let output = Background::start(command).unwrap().finish().unwrap();
+    complaint(&output, line, status)
 }
 
 fn complaint(output: &Output, line: &str, status: i32) -> String {

@@ -2,7 +2,7 @@
 
 use libtest_mimic::Trial;
 
-use super::{Surroundings, Switch, complaint, namespaces, ok, sys, words};
+use super::{Surroundings, Switch, namespaces, ok, refused, sys, words};
 use crate::harness::isolated;
 use crate::harness::program::vswitch;
 
@@ -23,7 +23,7 @@ pub(super) fn tests() -> Vec<Trial> {
 fn without(capability: libc::c_ulong, line: &str) -> String {
     let mut command = vswitch(words(line));
     sys::drop_capability(&mut command, capability);
-    complaint(&command.output().unwrap(), line, 1)
+    refused(command, line, 1)
 }
 
 fn named() {
