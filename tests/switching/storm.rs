@@ -48,7 +48,7 @@ fn storm() {
 
     let counters = lab.counters(stormy);
     let lost = counters.drops.get(DropReason::RxOverflow);
-    assert_eq!(counters.rx.frames + lost, STATIONS.into());
+    assert_eq!(counters.rx.frames + lost, u64::from(STATIONS));
     assert_eq!(lab.handle().status().unwrap().stations, MAX_STATIONS);
     // The two have been known all the time, so that what they said stayed between them.
     for host in [one, two] {
@@ -87,6 +87,6 @@ fn rage(lab: &Lab) {
     }
     lab.wait_for("the end of the storm", || {
         let counters = lab.counters(stormy);
-        counters.rx.frames + counters.drops.get(DropReason::RxOverflow) == STATIONS.into()
+        counters.rx.frames + counters.drops.get(DropReason::RxOverflow) == u64::from(STATIONS)
     });
 }
