@@ -41,7 +41,10 @@ fn main() -> ExitCode {
         let arguments = Arguments::from_args();
         let tests = all_tests()
             .into_iter()
-            .map(|test| test.with_ignored_flag(rights.is_err()))
+            .map(|test| {
+                let cannot_run = rights.is_err() || test.has_ignored_flag();
+                test.with_ignored_flag(cannot_run)
+            })
             .collect();
         libtest_mimic::run(&arguments, tests).exit_code()
     })

@@ -9,8 +9,9 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::errno::Errno;
 use thiserror::Error;
 
+use crate::answer::{attributes_of, u32_of};
 use crate::link::Link;
-use crate::netlink::{Netlink, NetlinkError, attributes_of, u32_of};
+use crate::netlink::{Netlink, NetlinkError};
 
 /// Why something cannot be done with an address.
 #[derive(Debug, Error)]

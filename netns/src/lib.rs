@@ -33,7 +33,7 @@
 //! - `guard`: the guard that returns a thread to where it came from
 //! - [`exec`]: running programs inside, with their own `/sys` and `/etc`
 //! - [`userns`]: all of it without root
-//! - [`netlink`]: the socket to the kernel, requests and answers
+//! - [`netlink`]: the socket to the kernel, and requests; `answer`: what it says to them
 //! - [`link`]: what interfaces there are
 //! - [`change`]: changing them: up, down, name, MTU, MAC, namespace
 //! - [`veth`]: pairs of virtual Ethernet devices
@@ -43,6 +43,7 @@
 //! - [`quiet`]: keeping the host's own stack out of an interface
 
 pub mod address;
+mod answer;
 pub mod change;
 pub mod exec;
 mod guard;

@@ -5,8 +5,9 @@ use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use nix::errno::Errno;
 use thiserror::Error;
 
+use crate::answer::{Reply, attributes_of, text_of, u32_of};
 use crate::name::{NameError, shown};
-use crate::netlink::{Netlink, NetlinkError, Reply, attributes_of, text_of, u32_of};
+use crate::netlink::{Netlink, NetlinkError};
 
 /// Six octets of an Ethernet address, in the order of the wire.
 pub type MacBytes = [u8; 6];

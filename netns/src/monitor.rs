@@ -9,9 +9,10 @@ use netlink_sys::{Socket, SocketAddr};
 use nix::errno::Errno;
 use thiserror::Error;
 
+use crate::answer::Messages;
 use crate::link::{Link, LinkError};
 use crate::namespace::{Namespace, NamespaceError};
-use crate::netlink::{Messages, Netlink, NetlinkError, retried};
+use crate::netlink::{Netlink, NetlinkError, retried};
 
 /// Room for the events of some thousand links.
 const RECEIVE_BUFFER_BYTES: libc::c_int = 4 << 20;

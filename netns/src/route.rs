@@ -13,8 +13,9 @@ use nix::errno::Errno;
 use thiserror::Error;
 
 use crate::address::{family, ip_of};
+use crate::answer::{attributes_of, u32_of};
 use crate::link::Link;
-use crate::netlink::{Netlink, NetlinkError, attributes_of, u32_of};
+use crate::netlink::{Netlink, NetlinkError};
 
 /// Why something cannot be done with a route.
 #[derive(Debug, Error)]

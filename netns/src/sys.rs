@@ -44,7 +44,7 @@ pub(crate) fn feature_names(socket: impl AsFd, interface: &str) -> io::Result<Ve
         .collect();
     Ok(bytes
         .chunks(STRING_BYTES)
-        .map(crate::netlink::text_of)
+        .map(crate::answer::text_of)
         .collect())
 }
 

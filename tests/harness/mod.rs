@@ -1,5 +1,6 @@
 //! What every integration test stands on: namespaces of its own, frames, transfers, pings.
 
+pub(crate) mod devices;
 pub(crate) mod icmp;
 pub(crate) mod isolation;
 pub(crate) mod packet;

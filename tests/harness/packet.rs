@@ -53,6 +53,11 @@ impl Endpoint {
         sys::take_packet_losses(&self.socket)
     }
 
+    /// The socket itself, for tests that set options of their own.
+    pub(crate) fn into_socket(self) -> Socket {
+        self.socket
+    }
+
     /// Sends one frame, given from its destination address on.
     pub(crate) fn send(&self, frame: &[u8]) -> io::Result<()> {
         self.socket.send(frame).map(drop)

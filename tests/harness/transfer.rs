@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::PATIENCE;
+use super::{PATIENCE, wait_until};
 
 /// SHA-256 of a transfer, and its length in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub(crate) fn tcp_send(to: SocketAddr, bytes: u64) -> io::Result<Summary> {
 
 /// Takes one connection from `listener` and reads it to its end. Gives what was received.
 pub(crate) fn tcp_receive(listener: &TcpListener) -> io::Result<Summary> {
-    let (mut stream, _) = listener.accept()?;
+    let mut stream = accept(listener)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut hash = Sha256::new();
     let mut block = vec![0; 1 << 18];
@@ -62,6 +62,22 @@ pub(crate) fn tcp_receive(listener: &TcpListener) -> io::Result<Summary> {
         bytes,
         sha256: hash.finalize().into(),
     })
+}
+
+/// The next connection; an error if none comes in time.
+fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+    listener.set_nonblocking(true)?;
+    let mut outcome = Err(io::ErrorKind::TimedOut.into());
+    wait_until(PATIENCE, || match listener.accept() {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+        other => {
+            outcome = other;
+            true
+        }
+    });
+    let (stream, _) = outcome?;
+    stream.set_nonblocking(false)?;
+    Ok(stream)
 }
 
 /// Sends `payload` from `socket` and waits for the same to come back, again and again until

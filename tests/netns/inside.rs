@@ -6,8 +6,10 @@ use std::process::Stdio;
 use std::thread;
 
 use libtest_mimic::Trial;
+use nix::mount::{MsFlags, mount};
 use vswitch_netns::{Namespace, NamespaceError, Netlink, SpawnError, UserNamespaceError, userns};
 
+use super::end;
 use crate::harness::{PATIENCE, isolated, stage, wait_until};
 
 pub(super) fn tests() -> Vec<Trial> {
@@ -21,6 +23,10 @@ pub(super) fn tests() -> Vec<Trial> {
         ),
         isolated("netns_sockets_stay_where_they_were_opened", sockets_stay),
         isolated("netns_programs_run_inside_with_their_own_sys", programs),
+        isolated(
+            "netns_programs_see_the_files_of_their_namespace_in_etc",
+            etc,
+        ),
         isolated("netns_missing_programs_are_refused", missing_program),
         isolated(
             "netns_user_namespace_is_refused_to_many_threads",
@@ -53,7 +59,6 @@ fn guard() {
     let before = current();
     let inside = mario.enter().unwrap();
     assert_eq!(current(), mario);
-    // Another thread that is there already stays where it is.
     assert_eq!(
         thread::spawn(current).join().unwrap(),
         mario,
@@ -119,6 +124,13 @@ fn sockets_stay() {
 fn programs() {
     let mario = Namespace::create("mario").unwrap();
     let before = current();
+    Netlink::open()
+        .unwrap()
+        .create_veth(&end("near"), &end("far"), None)
+        .unwrap();
+    // As on most machines, where what is mounted is seen in every mount namespace.
+    let (none, shared) = (None::<&str>, MsFlags::MS_REC | MsFlags::MS_SHARED);
+    mount(none, "/", none, shared, none).unwrap();
     let mounts_before = fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
     let mut child = mario.spawn(stage::sleeper().stdin(Stdio::null())).unwrap();
     let pid = child.id();
@@ -126,8 +138,6 @@ fn programs() {
     // It sees the interfaces of its namespace in /sys: `lo` alone, whatever others there are.
     let sys = format!("/proc/{pid}/root/sys/class/net");
     let listed = || fs::read_dir(&sys).map_or(0, Iterator::count);
-    let own = Netlink::open().unwrap();
-    drop(own);
     assert!(wait_until(PATIENCE, || listed() == 1));
     let mount = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap();
     let sys = mount.lines().rfind(|line| line.contains(" /sys ")).unwrap();
@@ -143,6 +153,33 @@ fn programs() {
         mounts_after, mounts_before,
         "the program's mounts are seen outside"
     );
+}
+
+fn etc() {
+    let none = None::<&str>;
+    mount(Some("tmpfs"), "/etc", Some("tmpfs"), MsFlags::empty(), none).unwrap();
+    fs::create_dir_all("/etc/netns/mario").unwrap();
+    fs::write("/etc/resolv.conf", "of all").unwrap();
+    fs::write("/etc/hosts", "of all").unwrap();
+    fs::write("/etc/netns/mario/resolv.conf", "of mario").unwrap();
+    // One for which there is nothing to be put over is passed by.
+    fs::write("/etc/netns/mario/missing", "of mario").unwrap();
+    let seen_by = |name: &str, file: &str| {
+        let namespace = Namespace::open(name).unwrap();
+        let mut child = namespace
+            .spawn(stage::sleeper().stdin(Stdio::null()))
+            .unwrap();
+        let text = fs::read_to_string(format!("/proc/{}/root/etc/{file}", child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        text.unwrap()
+    };
+    Namespace::create("mario").unwrap();
+    Namespace::create("luigi").unwrap();
+    assert_eq!(seen_by("mario", "resolv.conf"), "of mario");
+    assert_eq!(seen_by("mario", "hosts"), "of all");
+    assert_eq!(seen_by("luigi", "resolv.conf"), "of all");
+    assert_eq!(fs::read_to_string("/etc/resolv.conf").unwrap(), "of all");
 }
 
 fn missing_program() {

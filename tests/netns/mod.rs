@@ -5,6 +5,7 @@ mod inside;
 mod links;
 mod monitor;
 mod namespaces;
+mod offloads;
 mod quiet;
 mod veth;
 
@@ -19,6 +20,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         links::tests(),
         monitor::tests(),
         namespaces::tests(),
+        offloads::tests(),
         quiet::tests(),
         veth::tests(),
     ];

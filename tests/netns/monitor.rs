@@ -7,12 +7,16 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use vswitch_netns::{LinkChange, LinkEvent, LinkMonitor, Namespace, Netlink};
 
 use super::end;
-use crate::harness::{PATIENCE, isolated, wait_until};
+use crate::harness::{PATIENCE, devices, isolated, wait_until};
 
 pub(super) fn tests() -> Vec<Trial> {
     vec![
         isolated("netns_monitor_tells_what_came_changed_and_went", tells),
         isolated("netns_monitor_watches_another_namespace", elsewhere),
+        isolated(
+            "netns_monitor_knows_leaving_a_bridge_from_going",
+            leaves_bridge,
+        ),
         isolated("netns_monitor_wakes_a_poller", wakes),
         isolated("netns_monitor_survives_an_overrun", overrun),
     ]
@@ -82,6 +86,26 @@ fn elsewhere() {
         unreachable!()
     };
     assert_eq!(link.name, "far", "news of another namespace");
+}
+
+fn leaves_bridge() {
+    let mut netlink = Netlink::open().unwrap();
+    let near = netlink
+        .create_veth(&end("near"), &end("far"), None)
+        .unwrap();
+    devices::bridge("br0").unwrap();
+    let bridge = netlink.link("br0").unwrap();
+    let mut monitor = LinkMonitor::open().unwrap();
+    devices::set_master(near.index, bridge.index).unwrap();
+    assert_eq!(netlink.link("near").unwrap().master, Some(bridge.index));
+    devices::set_master(near.index, 0).unwrap();
+    // The kernel tells of it with RTM_DELLINK, but of the family of bridges.
+    netlink.set_up(&near).unwrap();
+    let event = expect(&mut monitor, |event| {
+        removed(event, near.index) || changed(event, "near", true)
+    });
+    assert!(changed(&event, "near", true), "{event:?}");
+    assert_eq!(netlink.link("near").unwrap().master, None);
 }
 
 fn wakes() {

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Barrier;
 use std::thread;
 
 use libtest_mimic::Trial;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use vswitch_netns::{NETNS_DIR, Namespace, NamespaceError, Netlink};
+use vswitch_netns::{NETNS_DIR, Namespace, NamespaceError, Netlink, userns};
 
 use super::end;
 use crate::harness::{PATIENCE, isolated, wait_until};
@@ -217,26 +218,32 @@ fn deleted_in_use() {
 }
 
 fn parallel() {
-    let name = |n: usize| format!("ns-{n}");
-    thread::scope(|scope| {
-        for n in 0..16 {
-            scope.spawn(move || {
-                for round in 0..4 {
-                    let own = Namespace::create(&name(n)).unwrap();
-                    assert_eq!(Namespace::open(&name(n)).unwrap(), own);
-                    if round < 3 {
-                        Namespace::delete(&name(n)).unwrap();
+    // All find no directory, and all want to make it a mount: each time one does.
+    for round in 1..=20 {
+        userns::private_run().unwrap();
+        let start = Barrier::new(16);
+        thread::scope(|scope| {
+            for n in 0..16 {
+                let start = &start;
+                scope.spawn(move || {
+                    start.wait();
+                    let name = format!("ns-{n}");
+                    let own = Namespace::create(&name).unwrap();
+                    assert_eq!(Namespace::open(&name).unwrap(), own);
+                    if n % 2 == 0 {
+                        Namespace::delete(&name).unwrap();
                     }
-                }
-            });
-        }
-    });
-    assert_eq!(names().len(), 16);
-    assert_eq!(
-        mounts(" /run/netns ").len(),
-        1,
-        "the directory was mounted more than once"
-    );
+                });
+            }
+        });
+        assert_eq!(names().len(), 8);
+        // The mounts of earlier rounds are still there, below.
+        assert_eq!(
+            mounts(" /run/netns ").len(),
+            round,
+            "mounted more than once"
+        );
+    }
 
     // And of sixteen who want the same name one gets it.
     let made = thread::scope(|scope| {

@@ -7,6 +7,7 @@ use vswitch_switch::wire::Offload;
 use super::relay::Relay;
 use super::verify::{Kind, verify};
 use super::{Lab, endpoint, frame, port_of, send};
+use crate::harness::icmp::checksum;
 use crate::harness::{PATIENCE, isolated};
 
 pub(super) fn tests() -> Vec<Trial> {
@@ -23,8 +24,10 @@ pub(super) fn partial_frame(tag: &[u8]) -> (Vec<u8>, Offload) {
     bytes[network - 2..network].copy_from_slice(&[8, 0]);
     let packet = &mut bytes[network..];
     packet[..20].copy_from_slice(&[
-        0x45, 0, 0, 121, 0, 1, 0x40, 0, 64, 132, 0x26, 0x03, 10, 0, 0, 1, 10, 0, 0, 2,
+        0x45, 0, 0, 121, 0, 1, 0x40, 0, 64, 132, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
     ]);
+    let sum = checksum(&packet[..20]);
+    packet[10..12].copy_from_slice(&sum.to_be_bytes());
     let offload = Offload {
         flags: Offload::NEEDS_CSUM,
         csum_start: (network + 20) as u16,

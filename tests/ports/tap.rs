@@ -1,5 +1,6 @@
 //! TAP devices, with offloads and without.
 
+use std::fs::OpenOptions;
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +21,14 @@ use super::{Lab, bring_up, endpoint, frame, port_of, sctp, send, take};
 use crate::harness::{PATIENCE, isolated, wait_until};
 
 pub(super) fn tests() -> Vec<Trial> {
-    vec![
+    let cannot_run = !may_open_tun() && std::env::var_os("CI").is_none();
+    if cannot_run {
+        eprintln!(
+            "!!! THE TESTS OF TAP DEVICES DO NOT RUN: /dev/net/tun may not be opened here. Run \
+             them as root, or give ordinary users the device: chmod 0666 /dev/net/tun"
+        );
+    }
+    let tests = [
         isolated("ports_tap_with_offloads_carries_tcp", || carries_tcp(true)),
         isolated("ports_tap_without_offloads_carries_tcp", || {
             carries_tcp(false)
@@ -33,7 +41,17 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated("ports_tap_is_refused_with_a_reason", refusals),
         isolated("ports_tap_goes_down_and_away", down_and_away),
         isolated("ports_tap_losses_are_counted", losses),
-    ]
+    ];
+    let tests = tests.into_iter();
+    tests
+        .map(|test| test.with_ignored_flag(cannot_run))
+        .collect()
+}
+
+/// Whether the device's permissions allow it, which a user namespace does not change.
+fn may_open_tun() -> bool {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).open("/dev/net/tun").is_ok()
 }
 
 const HERE: &str = "10.0.0.1:7000";

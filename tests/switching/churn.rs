@@ -25,7 +25,6 @@ pub(super) fn tests() -> Vec<Trial> {
 
 fn come_and_go() {
     let plans = [Plan::TALKING, Plan::TALKING, Plan::SILENT, Plan::SILENT];
-    // Its own netlink socket serves the ports that come and go; the others are there to stay.
     let mut lab = on_one_processor(|| Lab::new(BridgeConfig::default(), &plans));
     let wires = lab.endpoints();
     let (sender, receiver) = (&wires[2], &wires[3]);
@@ -95,7 +94,7 @@ fn one_comes_and_goes(lab: &mut Lab, round: u8) {
     });
     let link = lab.netlink.link(&host.port_name()).unwrap();
     let remove = |lab: &Lab| drop(lab.handle().remove_port(&host.port_name()).unwrap());
-    if round % 2 == 0 {
+    if round.is_multiple_of(2) {
         remove(lab);
         lab.netlink.delete_link(&link).unwrap();
     } else {

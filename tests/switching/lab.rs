@@ -3,6 +3,7 @@
 //! Every host is a namespace with one interface; the other end of its cable is in the test's own
 //! namespace, and a port of the switch. Hosts have numbers from 1 on.
 
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
@@ -12,7 +13,7 @@ use vswitch_netns::{
     VethEnd,
 };
 use vswitch_switch::datapath::PortInfo;
-use vswitch_switch::port::{Counters, PacketPort};
+use vswitch_switch::port::{Counters, PacketPort, Port};
 use vswitch_switch::{BridgeConfig, Handle, Running, Switch};
 
 use crate::harness::packet::Endpoint;
@@ -92,6 +93,9 @@ impl Host {
         }
         wait_for_carrier(&mut inside, INSIDE);
         wait_for_carrier(netlink, &port_name);
+        if plan.addressed {
+            host.wait_for_v6();
+        }
         host
     }
 
@@ -101,6 +105,19 @@ impl Host {
                 .add_address(link, address.parse().unwrap(), DuplicateDetection::Skip)
                 .unwrap();
         }
+    }
+
+    /// Waits until what is sent to the host's IPv6 address gets to the host.
+    ///
+    /// The route to it is not made by whoever gives the address, but by the kernel's worker,
+    /// some milliseconds later, also without duplicate address detection (`addrconf_dad_start`).
+    fn wait_for_v6(&self) {
+        let route = format!("fd00{:028x} 80 ", self.number);
+        let is_there = wait_until(PATIENCE, || {
+            let routes = self.run(|| fs::read_to_string("/proc/thread-self/net/ipv6_route"));
+            routes.unwrap().contains(&route)
+        });
+        assert!(is_there, "host {} is not reached by IPv6", self.number);
     }
 
     /// The name of the switch's end of the cable, and of the port.
@@ -135,7 +152,7 @@ impl Host {
     }
 
     /// A port on the switch's end of the cable.
-    pub(super) fn open_port(&self) -> Box<PacketPort> {
+    pub(super) fn open_port(&self) -> Box<dyn Port> {
         Box::new(PacketPort::open(&self.port_name()).unwrap())
     }
 

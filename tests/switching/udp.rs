@@ -83,20 +83,21 @@ fn arrive_with_right_checksums() {
 }
 
 fn super_datagrams_arrive() {
-    const SEGMENT: usize = 1200;
+    const SEGMENT: u16 = 1200;
+    let segment = usize::from(SEGMENT);
     let lab = Lab::talking(2);
     for (from, to) in pairs(&lab) {
-        sys::set_option(&from, libc::SOL_UDP, UDP_SEGMENT, SEGMENT as i32).unwrap();
+        sys::set_option(&from, libc::SOL_UDP, UDP_SEGMENT, SEGMENT.into()).unwrap();
         let before = lab.counters(&lab.hosts[0]).rx;
         // The last datagram is a short one.
-        let sent = payload(40 * SEGMENT + 333, 5);
+        let sent = payload(40 * segment + 333, 5);
         from.send_to(&sent, to.local_addr().unwrap()).unwrap();
-        for segment in sent.chunks(SEGMENT) {
-            expect(&to, segment);
+        for datagram in sent.chunks(segment) {
+            expect(&to, datagram);
         }
         let after = lab.counters(&lab.hosts[0]).rx;
         let (frames, bytes) = (after.frames - before.frames, after.bytes - before.bytes);
-        assert!(bytes > 40 * SEGMENT as u64);
+        assert!(bytes > 40 * u64::from(SEGMENT));
         assert!(
             frames < 30,
             "{frames} frames, so they were cut before the switch"

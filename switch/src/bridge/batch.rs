@@ -10,29 +10,24 @@ use crate::time::Timestamp;
 
 /// A frame that passed ingress, and where its stations belong in the table.
 #[derive(Clone, Copy, Debug)]
-struct Probe {
+pub(super) struct Probe {
     addresses: Admitted,
     src: Home,
     dst: Home,
     index: u8,
 }
 
-/// Room for the probes of one batch, kept so that none is cleared for each.
-#[derive(Debug)]
-pub(super) struct Probes([Probe; BATCH]);
-
-impl Probes {
-    pub(super) const EMPTY: Self = Self(
-        [Probe {
-            addresses: Admitted {
-                src: Key::NOBODY,
-                dst: None,
-            },
-            src: Home::FIRST,
-            dst: Home::FIRST,
-            index: 0,
-        }; BATCH],
-    );
+impl Probe {
+    /// What stands in for a probe until there is one.
+    pub(super) const NONE: Self = Self {
+        addresses: Admitted {
+            src: Key::NOBODY,
+            dst: None,
+        },
+        src: Home::FIRST,
+        dst: Home::FIRST,
+        index: 0,
+    };
 }
 
 impl Bridge {
@@ -62,11 +57,12 @@ impl Bridge {
         }
         self.fdb.advance(now);
         let count = self.admit(frames, drops);
-        let probes = &self.probes.0[..count];
+        // Taken out for the loop, so that what is learnt cannot be thought to change them.
+        let probes = std::mem::take(&mut self.probes);
+        let admitted = probes.get(..count).unwrap_or_default();
         self.fdb
-            .touch(probes.iter().flat_map(|probe| [probe.src, probe.dst]));
-        for at in 0..count {
-            let probe = self.probes.0[at];
+            .touch(admitted.iter().flat_map(|probe| [probe.src, probe.dst]));
+        for probe in admitted {
             self.fdb.learn(probe.src, probe.addresses.src, ingress);
             let verdict = match probe.addresses.dst {
                 Some(dst) => self.towards(probe.dst, dst, ingress),
@@ -78,6 +74,7 @@ impl Bridge {
                 Verdict::Drop(reason) => drops.add(reason, 1),
             }
         }
+        self.probes = probes;
         out.finish(ingress, self.ports.forwarding());
     }
 
@@ -90,7 +87,7 @@ impl Bridge {
                 Ok(addresses) => {
                     let src = self.fdb.home(addresses.src);
                     let dst = addresses.dst.map_or(src, |dst| self.fdb.home(dst));
-                    self.probes.0[count] = Probe {
+                    self.probes[count] = Probe {
                         addresses,
                         src,
                         dst,

@@ -2,7 +2,7 @@
 
 use super::DropReason;
 use super::key::Key;
-use crate::wire::EthernetFrame;
+use crate::wire::{EtherType, HEADER_LEN, MacAddr, VlanId};
 
 /// The addresses of a frame that passed.
 #[derive(Clone, Copy, Debug)]
@@ -16,10 +16,19 @@ pub(super) struct Admitted {
 /// Checks a frame: its length, its source, its destination.
 #[inline]
 pub(super) fn admit(bytes: &[u8], forward_reserved: bool) -> Result<Admitted, DropReason> {
-    let Ok(frame) = EthernetFrame::new_checked(bytes) else {
+    let Some((header, behind)) = bytes.split_first_chunk::<HEADER_LEN>() else {
         return Err(DropReason::Runt);
     };
-    let (src, dst) = (frame.src(), frame.dst());
+    // This runs for every frame, so each address is read as one word, together with the two
+    // octets behind it: with the destination the beginning of the source, with the source the
+    // EtherType.
+    let (Some(front), Some(back)) = (header.first_chunk(), header.last_chunk()) else {
+        return Err(DropReason::Runt);
+    };
+    let dst = MacAddr::from_u64(u64::from_be_bytes(*front) >> 16);
+    let src_and_type = u64::from_be_bytes(*back);
+    let src = MacAddr::from_u64(src_and_type >> 16);
+    let outer_type = EtherType((src_and_type & 0xffff) as u16);
     if src.is_multicast() {
         return Err(DropReason::SourceMulticast);
     }
@@ -29,7 +38,12 @@ pub(super) fn admit(bytes: &[u8], forward_reserved: bool) -> Result<Admitted, Dr
     if dst.is_reserved() && !forward_reserved {
         return Err(DropReason::ReservedDestination);
     }
-    let vlan = frame.vlan();
+    let vlan = match behind {
+        [high, low, ..] if outer_type.is_tag() => {
+            VlanId::from_tci(u16::from_be_bytes([*high, *low]))
+        }
+        _ => VlanId::NONE,
+    };
     Ok(Admitted {
         src: Key::new(vlan, src),
         dst: (!dst.is_multicast()).then(|| Key::new(vlan, dst)),
@@ -39,7 +53,6 @@ pub(super) fn admit(bytes: &[u8], forward_reserved: bool) -> Result<Admitted, Dr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::MacAddr;
 
     const STATION: [u8; 6] = [2, 0, 0, 0, 0, 1];
     const OTHER: [u8; 6] = [2, 0, 0, 0, 0, 2];

@@ -23,11 +23,12 @@ pub use ports::TooManyPorts;
 pub use station::{Cursor, StaticError, Station};
 pub use verdict::{DropReason, Verdict};
 
-use batch::Probes;
+use batch::Probe;
 use fdb::{Fdb, Home, KeyHasher};
 use key::Key;
 use ports::Ports;
 
+use crate::port::BATCH;
 use crate::time::Timestamp;
 use crate::wire::{MacAddr, VlanId};
 
@@ -52,7 +53,8 @@ pub struct Bridge {
     config: BridgeConfig,
     ports: Ports,
     fdb: Fdb,
-    probes: Box<Probes>,
+    /// Room for what a batch is about, kept so that none is cleared for each.
+    probes: Vec<Probe>,
 }
 
 impl Bridge {
@@ -75,7 +77,7 @@ impl Bridge {
             config,
             ports: Ports::default(),
             fdb: Fdb::new(hasher, config.ageing, config.max_stations),
-            probes: Box::new(Probes::EMPTY),
+            probes: vec![Probe::NONE; BATCH],
         }
     }
 

@@ -1,6 +1,6 @@
 //! The hash index of the forwarding database: a key leads to its value in one cache line.
 
-use std::hint::black_box;
+use std::hint::{black_box, select_unpredictable};
 
 use super::hash::KeyHasher;
 use super::value::Value;
@@ -27,12 +27,20 @@ impl Line {
         values: [0; WAYS],
     };
 
-    /// The place of `key`, found without a branch for each.
-    #[inline]
+    /// The place of `key`.
     fn way_of(&self, key: u64) -> Option<usize> {
         let hit = |way: usize| u32::from(self.keys[way] == key) << way;
         let hits = hit(0) | hit(1) | hit(2) | hit(3);
         (hits != 0).then_some((hits.trailing_zeros() & 3) as usize)
+    }
+
+    /// The value of `key`, zero if it is not here, found without a branch.
+    #[inline]
+    fn value_of(&self, key: u64) -> u64 {
+        let pick = |found, way: usize| {
+            select_unpredictable(self.keys[way] == key, self.values[way], found)
+        };
+        pick(pick(pick(pick(0, 0), 1), 2), 3)
     }
 
     #[inline]
@@ -109,8 +117,11 @@ impl Table {
     /// Where `key` belongs; the other methods want it with the key.
     #[inline]
     pub(super) fn home(&self, key: Key) -> Home {
-        let line = self.hasher.hash(key) >> self.shift;
-        Home(u32::try_from(line).unwrap_or_default())
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "no more bits than lines have"
+        )]
+        Home((self.hasher.hash(key) >> self.shift) as u32)
     }
 
     /// Reads the lines of many keys, which the processor does side by side, so that they are
@@ -129,14 +140,17 @@ impl Table {
     #[inline]
     pub(super) fn find(&self, home: Home, key: Key) -> Option<Value> {
         let line = &self.lines[home.0 as usize];
-        if let Some(way) = line.way_of(key.bits()) {
-            return Some(Value::from_bits(line.values[way]));
+        let value = line.value_of(key.bits());
+        if value == 0 && line.has_overflowed() {
+            return self.find_beyond(home, key);
         }
-        if line.has_overflowed() {
-            let (index, way) = self.locate(home, key)?;
-            return Some(Value::from_bits(self.lines[index].values[way]));
-        }
-        None
+        (value != 0).then_some(Value::from_bits(value))
+    }
+
+    #[inline(never)]
+    fn find_beyond(&self, home: Home, key: Key) -> Option<Value> {
+        let (index, way) = self.locate(home, key)?;
+        Some(Value::from_bits(self.lines[index].values[way]))
     }
 
     /// The lines where a key may be, from its own on.

@@ -138,7 +138,11 @@ pub(super) fn send(socket: BorrowedFd<'_>, messages: &[Outgoing<'_>]) -> io::Res
             NO_WAIT,
         )
     };
-    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+    match usize::try_from(sent) {
+        Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+        Ok(sent) => Ok(sent),
+        Err(_) => Err(io::Error::last_os_error()),
+    }
 }
 
 fn io_vector(base: *mut u8, len: usize) -> libc::iovec {
