@@ -1,5 +1,7 @@
 //! `vswitch exec`: run a command inside a network namespace, as `ip netns exec` does.
 
+use std::env;
+use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode, ExitStatus};
@@ -40,12 +42,27 @@ fn command(execution: &Execution) -> Command {
 /// Says why the command does not run, and gives the status for it.
 fn not_started(execution: &Execution, error: &io::Error) -> u8 {
     let shown = execution.program.display();
-    if error.kind() == ErrorKind::NotFound {
+    let is_missing = match error.kind() {
+        ErrorKind::NotFound => true,
+        // Said also where only a directory of PATH may not be searched (execvp(3)).
+        ErrorKind::PermissionDenied => !is_found(&execution.program),
+        _ => false,
+    };
+    if is_missing {
         crate::complain(&format!("cannot run '{shown}': there is no such command"));
         return NOT_FOUND;
     }
     crate::complain(&format!("cannot run '{shown}': {error}"));
     NOT_EXECUTABLE
+}
+
+/// Whether there is such a program, as far as can be seen.
+fn is_found(program: &OsStr) -> bool {
+    if program.as_encoded_bytes().contains(&b'/') {
+        return true;
+    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|dir| dir.join(program).exists())
 }
 
 /// Runs the command in one namespace after the other; the status is the first that is not 0.

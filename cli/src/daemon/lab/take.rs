@@ -28,17 +28,7 @@ impl Lab {
             self.unplug(id)?;
         }
         let link = self.netlink.link(interface)?;
-        if !link.is_ethernet() {
-            return Err(LabError::NotEthernet(interface.to_owned()));
-        }
-        if let Some(switch) = owner_of(&link) {
-            let switch = switch.to_owned();
-            let interface = interface.to_owned();
-            return Err(LabError::CableEnd { interface, switch });
-        }
-        if link.master.is_some() {
-            return Err(LabError::Enslaved(interface.to_owned()));
-        }
+        refuse_unfit(&link)?;
         // Who holds this is alone with the interface: nothing was changed before.
         let port = PacketPort::open(interface)?;
         let former = Former {
@@ -117,4 +107,20 @@ impl Lab {
             other => Ok(other?),
         }
     }
+}
+
+/// Refuses what cannot be a port, or is already used by something else.
+fn refuse_unfit(link: &Link) -> Result<(), LabError> {
+    let interface = link.name.clone();
+    if !link.is_ethernet() {
+        return Err(LabError::NotEthernet(interface));
+    }
+    if let Some(switch) = owner_of(link) {
+        let switch = switch.to_owned();
+        return Err(LabError::CableEnd { interface, switch });
+    }
+    if link.master.is_some() {
+        return Err(LabError::Enslaved(interface));
+    }
+    Ok(())
 }
