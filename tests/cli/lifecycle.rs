@@ -60,6 +60,8 @@ fn detached() {
     assert_eq!(to(0).as_os_str(), "/dev/null");
     assert_eq!(to(1).as_os_str(), log.as_str());
     assert_eq!(to(2).as_os_str(), log.as_str());
+    let name = fs::read_to_string(format!("{proc}/comm")).unwrap();
+    assert_eq!(name, "vswitch\n");
     let stat = fs::read_to_string(format!("{proc}/stat")).unwrap();
     let session = stat.rsplit(')').next().unwrap().split_whitespace().nth(3);
     assert_eq!(

@@ -13,6 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use nix::sys::prctl;
 use nix::unistd::{chdir, dup2_stderr, dup2_stdout, setsid};
 
 use super::sys;
@@ -112,6 +113,8 @@ pub(crate) fn leave(log: &Path) -> Result<File, DetachError> {
     let leave = |errno: nix::errno::Errno| DetachError::Leave(errno.into());
     setsid().map_err(leave)?;
     chdir("/").map_err(leave)?;
+    // The kernel has named the process after its path, which was /proc/self/exe.
+    prctl::set_name(c"vswitch").map_err(leave)?;
     let file = OpenOptions::new()
         .append(true)
         .create(true)
