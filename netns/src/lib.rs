@@ -35,6 +35,7 @@
 //! - [`userns`]: all of it without root
 //! - [`netlink`]: the socket to the kernel, and requests; `answer`: what it says to them
 //! - [`link`]: what interfaces there are
+//! - [`losses`]: what they have lost before anybody saw it
 //! - [`change`]: changing them: up, down, name, MTU, MAC, namespace
 //! - [`veth`]: pairs of virtual Ethernet devices
 //! - [`address`], [`route`]: IPv4 and IPv6
@@ -48,6 +49,7 @@ pub mod change;
 pub mod exec;
 mod guard;
 pub mod link;
+pub mod losses;
 pub mod monitor;
 pub mod name;
 mod named;

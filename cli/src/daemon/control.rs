@@ -121,9 +121,8 @@ impl Service for Control {
 }
 
 impl Control {
-    fn show(&self) -> Outcome {
-        let handle = self.lab.handle();
-        let status = handle.status()?;
+    fn show(&mut self) -> Outcome {
+        let status = self.lab.handle().status()?;
         let ports = self.lab.ports()?;
         let whole = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         reply(&SwitchView {

@@ -14,6 +14,7 @@ fn meaning(reason: &str) -> &'static str {
         "ingress_down" => "came in while the port was not forwarding",
         "same_port" => "its station is behind the port it came from",
         "no_egress" => "there was no other port to send it to",
+        "rx_backlog" => "the kernel's backlog was full (net.core.netdev_max_backlog)",
         "rx_overflow" => "the kernel's receive queue was full",
         "rx_truncated" => "longer than the receive buffer",
         "rx_unsupported_offload" => "its offload could not be described",

@@ -128,6 +128,7 @@ impl Lab {
             name: plan.outside.to_string(),
             ifindex: outside.index,
             link: LinkState::Up,
+            lost_before: 0,
             kind,
         };
         self.plugs.insert(id, plug);

@@ -45,6 +45,8 @@ struct Plug {
     /// The interface. The index may be taken over once the interface is gone.
     ifindex: u32,
     link: LinkState,
+    /// What the interface had lost before it became a port.
+    lost_before: u64,
     kind: Kind,
 }
 

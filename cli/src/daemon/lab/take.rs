@@ -48,6 +48,7 @@ impl Lab {
             name: interface.to_owned(),
             ifindex: link.index,
             link: LinkState::Up,
+            lost_before: self.lost_by(link.index),
             kind: Kind::Taken(former),
         };
         self.plugs.insert(id, plug);

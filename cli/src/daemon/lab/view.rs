@@ -1,5 +1,7 @@
 //! The ports as `show` tells them.
 
+use std::collections::BTreeMap;
+
 use vswitch_switch::control::ControlError;
 use vswitch_switch::datapath::PortInfo;
 use vswitch_switch::port::{LinkState, Traffic};
@@ -7,18 +9,38 @@ use vswitch_switch::port::{LinkState, Traffic};
 use super::{Kind, Lab};
 use crate::protocol::{PortState, PortView, TrafficView};
 
+/// The reason of losses that the interface counts and the switch never sees: the kernel's queue
+/// between the two ends of a cable was full.
+const BACKLOG: &str = "rx_backlog";
+
 impl Lab {
     /// All ports, by their numbers.
     ///
     /// # Errors
     /// Where the switch has stopped.
-    pub(crate) fn ports(&self) -> Result<Vec<PortView>, ControlError> {
+    pub(crate) fn ports(&mut self) -> Result<Vec<PortView>, ControlError> {
         let infos = self.handle.ports()?;
-        Ok(infos.into_iter().map(|info| self.view(info)).collect())
+        let losses = self.losses();
+        let views = infos.into_iter().map(|info| self.view(info, &losses));
+        Ok(views.collect())
     }
 
-    fn view(&self, info: PortInfo) -> PortView {
-        let (namespace, peer, addresses) = match self.plugs.get(&info.id).map(|plug| &plug.kind) {
+    /// What each interface has lost on the way in, by index, for whatever reason of its own.
+    fn losses(&mut self) -> BTreeMap<u32, u64> {
+        self.netlink.receive_losses().unwrap_or_else(|error| {
+            log::warn!("the frames lost before the switch are not counted: {error}");
+            BTreeMap::new()
+        })
+    }
+
+    /// What one interface has lost on the way in so far.
+    pub(super) fn lost_by(&mut self, ifindex: u32) -> u64 {
+        self.losses().get(&ifindex).copied().unwrap_or(0)
+    }
+
+    fn view(&self, info: PortInfo, losses: &BTreeMap<u32, u64>) -> PortView {
+        let plug = self.plugs.get(&info.id);
+        let (namespace, peer, addresses) = match plug.map(|plug| &plug.kind) {
             Some(Kind::Cable {
                 namespace,
                 peer,
@@ -30,7 +52,19 @@ impl Lab {
             ),
             Some(Kind::Taken(_)) | None => (None, None, Vec::new()),
         };
-        let drops = info.counters.drops.iter();
+        let mut drops: BTreeMap<_, _> = info
+            .counters
+            .drops
+            .iter()
+            .map(|(reason, frames)| (reason.as_str().to_owned(), frames))
+            .collect();
+        if let Some(plug) = plug.filter(|plug| plug.link != LinkState::Absent) {
+            let lost = losses.get(&plug.ifindex).copied().unwrap_or(0);
+            let lost = lost.saturating_sub(plug.lost_before);
+            if lost > 0 {
+                drops.insert(BACKLOG.to_owned(), lost);
+            }
+        }
         PortView {
             id: info.id.0,
             name: info.name,
@@ -45,9 +79,7 @@ impl Lab {
             driver: info.driver.to_owned(),
             rx: traffic(info.counters.rx),
             tx: traffic(info.counters.tx),
-            drops: drops
-                .map(|(reason, frames)| (reason.as_str().to_owned(), frames))
-                .collect(),
+            drops,
             addresses,
         }
     }
