@@ -4,11 +4,11 @@ use std::os::fd::AsFd;
 
 use libtest_mimic::Trial;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use vswitch_netns::LinkChange;
+use vswitch_netns::{InterfaceName, LinkChange, Netlink};
 use vswitch_switch::bridge::DropReason;
 use vswitch_switch::port::{Counters, Frame, PacketError, PacketPort, Port, RxStatus, TxStatus};
 
-use super::{Lab, endpoint, frame, send, take};
+use super::{Lab, endpoint, frame, send, take, wait_for_link};
 use crate::harness::{PATIENCE, isolated, program, wait_until};
 
 pub(super) fn tests() -> Vec<Trial> {
@@ -99,6 +99,7 @@ fn down_and_up() {
     let mut lab = Lab::new(1500);
     let link = lab.link("left-vsw");
     let mut port = PacketPort::open("left-vsw").unwrap();
+    let mut there = Netlink::open_in(&lab.left).unwrap();
     let host = endpoint(&lab.left, "eth0");
     let bytes = frame(&[], 60);
     let frames = [Frame::finished(&bytes), Frame::finished(&bytes)];
@@ -114,6 +115,8 @@ fn down_and_up() {
         assert_eq!(counters.tx.frames + counters.drops.total(), 2);
 
         lab.here.set_up(&link).unwrap();
+        wait_for_link(&mut lab.here, "left-vsw");
+        wait_for_link(&mut there, "eth0");
         wait_for(&mut port, RxStatus::Drained);
         let (status, counters) = send(&mut port, &frames);
         assert_eq!((status, counters.tx.frames), (TxStatus::Done, 2));
@@ -170,7 +173,7 @@ fn mtu_and_name() {
     let link = lab.link("left-vsw");
     let mut port = PacketPort::open("left-vsw").unwrap();
     assert_eq!(port.mtu(), 1500);
-    let name = vswitch_netns::InterfaceName::new("renamed").unwrap();
+    let name = InterfaceName::new("renamed").unwrap();
     let change = LinkChange::new().name(name).mtu_bytes(1400);
     lab.here.change_link(&link, &change).unwrap();
     port.collect_losses(&mut Counters::default());

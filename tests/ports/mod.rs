@@ -13,13 +13,16 @@ mod verify;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use vswitch_netns::{DuplicateDetection, InterfaceName, Link, Namespace, Netlink, VethEnd};
+use vswitch_netns::{
+    DuplicateDetection, InterfaceName, Link, Namespace, Netlink, OperState, VethEnd,
+};
 use vswitch_switch::port::memory::OwnedFrame;
 use vswitch_switch::port::{
     Arena, BATCH, Batch, Counters, Frame, PacketPort, Port, RxStatus, Selection, TxStatus,
 };
 
-use crate::harness::packet::Endpoint;
+use crate::harness::packet::{Captured, Endpoint};
+use crate::harness::{PATIENCE, wait_until};
 
 /// Tests of the area.
 pub(crate) fn tests() -> Vec<Trial> {
@@ -70,6 +73,7 @@ impl Lab {
         let _ = self.here.quiet(&near).unwrap();
         self.here.set_up(&near).unwrap();
         bring_up(&namespace, "eth0", number);
+        wait_for_link(&mut self.here, &near.name);
     }
 
     fn link(&mut self, name: &str) -> Link {
@@ -88,6 +92,18 @@ fn bring_up(namespace: &Namespace, interface: &str, number: u8) {
             .unwrap();
     }
     there.set_up(&link).unwrap();
+    wait_for_link(&mut there, interface);
+}
+
+/// Waits until an interface that is up can send. The kernel sees to that a little later
+/// (`linkwatch_do_dev`), and until then throws away what is sent without a word (`noop_enqueue`).
+fn wait_for_link(there: &mut Netlink, interface: &str) {
+    let can_send = wait_until(PATIENCE, || {
+        // A TAP device has no carrier to speak of.
+        let state = there.link(interface).unwrap().state;
+        matches!(state, OperState::Up | OperState::Unknown)
+    });
+    assert!(can_send, "{interface} has no link");
 }
 
 /// A raw socket on an interface of a host.
@@ -126,6 +142,19 @@ fn send(port: &mut dyn Port, frames: &[Frame<'_>]) -> (TxStatus, Counters) {
     let mut counters = Counters::default();
     let status = port.transmit(Selection::new(frames, &indices), &mut counters);
     (status, counters)
+}
+
+/// Does `send` until a frame arrives for which `wanted` holds, and gives that: the queues behind
+/// the interfaces belong to the processor, and other tests may have filled them just then.
+fn deliver(wire: &Endpoint, wanted: impl Fn(&[u8]) -> bool, send: impl Fn()) -> Captured {
+    let mut arrived = None;
+    let came = wait_until(PATIENCE, || {
+        send();
+        arrived = wire.receive_where(A_WHILE, &wanted);
+        arrived.is_some()
+    });
+    assert!(came, "lost again and again");
+    arrived.unwrap()
 }
 
 /// A frame of an ethertype that nobody handles, `len` bytes long, from host 1 to host 2, with

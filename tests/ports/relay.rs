@@ -62,9 +62,9 @@ fn run(mut ports: [Box<dyn Port>; 2], stop: &AtomicBool) -> Outcome {
                 .iter()
                 .for_each(|event| ready[event.token().0] = true);
         }
-        for index in 0..2 {
-            if ready[index] {
-                ready[index] = step(&mut ports, index, &mut arena, &mut outcome);
+        for (index, ready) in ready.iter_mut().enumerate() {
+            if *ready {
+                *ready = step(&mut ports, index, &mut arena, &mut outcome);
             }
         }
     }

@@ -1,14 +1,16 @@
 //! SCTP's checksum, for which an offload header has no words.
 
+use std::cell::RefCell;
+
 use libtest_mimic::Trial;
 use vswitch_switch::port::{Frame, PacketPort};
 use vswitch_switch::wire::Offload;
 
 use super::relay::Relay;
 use super::verify::{Kind, verify};
-use super::{Lab, endpoint, frame, port_of, send};
+use super::{Lab, deliver, endpoint, frame, port_of, send};
 use crate::harness::icmp::checksum;
-use crate::harness::{PATIENCE, isolated};
+use crate::harness::isolated;
 
 pub(super) fn tests() -> Vec<Trial> {
     vec![isolated(
@@ -43,19 +45,18 @@ fn finished_on_the_way() {
         PacketPort::open("left-vsw").unwrap(),
         PacketPort::open("right-vsw").unwrap(),
     );
-    let mut left = port_of(&lab.left);
+    let left = RefCell::new(port_of(&lab.left));
     let right = endpoint(&lab.right, "eth0");
     for tag in [&[][..], &[0x81, 0, 0, 100]] {
         let (bytes, offload) = partial_frame(tag);
-        send(
-            &mut left,
-            &[Frame {
-                bytes: &bytes,
-                offload,
-            }],
-        );
-        let got = right.receive_where(PATIENCE, |got| got.len() == bytes.len());
-        let got = got.unwrap();
+        let frames = [Frame {
+            bytes: &bytes,
+            offload,
+        }];
+        let wanted = |got: &[u8]| got.len() == bytes.len();
+        let got = deliver(&right, wanted, || {
+            send(&mut *left.borrow_mut(), &frames);
+        });
         assert!(!got.checksum_partial);
         assert_eq!(verify(&got.bytes), Kind::Sctp);
     }

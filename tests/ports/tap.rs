@@ -31,7 +31,7 @@ pub(super) fn tests() -> Vec<Trial> {
     let tests = [
         isolated("ports_tap_with_offloads_carries_tcp", || carries_tcp(true)),
         isolated("ports_tap_without_offloads_carries_tcp", || {
-            carries_tcp(false)
+            carries_tcp(false);
         }),
         isolated(
             "ports_tap_without_offloads_gets_complete_frames",

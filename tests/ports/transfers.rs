@@ -1,6 +1,7 @@
 //! What applications send, with all offloads at their defaults.
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use libtest_mimic::Trial;
@@ -8,8 +9,8 @@ use nix::sys::socket::{setsockopt, sockopt};
 use vswitch_netns::Namespace;
 use vswitch_switch::port::PacketPort;
 
-use super::Lab;
 use super::relay::{Outcome, Relay};
+use super::{A_WHILE, Lab};
 use crate::harness::{PATIENCE, isolated, transfer};
 
 pub(super) fn tests() -> Vec<Trial> {
@@ -43,7 +44,7 @@ pub(super) fn tcp(from: &Namespace, to: &Namespace, address: &str, bytes: u64) {
     assert_eq!(receiver.join().unwrap(), sent);
 }
 
-fn check_super_frames(outcome: Outcome, bytes: u64) {
+fn check_super_frames(outcome: &Outcome, bytes: u64) {
     let frames = outcome.ports[0].tx.frames + outcome.ports[1].tx.frames;
     assert!(outcome.super_frames > 0, "offloads are on: {outcome:?}");
     assert!(
@@ -59,7 +60,7 @@ fn tcp_both_ways() {
     tcp(&lab.left, &lab.right, RIGHT, BYTES);
     tcp(&lab.right, &lab.left, LEFT, BYTES);
     tcp(&lab.left, &lab.right, "[fd00::2]:7001", BYTES);
-    check_super_frames(relay.end(), 3 * BYTES);
+    check_super_frames(&relay.end(), 3 * BYTES);
 }
 
 fn udp_of_every_size() {
@@ -67,19 +68,31 @@ fn udp_of_every_size() {
     let relay = relay();
     for (address, bind) in [(RIGHT, "10.0.0.1:0"), ("[fd00::2]:7000", "[fd00::1]:0")] {
         let server = lab.right.run(|| UdpSocket::bind(address)).unwrap().unwrap();
-        server.set_read_timeout(Some(PATIENCE)).unwrap();
-        let sizes = [0, 1, 2, 17, 1000, 1452, 1472, 1473, 9001, 60_000];
+        let sizes = [0_usize, 1, 2, 17, 1000, 1452, 1472, 1473, 9001, 60_000];
         let client = lab.left.run(|| UdpSocket::bind(bind)).unwrap().unwrap();
+        let address = server.local_addr().unwrap();
+        let stop = AtomicBool::new(false);
         thread::scope(|scope| {
-            scope.spawn(|| transfer::udp_serve(&server, sizes.len()).unwrap());
+            scope.spawn(|| serve(&server, &stop));
             for size in sizes {
                 let payload: Vec<u8> = (0..size).map(|n| (n % 253) as u8).collect();
-                transfer::udp_echo(&client, server.local_addr().unwrap(), &payload, PATIENCE)
-                    .unwrap();
+                transfer::udp_echo(&client, address, &payload, PATIENCE).unwrap();
             }
+            stop.store(true, Ordering::Relaxed);
         });
     }
     relay.end();
+}
+
+/// Sends every datagram back, until it is to stop.
+fn serve(server: &UdpSocket, stop: &AtomicBool) {
+    let mut buffer = vec![0; 1 << 16];
+    server.set_read_timeout(Some(A_WHILE)).unwrap();
+    while !stop.load(Ordering::Relaxed) {
+        if let Ok((len, from)) = server.recv_from(&mut buffer) {
+            server.send_to(&buffer[..len], from).unwrap();
+        }
+    }
 }
 
 /// `UDP_SEGMENT` makes one super-frame of many datagrams, each of which has to arrive as itself.
@@ -92,7 +105,12 @@ fn uso_datagrams() {
         let server = lab.right.run(|| UdpSocket::bind(address)).unwrap().unwrap();
         server.set_read_timeout(Some(PATIENCE)).unwrap();
         let client = lab.left.run(|| UdpSocket::bind(bind)).unwrap().unwrap();
-        setsockopt(&client, sockopt::UdpGsoSegment, &(SIZE as i32)).unwrap();
+        setsockopt(
+            &client,
+            sockopt::UdpGsoSegment,
+            &i32::try_from(SIZE).unwrap(),
+        )
+        .unwrap();
         let payload: Vec<u8> = (0..DATAGRAMS * SIZE + 500)
             .map(|n| (n / SIZE) as u8)
             .collect();
