@@ -171,7 +171,7 @@ fn gives_back() {
     hears_again(&mut cable);
 }
 
-/// Whether the host's stack, at 2001:db8::7, takes part in the network.
+/// Whether the host's stack, at `2001:db8::7`, takes part in the network.
 fn hears_again(cable: &mut Cable) {
     let tap = cable.mario.run(|| Endpoint::open("far").unwrap()).unwrap();
     cable.there.set_up(&cable.far).unwrap();
