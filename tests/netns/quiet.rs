@@ -95,10 +95,7 @@ fn keeps_out() {
         .here
         .add_address(&lo, address, DuplicateDetection::Skip)
         .unwrap();
-    let taps = [
-        Endpoint::open("near").unwrap(),
-        Endpoint::open("near").unwrap(),
-    ];
+    let taps = ["near"; 2].map(|name| Endpoint::open(name).unwrap());
     let mario = cable.mario.run(|| Endpoint::open("far").unwrap()).unwrap();
     let source = cable.far.mac.unwrap();
     let sent = [
@@ -115,27 +112,20 @@ fn keeps_out() {
     for tap in &taps {
         for n in 0..200 {
             let frame = tap.receive_where(PATIENCE, from_mario);
-            assert_eq!(
-                frame
-                    .unwrap_or_else(|| panic!("frame {n} is missing"))
-                    .bytes,
-                sent[n % 2]
-            );
+            let frame = frame.unwrap_or_else(|| panic!("frame {n} is missing"));
+            assert_eq!(frame.bytes, sent[n % 2]);
         }
     }
     let answers = mario.collect(Duration::from_millis(300), |frame| !from_mario(frame));
     assert_eq!(answers, [], "the host has answered");
+    let received = packets_received();
     assert_eq!(
-        packets_received(),
-        received_before,
+        received, received_before,
         "the host's stack has seen packets"
     );
     let neighbours = fs::read_to_string("/proc/thread-self/net/arp").unwrap();
-    assert_eq!(
-        neighbours.lines().count(),
-        1,
-        "the host has learnt a neighbour: {neighbours}"
-    );
+    let lines = neighbours.lines().count();
+    assert_eq!(lines, 1, "the host has learnt a neighbour: {neighbours}");
 }
 
 fn says_nothing() {
@@ -178,7 +168,11 @@ fn gives_back() {
     let setting = |name| fs::read_to_string(format!("/proc/sys/net/ipv6/conf/renamed/{name}"));
     assert_eq!(setting("disable_ipv6").unwrap().trim(), "0");
     assert_eq!(setting("addr_gen_mode").unwrap().trim(), "0");
-    // And the stack hears again.
+    hears_again(&mut cable);
+}
+
+/// Whether the host's stack, at `2001:db8::7`, takes part in the network.
+fn hears_again(cable: &mut Cable) {
     let tap = cable.mario.run(|| Endpoint::open("far").unwrap()).unwrap();
     cable.there.set_up(&cable.far).unwrap();
     assert!(
