@@ -8,7 +8,7 @@ use libtest_mimic::Trial;
 use vswitch_switch::BridgeConfig;
 
 use super::frames::{BROADCAST, number_of, numbered, source_of};
-use super::lab::{Host, Lab, Plan, mac, on_one_processor};
+use super::lab::{Host, Lab, OverOnDrop, Plan, mac, on_one_processor};
 use super::tcp;
 use crate::harness::packet::Endpoint;
 use crate::harness::{PATIENCE, isolated};
@@ -47,10 +47,12 @@ fn come_and_go() {
             on_one_processor(|| send_until(over, sender, |number| numbered(dst, src, number)))
         });
         let received = scope.spawn(move || receive_all(receiver, src));
-        for round in 0..ROUNDS {
-            one_comes_and_goes(&mut lab, round);
+        {
+            let _over = OverOnDrop(over);
+            for round in 0..ROUNDS {
+                one_comes_and_goes(&mut lab, round);
+            }
         }
-        over.store(true, Ordering::Relaxed);
         let (sent, received) = (sent.join().unwrap(), received.join().unwrap());
         assert!(received.iter().copied().eq(0..sent), "{sent}: {received:?}");
     });

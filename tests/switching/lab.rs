@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
@@ -266,6 +267,16 @@ impl Lab {
     /// Stops the switch, whose thread must have come to a good end.
     pub(super) fn stop(self) {
         self.running.stop().unwrap();
+    }
+}
+
+/// Tells other threads that something is over when it is dropped, so also by a panic: threads
+/// that go on until then would otherwise be waited for without end.
+pub(super) struct OverOnDrop<'a>(pub(super) &'a AtomicBool);
+
+impl Drop for OverOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use libtest_mimic::Trial;
 use vswitch_netns::Netlink;
+use vswitch_switch::control::Event;
 use vswitch_switch::port::LinkState;
 
 use super::lab::{Host, INSIDE, Lab, Plan, wait_for_carrier};
@@ -16,6 +17,10 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated(
             "switching_others_go_on_when_a_namespace_vanishes",
             namespace_vanishes,
+        ),
+        isolated(
+            "switching_a_vanished_interface_is_noticed_without_traffic",
+            noticed_without_traffic,
         ),
         isolated(
             "switching_a_port_works_again_when_its_interface_is_up_again",
@@ -85,6 +90,24 @@ fn namespace_vanishes() {
     // Nothing else keeps the namespace, and it takes the cable with it.
     drop(host);
     replace_absent(&mut lab, gone, &name);
+    lab.stop();
+}
+
+fn noticed_without_traffic() {
+    let mut lab = Lab::silent(2);
+    let events = lab.handle().subscribe(100).unwrap();
+    let id = lab.port("sw2").id;
+    let link = lab.netlink.link("sw2").unwrap();
+    lab.netlink.delete_link(&link).unwrap();
+    let gone = Event::Link {
+        port: id,
+        state: LinkState::Absent,
+    };
+    lab.wait_for("listeners are told", || {
+        events.receiver().try_iter().any(|event| event == gone)
+    });
+    assert_eq!(lab.port("sw2").link, LinkState::Absent);
+    assert_eq!(lab.port("sw1").link, LinkState::Up);
     lab.stop();
 }
 

@@ -8,7 +8,7 @@ use vswitch_switch::BridgeConfig;
 use vswitch_switch::bridge::DropReason;
 
 use super::frames::numbered;
-use super::lab::{Lab, Plan, mac};
+use super::lab::{Lab, OverOnDrop, Plan, mac};
 use super::tcp;
 use crate::harness::isolated;
 
@@ -42,8 +42,8 @@ fn storm() {
                 tcp::carry(two, one, one.v6(), 1_000_000);
             }
         });
+        let _over = OverOnDrop(&over);
         rage(&lab);
-        over.store(true, Ordering::Relaxed);
     });
 
     let counters = lab.counters(stormy);

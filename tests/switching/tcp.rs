@@ -70,7 +70,7 @@ fn carries_both_ways() {
         scope.spawn(|| carry(two, one, one.v6(), 200_000_001));
     });
     println!(
-        "segments sent again: {}, {}",
+        "TCP segments sent again, each way: {}, {}",
         retransmits(one),
         retransmits(two)
     );
