@@ -94,7 +94,7 @@ fn measure(c: &mut Criterion, group: &str, case: &str, ports: usize, frame: &[u8
     let mut group = c.benchmark_group(group);
     group.throughput(Throughput::Elements(BATCH as u64));
     group.bench_function(BenchmarkId::from_parameter(case), |b| {
-        b.iter(|| bench.pass(black_box(frame)))
+        b.iter(|| bench.pass(black_box(frame)));
     });
     group.finish();
 }

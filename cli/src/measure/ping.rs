@@ -1,4 +1,4 @@
-//! Echo requests and replies: ICMP (RFC 792) and ICMPv6 (RFC 4443), over a raw socket.
+//! Echo requests and replies: ICMP (RFC 792) and `ICMPv6` (RFC 4443), over a raw socket.
 
 use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr};

@@ -70,7 +70,7 @@ impl Network {
             ..BridgeConfig::default()
         };
         let switches = (0..random.random_range(1..=5))
-            .map(|_| Datapath::with_bridge(Bridge::with_seed(config.clone(), random.random())))
+            .map(|_| Datapath::with_bridge(Bridge::with_seed(config, random.random())))
             .collect();
         let mut network = Self {
             random,
