@@ -17,8 +17,8 @@ pub struct BridgeConfig {
 }
 
 impl BridgeConfig {
-    /// The greatest `max_stations`: sixteen million.
-    pub const MAX_STATIONS_LIMIT: usize = 1 << 24;
+    /// The greatest `max_stations`: four million.
+    pub const MAX_STATIONS_LIMIT: usize = 1 << 22;
 
     pub(super) fn clamped(mut self) -> Self {
         self.max_stations = self.max_stations.min(Self::MAX_STATIONS_LIMIT);

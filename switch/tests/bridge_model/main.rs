@@ -10,10 +10,20 @@ mod script;
 
 use pair::Pair;
 use proptest::prelude::*;
-use script::{Action, action, frame, port};
+use script::{AGEING, Action, action, frame, port};
 use vswitch_switch::Timestamp;
-use vswitch_switch::bridge::{OutputQueues, PortId, Verdict};
+use vswitch_switch::bridge::{Bridge, Cursor, OutputQueues, PortId, Station, Verdict};
 use vswitch_switch::port::{Drops, Frame};
+
+/// All stations, with their ages.
+fn listed(bridge: &Bridge, now: Timestamp) -> Vec<Station> {
+    let mut stations = Vec::new();
+    assert_eq!(
+        bridge.stations(now, Cursor::default(), &mut stations, 100),
+        None
+    );
+    stations
+}
 
 proptest! {
     #[test]
@@ -39,8 +49,9 @@ proptest! {
         (1..=3).for_each(|port| queues.add_port(PortId(port)));
         single.set_forwarding(PortId(3), max_stations % 2 == 0);
         batched.set_forwarding(PortId(3), max_stations % 2 == 0);
-        let now = Timestamp::from_secs(1);
+        let mut now = Timestamp::from_secs(1);
         for (ingress, frames) in batches {
+            now = now + AGEING / 8;
             let ingress = PortId(ingress);
             let (mut counted, mut expected) = (Drops::default(), Drops::default());
             let batch: Vec<_> = frames.iter().map(|frame| Frame::finished(frame)).collect();
@@ -68,6 +79,7 @@ proptest! {
                 prop_assert_eq!(batched.next_event(), Some(event));
             }
             prop_assert_eq!(batched.next_event(), None);
+            prop_assert_eq!(listed(&batched, now), listed(&single, now));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vswitch_switch::bridge::PortId;
+use vswitch_switch::bridge::{Cursor, PortId};
 
 use crate::pair::Pair;
 use crate::script::{AGEING, Action};
@@ -21,8 +21,29 @@ fn a_raised_bound_has_room_for_as_many() {
         pair.step(Action::Frame(1, greeting(number)));
     }
     assert_eq!(pair.bridge.station_count(), 300);
+    for number in 0..400 {
+        let mut frame = greeting(1000);
+        frame[..6].copy_from_slice(&greeting(number)[6..12]);
+        pair.step(Action::Frame(2, frame));
+    }
     pair.step(Action::MaxStations(20));
     assert_eq!(pair.bridge.station_count(), 20);
+}
+
+#[test]
+fn listing_a_table_full_of_gaps_is_done_in_parts() {
+    let mut pair = Pair::new(5000, 1);
+    for number in 0..3000 {
+        pair.bridge.handle(pair.now, PortId(1), &greeting(number));
+    }
+    pair.bridge.flush(None);
+    let (mut cursor, mut pages, mut listed) = (Some(Cursor::default()), 0, Vec::new());
+    while let Some(from) = cursor {
+        cursor = pair.bridge.stations(pair.now, from, &mut listed, 10);
+        pages += 1;
+    }
+    assert!(listed.is_empty());
+    assert!(pages > 10, "{pages}");
 }
 
 #[test]
@@ -86,5 +107,18 @@ fn a_long_ageing_time_cut_short_does_not_keep_what_was_heard_under_it() {
     pair.step(Action::Frame(2, greeting(2)));
     pair.step(Action::Pass(AGEING + Duration::from_secs(1)));
     pair.step(Action::Timeout);
+    assert_eq!(pair.bridge.station_count(), 0);
+}
+
+#[test]
+fn a_static_station_moved_to_another_port_goes_with_that_one() {
+    let mut pair = Pair::new(8, 1);
+    for last in 1..=3 {
+        pair.step(Action::AddStatic(0, [2, 0, 0, 0, 0, last], 1));
+    }
+    pair.step(Action::AddStatic(0, [2, 0, 0, 0, 0, 2], 2));
+    pair.step(Action::RemovePort(1));
+    assert_eq!(pair.bridge.station_count(), 1);
+    pair.step(Action::RemovePort(2));
     assert_eq!(pair.bridge.station_count(), 0);
 }

@@ -11,7 +11,7 @@ const NEVER: Timestamp = Timestamp::from_secs(u64::MAX);
 
 impl Fdb {
     /// The most stations that one call of [`Fdb::handle_timeout`] forgets.
-    const AGED_AT_ONCE: usize = 1024;
+    const AGED_AT_ONCE: usize = 256;
 
     /// When [`Fdb::handle_timeout`] has something to do, or before; `None` if never.
     #[inline]
