@@ -214,8 +214,8 @@ impl Engine {
     }
 
     fn port_fd(&self, id: PortId) -> Option<i32> {
-        let (_, port) = self.datapath.ports().find(|(other, _)| *other == id)?;
-        port.fd().map(|fd| fd.as_raw_fd())
+        let fd = self.datapath.port(id)?.fd()?;
+        Some(fd.as_raw_fd())
     }
 
     /// How long to wait: not at all with work at hand, else until the next station ages.

@@ -120,9 +120,13 @@ impl Datapath {
     /// The number of the port of that name.
     #[must_use]
     pub fn port_by_name(&self, name: &str) -> Option<PortId> {
-        self.ports()
-            .find(|(_, port)| port.name() == name)
-            .map(|(id, _)| id)
+        self.table.find(name)
+    }
+
+    /// The port of that number.
+    #[must_use]
+    pub fn port(&self, id: PortId) -> Option<&dyn Port> {
+        Some(&*self.table.get(id)?.port)
     }
 
     /// The port of that number, as others see it, with the losses that the outside has counted.

@@ -1,6 +1,9 @@
 //! The ports of a datapath, and which of them may have frames.
 
 use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
 
 use crate::bridge::PortId;
 use crate::port::{Counters, LinkState, Port};
@@ -23,6 +26,9 @@ pub(super) struct State {
 #[derive(Default)]
 pub(super) struct PortTable {
     slots: Vec<Option<Slot>>,
+    /// Numbers found by the hash of a name; the name itself is with its port alone.
+    by_name: HashTable<PortId>,
+    name_hash: RandomState,
     /// Ports that may have frames, the one that has waited longest first.
     ready: VecDeque<PortId>,
     /// Ports whose link has changed since somebody asked; each once at most.
@@ -37,7 +43,12 @@ impl PortTable {
             link_change_noted: false,
             on_ready_list: false,
         };
+        let hash = self.name_hash.hash_one(port.name());
         self.put_back(id, Slot { port, state });
+        let (slots, hasher) = (&self.slots, &self.name_hash);
+        self.by_name.insert_unique(hash, id, |other| {
+            hasher.hash_one(name_of(slots, *other).unwrap_or_default())
+        });
         // A port stands on the list once at most: with room for all of them it never grows.
         self.ready.reserve(self.slots.len());
         self.mark_ready(id);
@@ -45,7 +56,18 @@ impl PortTable {
 
     pub(super) fn remove(&mut self, id: PortId) -> Option<Slot> {
         self.ready.retain(|ready| *ready != id);
-        self.take(id)
+        let slot = self.take(id)?;
+        let hash = self.name_hash.hash_one(slot.port.name());
+        if let Ok(entry) = self.by_name.find_entry(hash, |other| *other == id) {
+            entry.remove();
+        }
+        Some(slot)
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<PortId> {
+        let hash = self.name_hash.hash_one(name);
+        let is_named = |id: &PortId| name_of(&self.slots, *id) == Some(name);
+        self.by_name.find(hash, is_named).copied()
     }
 
     /// Takes a port out for a moment, to use it together with the others.
@@ -64,6 +86,10 @@ impl PortTable {
     #[inline]
     pub(super) fn get_mut(&mut self, id: PortId) -> Option<&mut Slot> {
         self.slots.get_mut(usize::from(id.0))?.as_mut()
+    }
+
+    pub(super) fn get(&self, id: PortId) -> Option<&Slot> {
+        self.slots.get(usize::from(id.0))?.as_ref()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (PortId, &Slot)> {
@@ -140,5 +166,62 @@ impl State {
             changes.push(id);
         }
         true
+    }
+}
+
+fn name_of(slots: &[Option<Slot>], id: PortId) -> Option<&str> {
+    let slot = slots.get(usize::from(id.0))?.as_ref()?;
+    Some(slot.port.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::memory::{self, MemoryOptions};
+
+    fn insert(table: &mut PortTable, id: u16, name: &str) {
+        let (port, _cable) = memory::pair(name, MemoryOptions::default()).unwrap();
+        table.insert(PortId(id), Box::new(port));
+    }
+
+    #[test]
+    fn ports_are_found_by_name_until_they_are_removed() {
+        let mut table = PortTable::default();
+        for id in 1..100 {
+            insert(&mut table, id, &format!("port{id}"));
+        }
+        for id in 1..100 {
+            assert_eq!(table.find(&format!("port{id}")), Some(PortId(id)));
+        }
+        table.remove(PortId(7));
+        assert_eq!(table.find("port7"), None);
+        insert(&mut table, 7, "another");
+        assert_eq!(table.find("another"), Some(PortId(7)));
+        assert_eq!(table.find("port8"), Some(PortId(8)));
+    }
+
+    #[test]
+    fn a_port_stands_on_the_ready_list_once() {
+        let mut table = PortTable::default();
+        insert(&mut table, 1, "a");
+        insert(&mut table, 2, "b");
+        table.mark_ready(PortId(1));
+        assert_eq!(table.next_ready(), Some(PortId(1)));
+        table.mark_ready(PortId(1));
+        assert_eq!(table.next_ready(), Some(PortId(2)), "it had waited longer");
+        assert_eq!(table.next_ready(), Some(PortId(1)));
+        assert_eq!(table.next_ready(), None);
+    }
+
+    #[test]
+    fn a_change_of_a_link_is_told_once_and_as_it_is_now() {
+        let mut table = PortTable::default();
+        insert(&mut table, 1, "a");
+        assert!(!table.note_link(PortId(1), LinkState::Up), "it was up");
+        assert!(table.note_link(PortId(1), LinkState::Down));
+        assert!(table.note_link(PortId(1), LinkState::Absent));
+        let told: Vec<_> = table.take_link_changes().collect();
+        assert_eq!(told, [(PortId(1), LinkState::Absent)]);
+        assert_eq!(table.take_link_changes().count(), 0);
     }
 }
