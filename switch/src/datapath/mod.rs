@@ -130,17 +130,25 @@ impl Datapath {
     }
 
     /// The port of that number, as others see it, with the losses that the outside has counted.
+    ///
+    /// A port that is down is looked at anew in its next batch, so that whoever goes on asking
+    /// learns that its device is gone: a device may be deleted after it went down, of which no
+    /// descriptor tells.
     pub fn port_info(&mut self, id: PortId) -> Option<PortInfo> {
         let Slot { port, state } = self.table.get_mut(id)?;
         port.collect_losses(&mut state.counters);
-        Some(PortInfo {
+        let info = PortInfo {
             id,
             name: port.name().to_owned(),
             driver: port.driver(),
             link: state.link,
             mtu_bytes: port.mtu(),
             counters: state.counters,
-        })
+        };
+        if info.link == LinkState::Down {
+            self.table.mark_ready(id);
+        }
+        Some(info)
     }
 
     /// Every port, as others see it, in the order of their numbers.
