@@ -119,6 +119,7 @@ impl Lab {
         let mut inner = Netlink::open_in(&namespace)?;
         limit_offloads(&namespace, plan.inside.as_str());
         let inside = bring_up(&mut inner, plan)?;
+        await_carrier(&mut self.netlink, outside.clone())?;
         let kind = Kind::Cable {
             namespace: plan.namespace.to_string(),
             peer: plan.inside.to_string(),
@@ -206,15 +207,16 @@ impl Lab {
     }
 }
 
-/// Waits until the kernel has taken note of the carrier, before which IPv6 does nothing.
+/// Waits until the kernel has taken note of the carrier: before, IPv6 does nothing, and what is
+/// sent through the link vanishes in its first queue, which is none (`noop_qdisc`).
 ///
 /// It does so at once, but where both ends happen to have the same index in their namespaces: then
 /// it takes up to a second (`linkwatch_urgent_event` in Linux), unless it is asked
 /// about the link (`linkwatch_sync_dev` in `rtnl_getlink`, since Linux 6.9).
-fn await_carrier(inner: &mut Netlink, link: Link) -> Result<Link, LabError> {
+fn await_carrier(netlink: &mut Netlink, link: Link) -> Result<Link, LabError> {
     let mut link = link;
     for _ in 0..CARRIER_LOOKS {
-        link = inner.link(&link.name)?;
+        link = netlink.link(&link.name)?;
         if link.state == OperState::Up {
             break;
         }
