@@ -13,6 +13,7 @@ use vswitch_switch::{BridgeConfig, Switch};
 use super::frames::{BROADCAST, numbered, received_before};
 use super::lab::{Host, Plan};
 use crate::harness::isolated;
+use crate::harness::packet::Endpoint;
 
 pub(super) fn tests() -> Vec<Trial> {
     vec![isolated(
@@ -37,6 +38,22 @@ fn work_of(thread: &str) -> (u64, u64) {
     (sleeps.trim().parse().unwrap(), ticks)
 }
 
+/// Traffic both ways between the first two, with floods.
+fn talk(hosts: &[Host], wires: &[Endpoint]) {
+    for number in 0..2_000 {
+        for (from, to) in [(0, 1), (1, 0)] {
+            let dst = if number % 10 == 0 {
+                BROADCAST
+            } else {
+                hosts[to].mac()
+            };
+            let frame = numbered(dst, hosts[from].mac(), number);
+            wires[from].send_patiently(&frame).unwrap();
+            received_before(&wires[to], number);
+        }
+    }
+}
+
 fn idle() {
     let mut netlink = Netlink::open().unwrap();
     let hosts: Vec<_> = (1..=3)
@@ -55,19 +72,8 @@ fn idle() {
     });
     let thread = told.recv().unwrap();
 
-    // Traffic both ways, floods, and an interface that went down and stays so.
-    for number in 0..2_000 {
-        for (from, to) in [(0, 1), (1, 0)] {
-            let dst = if number % 10 == 0 {
-                BROADCAST
-            } else {
-                hosts[to].mac()
-            };
-            let frame = numbered(dst, hosts[from].mac(), number);
-            wires[from].send_patiently(&frame).unwrap();
-            received_before(&wires[to], number);
-        }
-    }
+    talk(&hosts, &wires);
+    // One whose interface went down and stays so.
     let link = netlink.link(&hosts[2].port_name()).unwrap();
     netlink.set_down(&link).unwrap();
     // Two answers, so that it has done all that it was woken for.

@@ -82,6 +82,7 @@ pub(super) fn all(src: [u8; 6], other: [u8; 6]) -> Vec<Kind> {
     tags(&mut table);
     protocols(&mut table);
     groups(&mut table);
+    beside_the_reserved(&mut table);
     reserved_addresses(&mut table);
     sources(&mut table, other);
     table.kinds
@@ -177,6 +178,7 @@ fn groups(table: &mut Table) {
         ("tagged broadcast", broadcast, &[0x81, 0, 0, 7, 8, 6]),
         ("IPv4 multicast", [1, 0, 0x5e, 1, 2, 3], &[8, 0, 0x45]),
         ("IPv6 multicast", [0x33, 0x33, 0, 0, 0, 1], &[0x86, 0xdd]),
+        ("a destination of zeroes", [0; 6], &[0x88, 0xb6]),
         ("PTP", [0x01, 0x1b, 0x19, 0, 0, 0], &[0x88, 0xf7]),
         (
             "HSR supervision",
@@ -193,10 +195,18 @@ fn groups(table: &mut Table) {
             [1, 0, 0x0c, 0xcc, 0xcc, 0xcd],
             &[0, 38, 0xaa, 0xaa, 3],
         ),
+    ] {
+        table.to(name, dst, rest, Fate::Pass);
+    }
+}
+
+/// Of the block of 01-80-C2, those that are not reserved (IEEE 802.1Q-2022, 8.6.3).
+fn beside_the_reserved(table: &mut Table) {
+    for (name, dst, rest) in [
         (
             "IS-IS level 1",
             reserved(0x14),
-            &[0, 38, 0xfe, 0xfe, 3, 0x83],
+            &[0, 38, 0xfe, 0xfe, 3, 0x83][..],
         ),
         (
             "IS-IS level 2",
@@ -211,7 +221,6 @@ fn groups(table: &mut Table) {
         ("GMRP", reserved(0x20), &[0, 38, 0x42, 0x42, 3]),
         ("MVRP", reserved(0x21), &[0x88, 0xf5]),
         ("connectivity check", reserved(0x30), &[0x89, 0x02]),
-        ("all zero", [0; 6], &[0x88, 0xb6]),
     ] {
         table.to(name, dst, rest, Fate::Pass);
     }
