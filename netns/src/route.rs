@@ -94,6 +94,8 @@ const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
 const RTA_PRIORITY: u16 = 6;
 const RTA_TABLE: u16 = 15;
+/// Where `rtmsg` has the type of a route.
+const TYPE_AT: usize = 7;
 /// Length of `rtmsg`, after which the attributes come.
 const HEADER_BYTES: usize = 12;
 
@@ -165,7 +167,7 @@ impl Route {
             }
         }
         let plain =
-            table == u32::from(RouteHeader::RT_TABLE_MAIN) && header[7] == libc::RTN_UNICAST;
+            table == u32::from(RouteHeader::RT_TABLE_MAIN) && header[TYPE_AT] == libc::RTN_UNICAST;
         let destination = IpNet::new(destination, header[1]).ok()?;
         plain.then_some(Self {
             destination,
@@ -228,6 +230,30 @@ impl Netlink {
             .filter(|reply| reply.message_type == libc::RTM_NEWROUTE)
             .filter_map(|reply| Route::parse(&reply.payload));
         Ok(routes.collect())
+    }
+
+    /// Whether packets to this address are for the namespace itself.
+    ///
+    /// Those to an IPv6 address that was just added are not at once: its route is made by a worker
+    /// of the kernel's some milliseconds later, also without duplicate address detection
+    /// (`addrconf_dad_start` in net/ipv6/addrconf.c).
+    pub fn leads_here(&mut self, destination: IpAddr) -> Result<bool, RouteError> {
+        let mut message = RouteMessage::default();
+        message.header.address_family = family(destination);
+        message.header.destination_prefix_length = IpNet::from(destination).prefix_len();
+        message
+            .attributes
+            .push(RouteAttribute::Destination(destination.into()));
+        match self.get(RouteNetlinkMessage::GetRoute(message)) {
+            Ok(replies) => Ok(replies.iter().any(|reply| {
+                reply.message_type == libc::RTM_NEWROUTE
+                    && reply.payload.get(TYPE_AT) == Some(&libc::RTN_LOCAL)
+            })),
+            Err(error) => match error.errno() {
+                Some(Errno::ENETUNREACH | Errno::EHOSTUNREACH) => Ok(false),
+                _ => Err(RouteError::List(error)),
+            },
+        }
     }
 
     /// Adds a route.

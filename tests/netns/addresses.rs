@@ -136,8 +136,18 @@ fn work_at_once() {
             .unwrap()
             .tentative
     };
+    assert!(!netlink.leads_here(ip("fd00::1")).unwrap());
     netlink.add_address(&near, net("fd00::1/64"), SKIP).unwrap();
     assert!(!tentative(&mut netlink, net("fd00::1/64")));
+    assert!(wait_until(PATIENCE, || {
+        netlink.leads_here(ip("fd00::1")).unwrap()
+    }));
+    assert!(!netlink.leads_here(ip("fd00::99")).unwrap());
+    netlink
+        .add_address(&near, net("10.0.9.1/24"), SKIP)
+        .unwrap();
+    assert!(netlink.leads_here(ip("10.0.9.1")).unwrap());
+    assert!(!netlink.leads_here(ip("10.0.9.2")).unwrap());
     netlink
         .add_address(&near, net("fd00::2/64"), DuplicateDetection::Perform)
         .unwrap();

@@ -5,6 +5,7 @@
 //! lost. Each step that leaves something behind notes it in [`Progress`]; a failure takes the
 //! notes back in reverse order.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -26,6 +27,9 @@ use crate::rights;
 /// second and a little in all. Then the link is taken as it is.
 const CARRIER_LOOKS: u32 = 120;
 const CARRIER_INTERVAL: Duration = Duration::from_millis(10);
+/// The same for an address.
+const ADDRESS_LOOKS: u32 = 1000;
+const ADDRESS_INTERVAL: Duration = Duration::from_millis(1);
 
 /// What was made so far.
 #[derive(Default)]
@@ -248,5 +252,20 @@ fn bring_up(inner: &mut Netlink, plan: &Plan) -> Result<Link, LabError> {
         // The switch's user says who has which address: there is nobody to ask first.
         inner.add_address(&inside, *address, DuplicateDetection::Skip)?;
     }
+    for address in &plan.addresses {
+        await_address(inner, address.addr())?;
+    }
     Ok(inside)
+}
+
+/// Waits until packets to an address are taken in, so that whoever pings at once gets an answer.
+fn await_address(inner: &mut Netlink, address: IpAddr) -> Result<(), LabError> {
+    for _ in 0..ADDRESS_LOOKS {
+        if inner.leads_here(address)? {
+            return Ok(());
+        }
+        std::thread::sleep(ADDRESS_INTERVAL);
+    }
+    log::warn!("the address {address} is not in use after a second");
+    Ok(())
 }
