@@ -237,7 +237,7 @@ impl Netlink {
     /// Those to an IPv6 address that was just added are not at once: its route is made by a worker
     /// of the kernel's some milliseconds later, also without duplicate address detection
     /// (`addrconf_dad_start` in net/ipv6/addrconf.c).
-    pub fn leads_here(&mut self, destination: IpAddr) -> Result<bool, RouteError> {
+    pub fn leads_here(&mut self, destination: IpAddr) -> Result<bool, NetlinkError> {
         let mut message = RouteMessage::default();
         message.header.address_family = family(destination);
         message.header.destination_prefix_length = IpNet::from(destination).prefix_len();
@@ -251,7 +251,7 @@ impl Netlink {
             })),
             Err(error) => match error.errno() {
                 Some(Errno::ENETUNREACH | Errno::EHOSTUNREACH) => Ok(false),
-                _ => Err(RouteError::List(error)),
+                _ => Err(error),
             },
         }
     }

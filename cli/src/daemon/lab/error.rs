@@ -2,7 +2,6 @@
 
 use vswitch_netns::{
     AddressError, LinkError, MonitorError, NameError, NamespaceError, NetlinkError, QuietError,
-    RouteError,
 };
 use vswitch_switch::control::ControlError;
 use vswitch_switch::port::PacketError;
@@ -112,9 +111,6 @@ pub(crate) enum LabError {
     /// An address could not be given.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// Whether an address is in use could not be told.
-    #[error(transparent)]
-    Route(#[from] RouteError),
     /// The host's stack could not be kept out.
     #[error(transparent)]
     Quiet(#[from] QuietError),
@@ -167,7 +163,6 @@ impl LabError {
             | Self::Address(_)
             | Self::Netlink(_)
             | Self::Quiet(_)
-            | Self::Route(_)
             | Self::Monitor(_)
             | Self::Packet(_)
             | Self::Control(_) => ErrorCode::System,
