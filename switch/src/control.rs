@@ -261,3 +261,51 @@ impl Handle {
         let _ = self.ask(Engine::stop);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Switch;
+    use crate::port::memory::{self, MemoryOptions};
+
+    #[test]
+    fn a_switch_that_was_stopped_answers_nobody_and_holds_nobody_up() {
+        let mut switch = Switch::new(BridgeConfig::default()).unwrap();
+        let handle = switch.handle();
+        let asker = std::thread::spawn(move || {
+            handle.stop();
+            handle.stop();
+            handle.ports().map(|ports| ports.len())
+        });
+        switch.run().unwrap();
+        let answer = asker.join().unwrap();
+        assert!(matches!(answer, Err(ControlError::Stopped)), "{answer:?}");
+        drop(switch); // it was there all the time
+    }
+
+    #[test]
+    fn a_port_held_down_keeps_what_comes_before_it_is_up_again() {
+        let mut switch = Switch::new(BridgeConfig::default()).unwrap();
+        let (a, a_cable) = memory::pair("a", MemoryOptions::default()).unwrap();
+        let (b, b_cable) = memory::pair("b", MemoryOptions::default()).unwrap();
+        let a = switch.add_port(Box::new(a)).unwrap();
+        switch.add_port(Box::new(b)).unwrap();
+        let running = switch.spawn().unwrap();
+        let handle = running.handle();
+        let frame = |last| [&[0xff; 6][..], &[2, 0, 0, 0, 0, 1, 0x88, 0xb5, last]].concat();
+
+        handle.set_link(a, LinkState::Down).unwrap();
+        handle.ports().unwrap(); // a round later all that was there has been dropped
+        a_cable.send(&frame(1)).unwrap();
+        assert_eq!(handle.ports().unwrap()[0].link, LinkState::Down);
+        assert_eq!(b_cable.try_recv(), None);
+        handle.set_link(a, LinkState::Up).unwrap();
+        let arrived = b_cable.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert_eq!(arrived.bytes, frame(1));
+
+        handle.set_link(a, LinkState::Absent).unwrap();
+        handle.set_link(a, LinkState::Up).unwrap();
+        assert_eq!(handle.ports().unwrap()[0].link, LinkState::Absent);
+        running.stop().unwrap();
+    }
+}

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, unbounded};
+use crossbeam_channel::{Receiver, never, unbounded};
 use mio::unix::SourceFd;
 use mio::{Interest, Poll, Token, Waker};
 
@@ -115,8 +115,13 @@ impl Switch {
         for task in self.tasks.try_iter() {
             task(&mut self.engine);
         }
+        if self.engine.stopping {
+            // Whoever still waits for an answer, or asks later, is told that there is nobody.
+            self.tasks = never();
+            return Ok(false);
+        }
         self.engine.service();
-        Ok(!self.engine.stopping)
+        Ok(true)
     }
 
     /// Runs on this thread until [`Handle::stop`].
@@ -174,6 +179,7 @@ impl Engine {
             self.datapath.remove_port(id);
             return Err(ControlError::Register { name, source });
         }
+        self.tell_changes();
         self.tell(&Event::PortAdded { port: id, name });
         Ok(id)
     }
@@ -185,6 +191,8 @@ impl Engine {
             .datapath
             .remove_port(id)
             .ok_or_else(|| ControlError::NoSuchPort(name.to_owned()))?;
+        // What is known of its stations comes before the news that it is gone.
+        self.tell_changes();
         self.tell(&Event::PortRemoved {
             port: id,
             name: name.to_owned(),

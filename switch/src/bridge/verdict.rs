@@ -44,7 +44,8 @@ pub enum DropReason {
     /// Any other failure of receiving.
     RxError,
     // What could not leave; counted at the egress port.
-    /// The egress port's link is down or gone.
+    /// The egress port's link is down or gone. Where the bridge knew that before (the station is
+    /// bound to that port by hand), it is counted at the ingress port: the frame was not tried.
     EgressDown,
     /// The egress port, or the station's queue behind it, was full.
     EgressFull,

@@ -146,7 +146,7 @@ impl Datapath {
             counters: state.counters,
         };
         if info.link == LinkState::Down {
-            self.table.mark_ready(id);
+            self.mark_ready(id);
         }
         Some(info)
     }
@@ -159,9 +159,12 @@ impl Datapath {
             .collect()
     }
 
-    /// Puts the port on the ready list, as when its descriptor has become readable.
+    /// Puts the port on the ready list, as when its descriptor has become readable. One that is
+    /// said to be down is left alone until it is up: what comes before that news waits.
     pub fn mark_ready(&mut self, id: PortId) {
-        self.table.mark_ready(id);
+        if self.table.get(id).is_some_and(|slot| !slot.state.held_down) {
+            self.table.mark_ready(id);
+        }
     }
 
     /// Whether some port may have frames.
@@ -171,8 +174,15 @@ impl Datapath {
     }
 
     /// Tells what is known of a link from elsewhere, such as from the kernel's link events. A
-    /// port that is not up is not sent to until it is up again, or a frame comes from it.
+    /// port that is said to be down neither sends nor receives until it is said to be up; frames
+    /// that it had before are dropped. One whose device is gone stays so.
     pub fn set_link(&mut self, id: PortId, link: LinkState) {
+        match self.table.get_mut(id) {
+            Some(slot) if slot.state.link != LinkState::Absent => {
+                slot.state.held_down = link != LinkState::Up;
+            }
+            _ => return,
+        }
         self.table.note_link(id, link);
         self.bridge.set_forwarding(id, link == LinkState::Up);
         self.table.mark_ready(id);
@@ -214,8 +224,8 @@ impl Datapath {
         if batch.is_empty() {
             return status;
         }
-        if state.link == LinkState::Down {
-            // A frame says more of its link than an event that has not arrived yet.
+        if state.link == LinkState::Down && !state.held_down {
+            // The port had found its link down by itself: a frame tells that it is up again.
             self.table.note_link_of(id, state, LinkState::Up);
             self.bridge.set_forwarding(id, true);
         }

@@ -18,6 +18,8 @@ pub(super) struct Slot {
 pub(super) struct State {
     pub(super) counters: Counters,
     pub(super) link: LinkState,
+    /// Somebody who knows says that the link is down: until he says otherwise nothing is read.
+    pub(super) held_down: bool,
     link_change_noted: bool,
     on_ready_list: bool,
 }
@@ -40,6 +42,7 @@ impl PortTable {
         let state = State {
             counters: Counters::default(),
             link: LinkState::Up,
+            held_down: false,
             link_change_noted: false,
             on_ready_list: false,
         };

@@ -44,6 +44,8 @@ pub struct PacketPort {
     mtu: usize,
     socket: Socket,
     is_down: bool,
+    /// Whether the queue behind the interface was full to the end of the last patience.
+    is_stuck: bool,
     _claim: Claim,
 }
 
@@ -66,6 +68,7 @@ impl PacketPort {
             mtu,
             socket,
             is_down: false,
+            is_stuck: false,
             _claim: claim,
         })
     }
@@ -142,7 +145,7 @@ impl Port for PacketPort {
     }
 
     fn transmit(&mut self, frames: Selection<'_, '_>, counters: &mut Counters) -> TxStatus {
-        match transmit::transmit(&self.socket, frames, counters) {
+        match transmit::transmit(&self.socket, frames, counters, &mut self.is_stuck) {
             Link::Works => TxStatus::Done,
             Link::Down => {
                 self.is_down = true;

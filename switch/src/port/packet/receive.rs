@@ -72,6 +72,11 @@ pub(super) fn receive<'a>(
             }
         }
     }
+    // Nothing but errors: asking again at once would be for ever. The link is asked instead.
+    if batch.is_empty() && errors == BATCH {
+        *is_down = true;
+        return Emptied::Yes;
+    }
     Emptied::No
 }
 

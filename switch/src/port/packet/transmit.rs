@@ -31,11 +31,14 @@ enum Judgement {
     End(Link),
 }
 
-/// Sends all of `frames` in order; counts each exactly once.
+/// Sends all of `frames` in order; counts each exactly once. `is_stuck` is kept from call to
+/// call: an interface that was full to the end of a call's patience is not waited for again
+/// until it has taken a frame, so that it holds up nobody.
 pub(super) fn transmit(
     socket: &Socket,
     frames: Selection<'_, '_>,
     counters: &mut Counters,
+    is_stuck: &mut bool,
 ) -> Link {
     let outgoing: ArrayVec<Outgoing<'_>, BATCH> = frames
         .iter()
@@ -46,19 +49,24 @@ pub(super) fn transmit(
         })
         .collect();
     let mut rest = &outgoing[..];
-    let mut patience = Patience::default();
+    let mut patience = Patience {
+        retries: if *is_stuck { 0 } else { RETRIES },
+        was_down: false,
+    };
     while let Some((first, behind)) = rest.split_first() {
         match sys::send(socket.as_fd(), rest) {
             Ok(sent) => {
                 let (done, left) = rest.split_at(sent.min(rest.len()));
                 let bytes: usize = done.iter().map(|message| message.frame.len()).sum();
                 counters.tx.add(done.len() as u64, bytes as u64);
+                *is_stuck = false;
                 rest = left;
             }
             Err(error) => match patience.judge(error.raw_os_error().unwrap_or(0), first) {
                 Judgement::AskAgain => {}
                 Judgement::Drop(reason) => {
                     counters.drops.add(reason, 1);
+                    *is_stuck |= reason == DropReason::EgressFull;
                     rest = behind;
                 }
                 Judgement::End(link) => {
@@ -77,15 +85,6 @@ pub(super) fn transmit(
 struct Patience {
     retries: usize,
     was_down: bool,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            retries: RETRIES,
-            was_down: false,
-        }
-    }
 }
 
 impl Patience {

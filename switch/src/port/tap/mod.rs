@@ -77,10 +77,13 @@ impl TapPort {
             .map_err(|error| context.open(error))?;
         let name = sys::attach(tun.as_fd(), wanted, options.offloads)
             .map_err(|error| context.attach(error))?;
-        if options.offloads {
+        // A persistent device may still have those of its last user.
+        let set = if options.offloads {
             sys::enable_offloads(tun.as_fd())
-                .map_err(|error| context.io("enabling offloads", error))?;
-        }
+        } else {
+            sys::disable_offloads(tun.as_fd())
+        };
+        set.map_err(|error| context.io("setting its offloads", error))?;
         let query =
             UnixDatagram::unbound().map_err(|error| context.io("opening a socket", error))?;
         let mtu = interface::mtu(query.as_fd(), name)
@@ -97,6 +100,23 @@ impl TapPort {
             query,
             losses,
         })
+    }
+
+    const fn sender(&self) -> Sender<'_> {
+        Sender {
+            tun: &self.tun,
+            offloads: self.offloads,
+            mtu: self.mtu,
+        }
+    }
+
+    /// Asks for the device's present name and MTU.
+    fn refresh_mtu(&mut self) -> Option<interface::RequestName> {
+        let name = sys::name(self.tun.as_fd()).ok()?;
+        if let Ok(mtu) = interface::mtu(self.query.as_fd(), name) {
+            self.mtu = mtu;
+        }
+        Some(name)
     }
 }
 
@@ -135,22 +155,17 @@ impl Port for TapPort {
     }
 
     fn transmit(&mut self, frames: Selection<'_, '_>, counters: &mut Counters) -> TxStatus {
-        let sender = Sender {
-            tun: &self.tun,
-            offloads: self.offloads,
-            mtu: self.mtu,
-        };
-        sender.transmit(frames, counters)
+        if frames.iter().any(|frame| self.sender().is_too_big(frame)) {
+            self.refresh_mtu(); // it may have been raised
+        }
+        self.sender().transmit(frames, counters)
     }
 
     /// Counts what the device's queue had no room for, and reads the MTU anew.
     fn collect_losses(&mut self, counters: &mut Counters) {
-        let Ok(name) = sys::name(self.tun.as_fd()) else {
+        let Some(name) = self.refresh_mtu() else {
             return;
         };
-        if let Ok(mtu) = interface::mtu(self.query.as_fd(), name) {
-            self.mtu = mtu;
-        }
         if let Some(losses) = &mut self.losses
             && let Ok(lost) = losses.take(&name.to_string())
         {

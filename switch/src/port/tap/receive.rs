@@ -16,6 +16,7 @@ pub(super) fn receive<'a>(
     batch: &mut Batch<'a>,
     counters: &mut Counters,
 ) -> RxStatus {
+    let mut errors = 0;
     for buffer in arena.buffers().take(batch.remaining_capacity()) {
         match tun.read(buffer) {
             Ok(len) => match accept(buffer, len, offloads) {
@@ -27,9 +28,16 @@ pub(super) fn receive<'a>(
                 Some(libc::EBADFD) => return RxStatus::LinkGone,
                 Some(libc::EINTR) => {}
                 Some(libc::EINVAL) => counters.drops.add(DropReason::RxUnsupportedOffload, 1),
-                _ => counters.drops.add(DropReason::RxError, 1),
+                _ => {
+                    errors += 1;
+                    counters.drops.add(DropReason::RxError, 1);
+                }
             },
         }
+    }
+    // Nothing but errors: asking again at once would be for ever.
+    if batch.is_empty() && errors > 0 {
+        return RxStatus::LinkDown;
     }
     RxStatus::More
 }

@@ -39,6 +39,13 @@ pub(super) fn name(tun: BorrowedFd<'_>) -> io::Result<RequestName> {
     Ok(RequestName::of(&request))
 }
 
+/// Takes no offloads: every frame comes complete.
+pub(super) fn disable_offloads(tun: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the argument is a number.
+    unsafe { set_offload(tun.as_raw_fd(), 0) }?;
+    Ok(())
+}
+
 /// Takes all offloads that the kernel knows, with a header of [`Offload::LEN`] before each frame.
 pub(super) fn enable_offloads(tun: BorrowedFd<'_>) -> io::Result<()> {
     const BASIC: libc::c_uint =

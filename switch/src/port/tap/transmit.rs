@@ -83,7 +83,7 @@ impl Sender<'_> {
 
     /// Whether a frame that is no super-frame has a packet, behind all tags, that is longer than
     /// the MTU. The kernel would take it: the limit is the switch's to keep.
-    fn is_too_big(self, frame: &Frame<'_>) -> bool {
+    pub(super) fn is_too_big(self, frame: &Frame<'_>) -> bool {
         let bytes = frame.bytes;
         bytes.len() > self.mtu + HEADER_LEN && frame.offload.segmentation().is_none() && {
             let view = EthernetFrame::new_checked(bytes).ok();
