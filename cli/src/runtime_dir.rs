@@ -53,6 +53,14 @@ pub(crate) enum RuntimeDirError {
         /// The path.
         path: PathBuf,
     },
+    /// Everybody may write in it.
+    #[error(
+        "everybody may write in the directory {path}: 'chmod o-w' it, or choose another --runtime-dir"
+    )]
+    OpenToAll {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Somebody else could replace what is in it.
     #[error(
         "the directory {path} belongs to user {owner}, not to us: choose another --runtime-dir"
@@ -141,6 +149,10 @@ impl RuntimeDir {
         // A sticky directory such as /tmp protects its entries from other users.
         if metadata.mode() & 0o1000 == 0 {
             refuse_foreign(&self.0, &metadata)?;
+            if metadata.mode() & 0o002 != 0 {
+                let path = self.0.clone();
+                return Err(RuntimeDirError::OpenToAll { path });
+            }
         }
         Ok(())
     }

@@ -2,9 +2,13 @@
 
 use clap::Args;
 use ipnet::IpNet;
+use vswitch_switch::BridgeConfig;
 
 use crate::names::SwitchName;
 use crate::values;
+
+/// The greatest table that the switch has memory for.
+const MAX_STATIONS: i64 = BridgeConfig::MAX_STATIONS_LIMIT.cast_signed() as i64;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
@@ -25,7 +29,7 @@ pub(crate) struct RunArgs {
 
     /// Remember at most so many stations.
     #[arg(long, value_name = "N", default_value_t = 65_536,
-          value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
+          value_parser = clap::value_parser!(u32).range(1..=MAX_STATIONS))]
     pub(crate) max_macs: u32,
 
     /// Forward frames to 01-80-C2-00-00-00 to -0F, for labs that test STP, LACP or LLDP.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::os::fd::RawFd;
+use std::time::{Duration, Instant};
 
 use mio::net::{UnixListener, UnixStream};
 use mio::unix::SourceFd;
@@ -14,8 +15,14 @@ use crate::protocol::{
     ErrorCode, ErrorObject, Id, MAX_MESSAGE_BYTES, Message, Request, Response, parse_message,
 };
 
-/// The most clients at once. One more, and the one that was silent for longest has to go.
+/// The most clients at once. One more, and the one that was silent for longest has to go, if it
+/// was for [`GRACE`]; until then the new one waits.
 pub(crate) const MAX_CLIENTS: usize = 64;
+/// So long a client may be silent before it has to make room: whoever has something to ask has
+/// asked by then.
+const GRACE: Duration = Duration::from_millis(200);
+/// How often to see whether there is room for those who wait.
+const ROOM_INTERVAL: Duration = Duration::from_millis(50);
 /// So many requests of one client are answered before others have their turn.
 const REQUESTS_PER_TURN: usize = 16;
 
@@ -52,8 +59,8 @@ pub(crate) trait Service {
 struct Client<S> {
     connection: Connection<UnixStream>,
     session: S,
-    /// When it was last heard, in turns of the loop.
-    last_turn: u64,
+    /// When it was last served.
+    last_heard: Instant,
 }
 
 /// The listener and its clients.
@@ -64,7 +71,8 @@ pub(crate) struct Server<S: Service> {
     /// Clients that have more requests ready than one turn allows.
     unfinished: Vec<Token>,
     next_token: usize,
-    turn: u64,
+    /// Whether somebody may wait to be accepted.
+    has_backlog: bool,
 }
 
 impl<S: Service> Server<S> {
@@ -85,7 +93,7 @@ impl<S: Service> Server<S> {
             clients: HashMap::new(),
             unfinished: Vec::new(),
             next_token: FIRST_CLIENT,
-            turn: 0,
+            has_backlog: false,
         })
     }
 
@@ -96,17 +104,14 @@ impl<S: Service> Server<S> {
     pub(crate) fn run(&mut self, service: &mut S) -> io::Result<()> {
         let mut events = Events::with_capacity(128);
         while !service.is_ending() {
-            let at_once = std::time::Duration::ZERO;
-            let timeout = (!self.unfinished.is_empty()).then_some(at_once);
-            match self.poll.poll(&mut events, timeout) {
+            match self.poll.poll(&mut events, self.patience()) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 other => other?,
             }
-            self.turn += 1;
             let mut ready = std::mem::take(&mut self.unfinished);
             for event in &events {
                 match event.token() {
-                    LISTENER => self.accept(),
+                    LISTENER => self.has_backlog = true,
                     Token(index) if index < FIRST_CLIENT => service.source_ready(index - 1),
                     client if !ready.contains(&client) => ready.push(client),
                     _ => {}
@@ -115,17 +120,34 @@ impl<S: Service> Server<S> {
             for client in ready {
                 self.serve(client, service);
             }
+            // Last, so that nobody who has asked has to make room before being answered.
+            if self.has_backlog {
+                self.accept();
+            }
         }
         Ok(())
     }
 
+    /// How long to wait for the next event.
+    fn patience(&self) -> Option<Duration> {
+        if self.unfinished.is_empty() {
+            self.has_backlog.then_some(ROOM_INTERVAL)
+        } else {
+            Some(Duration::ZERO)
+        }
+    }
+
+    /// Accepts all that wait, as far as there is room.
     fn accept(&mut self) {
-        loop {
+        while self.clients.len() < MAX_CLIENTS || self.evict() {
             match self.listener.accept() {
                 Ok((stream, _)) => self.admit(stream),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.has_backlog = false;
+                    return;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Too many descriptors, or no memory: make room, or wait for the next client.
+                // Too many descriptors, or no memory: make room, or try again later.
                 Err(error) => {
                     log::warn!("cannot accept a control connection: {error}");
                     if !self.evict() {
@@ -137,9 +159,6 @@ impl<S: Service> Server<S> {
     }
 
     fn admit(&mut self, mut stream: UnixStream) {
-        if self.clients.len() >= MAX_CLIENTS {
-            self.evict();
-        }
         let token = Token(self.next_token);
         self.next_token += 1;
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -151,17 +170,19 @@ impl<S: Service> Server<S> {
         let client = Client {
             connection: Connection::new(stream),
             session: S::Session::default(),
-            last_turn: self.turn,
+            last_heard: Instant::now(),
         };
         self.clients.insert(token, client);
     }
 
-    /// Closes the connection that was silent for longest; whether there was one.
+    /// Closes the connection that was silent for longest; whether there was one that had been for
+    /// [`GRACE`].
     fn evict(&mut self) -> bool {
         let oldest = self
             .clients
             .iter()
-            .min_by_key(|(token, client)| (client.last_turn, token.0))
+            .filter(|(_, client)| client.last_heard.elapsed() >= GRACE)
+            .min_by_key(|(token, client)| (client.last_heard, token.0))
             .map(|(token, _)| *token);
         if let Some(token) = oldest {
             log::info!("closing the control connection that was silent for longest");
@@ -185,7 +206,7 @@ impl<S: Service> Server<S> {
         let Some(client) = self.clients.get_mut(&token) else {
             return;
         };
-        client.last_turn = self.turn;
+        client.last_heard = Instant::now();
         for _ in 0..REQUESTS_PER_TURN {
             let reply = match client.connection.step() {
                 Step::Message(message) => answer(service, &mut client.session, &message),

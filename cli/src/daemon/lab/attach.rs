@@ -6,7 +6,7 @@
 //! notes back in reverse order.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use vswitch_netns::{
@@ -23,14 +23,11 @@ use crate::daemon::subnet::next_free;
 use crate::protocol::{AttachParams, Attached};
 use crate::rights;
 
-/// How often to look whether the carrier was noted, and how long to wait between two looks: a
-/// second and a little in all. Then the link is taken as it is.
-const CARRIER_LOOKS: u32 = 120;
-const CARRIER_INTERVAL: Duration = Duration::from_millis(10);
-/// The same for an address.
-const ADDRESS_LOOKS: u32 = 1000;
-const ADDRESS_INTERVAL: Duration = Duration::from_millis(1);
-
+/// How long to wait in all for carriers and addresses; then they are taken as they are. The
+/// kernel may take a second to note a carrier.
+const PATIENCE: Duration = Duration::from_millis(1200);
+/// How often to look.
+const INTERVAL: Duration = Duration::from_millis(1);
 /// What was made so far.
 #[derive(Default)]
 struct Progress {
@@ -82,6 +79,7 @@ impl Lab {
         }
         if let Some(link) = self.netlink.find_link(&interface)?
             && let Some(switch) = owner_of(&link)
+            && !self.remove_leftover(&link)
         {
             let switch = switch.to_owned();
             return Err(LabError::AttachedElsewhere {
@@ -122,8 +120,9 @@ impl Lab {
         let id = self.plug_in(plan, &outside, progress)?;
         let mut inner = Netlink::open_in(&namespace)?;
         limit_offloads(&namespace, plan.inside.as_str());
-        let inside = bring_up(&mut inner, plan)?;
-        await_carrier(&mut self.netlink, outside.clone())?;
+        let deadline = Instant::now() + PATIENCE;
+        let inside = bring_up(&mut inner, plan, deadline)?;
+        await_carrier(&mut self.netlink, &outside.name, deadline)?;
         let kind = Kind::Cable {
             namespace: plan.namespace.to_string(),
             peer: plan.inside.to_string(),
@@ -134,6 +133,7 @@ impl Lab {
             ifindex: outside.index,
             link: LinkState::Up,
             lost_before: 0,
+            lost: 0,
             kind,
         };
         self.plugs.insert(id, plug);
@@ -217,14 +217,11 @@ impl Lab {
 /// It does so at once, but where both ends happen to have the same index in their namespaces: then
 /// it takes up to a second (`linkwatch_urgent_event` in Linux), unless it is asked
 /// about the link (`linkwatch_sync_dev` in `rtnl_getlink`, since Linux 6.9).
-fn await_carrier(netlink: &mut Netlink, link: Link) -> Result<Link, LabError> {
-    let mut link = link;
-    for _ in 0..CARRIER_LOOKS {
-        link = netlink.link(&link.name)?;
-        if link.state == OperState::Up {
-            break;
-        }
-        std::thread::sleep(CARRIER_INTERVAL);
+fn await_carrier(netlink: &mut Netlink, name: &str, deadline: Instant) -> Result<Link, LabError> {
+    let mut link = netlink.link(name)?;
+    while link.state != OperState::Up && Instant::now() < deadline {
+        std::thread::sleep(INTERVAL);
+        link = netlink.link(name)?;
     }
     Ok(link)
 }
@@ -242,30 +239,30 @@ fn limit_offloads(namespace: &Namespace, interface: &str) {
 }
 
 /// Brings the inside of a namespace to life: `lo`, the cable's end, its addresses.
-fn bring_up(inner: &mut Netlink, plan: &Plan) -> Result<Link, LabError> {
+fn bring_up(inner: &mut Netlink, plan: &Plan, deadline: Instant) -> Result<Link, LabError> {
     let lo = inner.link("lo")?;
     inner.set_up(&lo)?;
     let inside = inner.link(plan.inside.as_str())?;
     inner.set_up(&inside)?;
-    let inside = await_carrier(inner, inside)?;
+    let inside = await_carrier(inner, &inside.name, deadline)?;
     for address in &plan.addresses {
         // The switch's user says who has which address: there is nobody to ask first.
         inner.add_address(&inside, *address, DuplicateDetection::Skip)?;
     }
     for address in &plan.addresses {
-        await_address(inner, address.addr())?;
+        await_address(inner, address.addr(), deadline)?;
     }
     Ok(inside)
 }
 
 /// Waits until packets to an address are taken in, so that whoever pings at once gets an answer.
-fn await_address(inner: &mut Netlink, address: IpAddr) -> Result<(), LabError> {
-    for _ in 0..ADDRESS_LOOKS {
-        if inner.leads_here(address)? {
-            return Ok(());
+fn await_address(inner: &mut Netlink, address: IpAddr, deadline: Instant) -> Result<(), LabError> {
+    while !inner.leads_here(address)? {
+        if Instant::now() >= deadline {
+            log::warn!("the address {address} is not in use yet");
+            break;
         }
-        std::thread::sleep(ADDRESS_INTERVAL);
+        std::thread::sleep(INTERVAL);
     }
-    log::warn!("the address {address} is not in use after a second");
     Ok(())
 }

@@ -3,6 +3,7 @@
 use vswitch_netns::LinkError;
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::control::ControlError;
+use vswitch_switch::port::LinkState;
 
 use super::{Kind, Lab, LabError, Plug, owner_of};
 
@@ -49,15 +50,23 @@ impl Lab {
             Err(ControlError::NoSuchPort(_) | ControlError::Stopped) => {}
             Err(error) => return Err(error.into()),
         }
-        match &plug.kind {
+        let removed = match &plug.kind {
             Kind::Cable { .. } => self.remove_cable(&plug),
             Kind::Taken(former) => self.restore(&plug, former),
+        };
+        if removed.is_err() {
+            // It can be tried again: what is to be removed or restored is still known.
+            self.plugs.insert(id, plug);
         }
+        removed
     }
 
     /// Deletes our end of a veth pair, and with it the other. Another device may have taken the
     /// index over if the pair has vanished: only what is known to be ours is deleted.
     fn remove_cable(&mut self, plug: &Plug) -> Result<(), LabError> {
+        if plug.link == LinkState::Absent {
+            return Ok(());
+        }
         let Some(link) = self.netlink.link_by_index(plug.ifindex)? else {
             return Ok(());
         };

@@ -18,22 +18,31 @@ impl Lab {
         };
         let leftovers: Vec<Link> = links.iter().filter(is_ours).cloned().collect();
         for link in leftovers {
-            // Who can open it as a port knows that no switch has it.
-            match PacketPort::open(&link.name) {
-                Ok(port) => drop(port),
-                Err(PacketError::InUse { .. }) => continue,
-                Err(error) => {
-                    log::warn!("cannot tell who uses {}: {error}", link.name);
-                    continue;
-                }
-            }
-            match self.netlink.delete_link(&link) {
-                Ok(()) | Err(LinkError::NotFound { .. }) => {
-                    log::info!("removed {}, left by a daemon that was killed", link.name);
-                }
-                Err(error) => log::warn!("cannot remove a leftover: {error}"),
-            }
+            self.remove_leftover(&link);
         }
         Ok(())
+    }
+
+    /// Removes a cable of a switch's making if no living switch uses it; whether it did.
+    pub(super) fn remove_leftover(&mut self, link: &Link) -> bool {
+        // Who can open it as a port knows that no switch has it.
+        match PacketPort::open(&link.name) {
+            Ok(port) => drop(port),
+            Err(PacketError::InUse { .. }) => return false,
+            Err(error) => {
+                log::warn!("cannot tell who uses {}: {error}", link.name);
+                return false;
+            }
+        }
+        match self.netlink.delete_link(link) {
+            Ok(()) | Err(LinkError::NotFound { .. }) => {
+                log::info!("removed {}, left by a daemon that was killed", link.name);
+                true
+            }
+            Err(error) => {
+                log::warn!("cannot remove a leftover: {error}");
+                false
+            }
+        }
     }
 }

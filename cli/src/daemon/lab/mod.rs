@@ -47,6 +47,8 @@ struct Plug {
     link: LinkState,
     /// What the interface had lost before it became a port.
     lost_before: u64,
+    /// What it has lost since, as far as was seen.
+    lost: u64,
     kind: Kind,
 }
 

@@ -49,10 +49,13 @@ impl Lab {
             ifindex: link.index,
             link: LinkState::Up,
             lost_before: self.lost_by(link.index),
+            lost: 0,
             kind: Kind::Taken(former),
         };
         self.plugs.insert(id, plug);
-        self.look_again(id)?;
+        if let Err(error) = self.look_again(id) {
+            log::warn!("cannot tell the state of port {id}: {error}");
+        }
         log::info!("plugged in the interface {interface} as port {id}");
         Ok(id)
     }

@@ -21,8 +21,15 @@ impl Lab {
     pub(crate) fn ports(&mut self) -> Result<Vec<PortView>, ControlError> {
         let infos = self.handle.ports()?;
         let losses = self.losses();
-        let views = infos.into_iter().map(|info| self.view(info, &losses));
-        Ok(views.collect())
+        for plug in self.plugs.values_mut() {
+            // The index of one that is gone may be another's by now.
+            if let Some(total) = losses.get(&plug.ifindex)
+                && plug.link != LinkState::Absent
+            {
+                plug.lost = total.saturating_sub(plug.lost_before);
+            }
+        }
+        Ok(infos.into_iter().map(|info| self.view(info)).collect())
     }
 
     /// What each interface has lost on the way in, by index, for whatever reason of its own.
@@ -38,7 +45,7 @@ impl Lab {
         self.losses().get(&ifindex).copied().unwrap_or(0)
     }
 
-    fn view(&self, info: PortInfo, losses: &BTreeMap<u32, u64>) -> PortView {
+    fn view(&self, info: PortInfo) -> PortView {
         let plug = self.plugs.get(&info.id);
         let (namespace, peer, addresses) = match plug.map(|plug| &plug.kind) {
             Some(Kind::Cable {
@@ -58,12 +65,8 @@ impl Lab {
             .iter()
             .map(|(reason, frames)| (reason.as_str().to_owned(), frames))
             .collect();
-        if let Some(plug) = plug.filter(|plug| plug.link != LinkState::Absent) {
-            let lost = losses.get(&plug.ifindex).copied().unwrap_or(0);
-            let lost = lost.saturating_sub(plug.lost_before);
-            if lost > 0 {
-                drops.insert(BACKLOG.to_owned(), lost);
-            }
+        if let Some(plug) = plug.filter(|plug| plug.lost > 0) {
+            drops.insert(BACKLOG.to_owned(), plug.lost);
         }
         PortView {
             id: info.id.0,

@@ -160,9 +160,9 @@ impl Port for PacketPort {
 
     /// Counts what the receive queue had no room for, and reads the MTU anew.
     ///
-    /// The socket's own count is the only one taken: those of the interface include frames that
-    /// the host's stack dropped after the switch had its copy, and a frame lost on the way from
-    /// the peer is counted there, as one that was never sent.
+    /// The socket's own count is the only one taken here. The interface's counts what was lost
+    /// before the socket (a veth's backlog), but also, unless the host's stack is kept out, what
+    /// that dropped after the switch had its copy: whoever keeps it out may add them.
     fn collect_losses(&mut self, counters: &mut Counters) {
         match sys::take_drops(self.socket.as_fd()) {
             Ok(drops) => counters.drops.add(DropReason::RxOverflow, drops.into()),
