@@ -180,6 +180,33 @@ impl Netlink {
         Ok(())
     }
 
+    /// Gives back an interface that somebody made quiet who has ended without giving it back, as
+    /// the kernel makes interfaces: ARP on, IPv6 on with a link-local address. Whether it was such
+    /// a one: the classifier tells. To be called only by who knows that nobody uses it.
+    pub fn unquiet_leftover(&mut self, link: &Link) -> Result<bool, QuietError> {
+        let _inside = self.namespace()?.enter()?;
+        let ours = RouteNetlinkMessage::DelTrafficFilter(filter(link));
+        if self.change(ours, 0).is_err() {
+            return Ok(false);
+        }
+        // The `clsact` stays: there may be classifiers of others on it by now.
+        self.change_link(link, &LinkChange::new().arp(true))?;
+        if read_setting(&link.name, "addr_gen_mode").as_deref() == Some("1") {
+            let address = LinkChange::new().link_local(LinkLocal::Eui64);
+            noted(
+                &link.name,
+                "IPv6 addresses",
+                self.change_link(link, &address),
+            );
+        }
+        noted(
+            &link.name,
+            "IPv6",
+            write_setting(&link.name, "disable_ipv6", "0"),
+        );
+        Ok(true)
+    }
+
     fn take_ingress(&mut self, link: &Link) -> Ingress {
         let own = match self.add_clsact(link) {
             Ok(()) => true,

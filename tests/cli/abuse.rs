@@ -18,6 +18,7 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated("control_socket_refuses_ten_megabytes", too_long),
         isolated("control_socket_waits_for_nobody", half_a_message),
         isolated("control_socket_takes_a_hundred_connections", hundred),
+        isolated("control_socket_serves_more_than_it_has_room_for", crowd),
     ]
 }
 
@@ -148,6 +149,26 @@ fn half_a_message() {
     }
     drop(deaf);
     ok("detach mario");
+}
+
+/// More requests at once than there may be clients: all are answered.
+fn crowd() {
+    let switch = Switch::start("s");
+    let socket = switch.socket();
+    std::thread::scope(|scope| {
+        let askers: Vec<_> = (0..150)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut peer = Peer::connect(&socket);
+                    peer.call("show", &json!({}))["result"]["name"] == "s"
+                })
+            })
+            .collect();
+        for asker in askers {
+            assert!(asker.join().unwrap());
+        }
+    });
+    switch.stop();
 }
 
 fn hundred() {

@@ -28,6 +28,7 @@ pub(super) fn tests() -> Vec<Trial> {
         ),
         isolated("cli_second_switch_of_a_name_is_refused", second_refused),
         isolated("cli_killed_switch_is_recovered", killed),
+        isolated("cli_cable_of_another_killed_switch_makes_room", orphan),
         isolated("cli_living_switch_elsewhere_keeps_its_cables", namesake),
         isolated("cli_switch_may_be_left_out_if_it_is_the_only_one", left_out),
         isolated("cli_two_start_at_once_and_one_wins", race),
@@ -133,10 +134,7 @@ fn second_refused() {
 fn killed() {
     let switch = Switch::start("s");
     ok("attach mario --ip 10.0.0.1/24");
-    kill(Pid::from_raw(switch.pid()), Signal::SIGKILL).unwrap();
-    assert!(wait_until(PATIENCE, || !run_vswitch(["show", "s"])
-        .status
-        .success()));
+    switch.kill();
     assert!(link("mario-vsw").is_some(), "nobody was there to remove it");
     assert_eq!(json("list"), json!([]), "a dead switch is none");
     assert!(fails("show s", 1).contains("no switch named 's'"));
@@ -153,6 +151,17 @@ fn killed() {
     assert_eq!(again.port("mario-vsw")["state"], "up");
     again.stop();
     assert!(is_empty_dir(&runtime_dir()));
+}
+
+fn orphan() {
+    let dead = Switch::start("dead");
+    ok("attach mario");
+    dead.kill();
+    let switch = Switch::start("s");
+    ok("attach mario --switch s --ip 10.0.0.1/24");
+    assert_eq!(switch.port("mario-vsw")["state"], "up");
+    let log = fs::read_to_string(switch.dir().join("log")).unwrap();
+    assert!(log.contains("removed mario-vsw"), "{log}");
 }
 
 fn namesake() {

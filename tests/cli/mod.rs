@@ -15,10 +15,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use libtest_mimic::Trial;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use vswitch_netns::{Link, Namespace, Netlink, OperState};
 
 use crate::harness::program::{Background, run_vswitch, runtime_dir, vswitch, vswitch_ok};
+use crate::harness::{PATIENCE, wait_until};
 
 /// Tests of the area.
 pub(crate) fn tests() -> Vec<Trial> {
@@ -116,6 +119,14 @@ impl Switch {
         let ports = ports.as_array().unwrap();
         let found = ports.iter().find(|port| port["name"] == name);
         found.cloned().unwrap_or(Value::Null)
+    }
+
+    /// Ends it with SIGKILL and waits until it answers no more.
+    fn kill(&self) {
+        kill(Pid::from_raw(self.pid()), Signal::SIGKILL).unwrap();
+        assert!(wait_until(PATIENCE, || {
+            !run_vswitch(["show", &self.name]).status.success()
+        }));
     }
 
     fn stop(self) {

@@ -17,6 +17,7 @@ pub(super) fn tests() -> Vec<Trial> {
             "cli_port_whose_interface_came_back_is_added_again",
             came_back,
         ),
+        isolated("cli_interface_of_a_killed_switch_is_restored", killed),
         isolated("cli_mac_table_is_shown_and_changed", mac_table),
         isolated("cli_mac_table_of_many_pages_is_joined", many_pages),
     ]
@@ -76,6 +77,45 @@ fn stop_restores() {
     switch.stop();
     assert_eq!(link("eth1").unwrap(), before);
     assert!(!ipv6_is_off("eth1"));
+}
+
+fn killed() {
+    let near = cable();
+    for recover in ["run other --detach", "port add eth1"] {
+        let switch = Switch::start("s");
+        ok("port add eth1 --switch s");
+        switch.kill();
+        assert!(ipv6_is_off("eth1"), "nobody was there to restore it");
+        if recover.starts_with("port") {
+            // A switch that was there before restores it when it takes it over.
+            ok("port add eth1 --switch other");
+            ok("port del eth1 --switch other");
+        } else {
+            ok(recover);
+        }
+        let now = link("eth1").unwrap();
+        assert!(now.arp && !ipv6_is_off("eth1"), "{recover}: {now:?}");
+        assert!(
+            hears_host(&near),
+            "{recover}: the host's stack hears nothing"
+        );
+    }
+    ok("stop other");
+}
+
+/// Whether the host's stack sees what comes in by `eth1`: it answers a ping from outside.
+fn hears_host(near: &Link) -> bool {
+    let mut here = Netlink::open().unwrap();
+    let address = "10.0.0.8/24".parse().unwrap();
+    here.add_address(near, address, DuplicateDetection::Skip)
+        .unwrap();
+    let outside = Namespace::open("outside").unwrap();
+    let to = "10.0.0.8".parse().unwrap();
+    let answered = outside
+        .run(|| icmp::ping_until(to, None, 56, PATIENCE))
+        .unwrap();
+    here.delete_address(near, address).unwrap();
+    answered.is_ok()
 }
 
 fn came_back() {

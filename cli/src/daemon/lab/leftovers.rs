@@ -20,7 +20,26 @@ impl Lab {
         for link in leftovers {
             self.remove_leftover(&link);
         }
+        // Interfaces of the user's that were ports. All that is quiet has no ARP.
+        let may_be_quiet =
+            |link: &&Link| link.is_ethernet() && !link.arp && owner_of(link).is_none();
+        for link in links.iter().filter(may_be_quiet) {
+            if let Ok(port) = PacketPort::open(&link.name) {
+                self.restore_leftover(link);
+                drop(port);
+            }
+        }
         Ok(())
+    }
+
+    /// Gives an interface back to the host's stack that a killed daemon had as a port. To be
+    /// called by who has opened it as a port: then nobody else has it.
+    pub(super) fn restore_leftover(&mut self, link: &Link) {
+        match self.netlink.unquiet_leftover(link) {
+            Ok(true) => log::info!("restored {}, left by a daemon that was killed", link.name),
+            Ok(false) => {}
+            Err(error) => log::warn!("cannot restore a leftover: {error}"),
+        }
     }
 
     /// Removes a cable of a switch's making if no living switch uses it; whether it did.

@@ -31,6 +31,10 @@ impl Lab {
         refuse_unfit(&link)?;
         // Who holds this is alone with the interface: nothing was changed before.
         let port = PacketPort::open(interface)?;
+        if !link.arp {
+            self.restore_leftover(&link);
+        }
+        let link = self.netlink.link(interface)?;
         let former = Former {
             up: link.up,
             quiet: self.netlink.quiet(&link)?,
