@@ -17,6 +17,8 @@ struct Sent {
 pub(crate) struct Ledger {
     next_number: u64,
     sent: HashMap<u64, Sent>,
+    /// The number of the last frame from each sender at each receiver.
+    last: HashMap<(usize, usize), u64>,
 }
 
 impl Ledger {
@@ -55,35 +57,42 @@ impl Ledger {
         if !sent.received_by.insert(receiver) {
             return Err(format!("frame {number} came out twice at {receiver}"));
         }
+        let last = self.last.entry((sent.sender, receiver)).or_default();
+        if number < *last {
+            return Err(format!(
+                "frame {number} came out at {receiver} after {last}"
+            ));
+        }
+        *last = number;
         Ok(())
     }
 
     /// Forgets the round's frames. Each must have come out at every host of `present` where it
-    /// should; `excused` says that some port lost a frame this round and counted it.
-    /// Returns how many copies came out.
+    /// should. Each of the `losses` that ports have counted excuses one copy for each host
+    /// behind that port. Returns how many copies came out.
     pub(crate) fn balance(
         &mut self,
         present: &BTreeSet<usize>,
-        excused: bool,
+        losses: u64,
     ) -> Result<u64, String> {
         let mut copies = 0;
+        let mut excused = losses * present.len() as u64;
         for (number, sent) in self.sent.drain() {
             copies += sent.received_by.len() as u64;
+            let is_missing =
+                |host: &&usize| **host != sent.sender && !sent.received_by.contains(host);
             let missing = match sent.kind {
-                Kind::Unicast(host) if host != sent.sender && present.contains(&host) => {
-                    !sent.received_by.contains(&host)
-                }
-                Kind::Group => present
-                    .iter()
-                    .any(|host| *host != sent.sender && !sent.received_by.contains(host)),
-                _ => false,
+                Kind::Unicast(host) => present.get(&host).iter().filter(|h| is_missing(h)).count(),
+                Kind::Group => present.iter().filter(is_missing).count(),
+                _ => 0,
             };
-            if missing && !excused {
-                return Err(format!(
-                    "frame {number} ({:?} from {}) came out at {:?} only, and no port counted a loss",
+            excused = excused.checked_sub(missing as u64).ok_or_else(|| {
+                format!(
+                    "frame {number} ({:?} from {}) came out at {:?} only, and the ports counted \
+                     {losses} losses",
                     sent.kind, sent.sender, sent.received_by
-                ));
-            }
+                )
+            })?;
         }
         Ok(copies)
     }

@@ -4,9 +4,10 @@
 //! hosts send frames of every kind, switches get their turns in random order, stations move,
 //! links fail and return, time passes. After every round the ledger is balanced:
 //!
-//! - no frame comes out where it went in, and none comes out twice;
+//! - no frame comes out where it went in, none comes out twice, none overtakes another;
 //! - every frame that comes out is, byte for byte, one that went in;
-//! - every frame that does not come out where it should was counted as dropped, for a reason;
+//! - every frame that does not come out where it should was counted as dropped, for a reason,
+//!   and no more are missing than the counted drops explain;
 //! - what a port says it sent is what came out of its cable.
 //!
 //! `VSWITCH_SIM_SEED=N` repeats one seed, `VSWITCH_SIM_SEEDS=N` runs that many.

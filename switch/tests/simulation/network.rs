@@ -232,8 +232,8 @@ impl Network {
         let present = (0..self.hosts.len())
             .filter(|&number| self.hosts[number].up && !self.hosts[number].moved)
             .collect::<BTreeSet<_>>();
-        let excused = self.losses() > self.losses_before;
-        self.delivered += self.ledger.balance(&present, excused)?;
+        let losses = self.losses() - self.losses_before;
+        self.delivered += self.ledger.balance(&present, losses)?;
         Ok(())
     }
 
