@@ -15,8 +15,9 @@ use crate::protocol::{
 };
 use crate::runtime_dir::{RuntimeDir, RuntimeDirError};
 
-/// How long a daemon may take to answer before it is taken for dead.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a daemon may take to answer before it is taken for hung: it may have dozens of
+/// namespaces to attach before.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest reply that is read.
 const MAX_REPLY_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -35,8 +36,15 @@ pub(crate) enum ClientError {
     #[error(transparent)]
     Dir(#[from] RuntimeDirError),
     /// No switch of this name runs.
-    #[error("no switch named '{0}' is running: start it with 'vswitch run {0} --detach'")]
+    #[error(
+        "no switch named '{0}' is running: 'vswitch list' shows those that are, 'vswitch run {0} --detach' starts it"
+    )]
     NotRunning(SwitchName),
+    /// A switch of this name was killed.
+    #[error(
+        "the switch '{0}' was killed: 'vswitch run {0} --detach' recovers what it left and starts it again"
+    )]
+    Killed(SwitchName),
     /// No switch at all runs.
     #[error("no switch is running: start one with 'vswitch run NAME --detach'")]
     NoneRunning,
@@ -87,7 +95,9 @@ impl Client {
             }),
             Err(error) => Err(match error.kind() {
                 // InvalidInput: the path is too long for any socket to be there.
-                ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::InvalidInput => {
+                // A socket that nobody listens on: its daemon had no time to remove it.
+                ErrorKind::ConnectionRefused => ClientError::Killed(name.clone()),
+                ErrorKind::NotFound | ErrorKind::InvalidInput => {
                     ClientError::NotRunning(name.clone())
                 }
                 _ => ClientError::Connect {
@@ -116,7 +126,7 @@ impl Client {
         for name in runtime.switches()? {
             match Self::connect(runtime, &name) {
                 Ok(client) => running.push(client),
-                Err(ClientError::NotRunning(_)) => {}
+                Err(ClientError::NotRunning(_) | ClientError::Killed(_)) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -254,6 +264,9 @@ mod tests {
         assert!(Client::choose(&runtime, Some(&two), "").is_ok());
         let dead = "dead".parse().unwrap();
         let error = Client::choose(&runtime, Some(&dead), "").unwrap_err();
+        assert!(matches!(error, ClientError::Killed(_)), "{error}");
+        let never = "never".parse().unwrap();
+        let error = Client::choose(&runtime, Some(&never), "").unwrap_err();
         assert!(matches!(error, ClientError::NotRunning(_)), "{error}");
     }
 

@@ -27,8 +27,8 @@ pub(crate) const NAMESPACE: &[Capability] = &[Capability::SysAdmin];
 /// Capabilities that are missing for something.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "cannot {action} without {}: use 'sudo vswitch ...', or work inside a user namespace \
-     ('unshare --user --map-root-user --net --mount')",
+    "cannot {action} without {}: use 'sudo vswitch ...', or work inside a user namespace with a \
+     /run of its own ('unshare -Urnm', then 'mount -t tmpfs tmpfs /run')",
     list(missing)
 )]
 pub(crate) struct MissingRights {

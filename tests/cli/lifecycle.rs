@@ -137,7 +137,7 @@ fn killed() {
     switch.kill();
     assert!(link("mario-vsw").is_some(), "nobody was there to remove it");
     assert_eq!(json("list"), json!([]), "a dead switch is none");
-    assert!(fails("show s", 1).contains("no switch named 's'"));
+    assert!(fails("show s", 1).contains("'s' was killed"));
     assert!(fails("show", 1).contains("no switch is running"));
 
     let again = Switch::start("s");

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde::Serialize;
 use vswitch_netns::{Namespace, NamespaceName, Netlink};
 
@@ -45,10 +45,11 @@ struct ResponseReport {
 
 pub(crate) fn run(runtime: &RuntimeDir, args: &BenchArgs) -> anyhow::Result<()> {
     if args.from == args.to {
-        bail!(
+        let sentence = format!(
             "'{0}' can't be measured against itself: name two namespaces",
             args.from
         );
+        return Err(super::WrongUsage(sentence).into());
     }
     let mut client = Client::choose(runtime, args.switch.as_ref(), super::BY_OPTION)?;
     let view = client.show()?;
@@ -163,7 +164,7 @@ fn text(report: &Report, throughput: &tcp::Throughput, responses: &response::Res
     let plural = if report.tcp.streams == 1 { "" } else { "s" };
     format!(
         "{} to {} ({}) over {}\n\
-         throughput     {:>12}  TCP, {} stream{plural}, {} in {}, {} segments sent again\n\
+         throughput     {:>12}  TCP, {} stream{plural}, {} in {}; segments sent again: {}\n\
          response time  {:>12}  median; 90 %: {}, 99 %: {}; one byte there and back, {} times\n",
         report.from,
         report.to,

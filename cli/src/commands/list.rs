@@ -1,5 +1,7 @@
 //! `vswitch list`: the switches that run.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::args::ListArgs;
@@ -7,6 +9,9 @@ use crate::client::{Client, ClientError};
 use crate::protocol::SwitchView;
 use crate::render;
 use crate::runtime_dir::RuntimeDir;
+
+/// How long one switch may hold up the list of the others.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A switch as `--json` has it.
 #[derive(Serialize)]
@@ -32,12 +37,15 @@ pub(crate) fn run(runtime: &RuntimeDir, args: &ListArgs) -> anyhow::Result<()> {
     let mut views = Vec::new();
     let mut notes = Vec::new();
     for name in runtime.switches()? {
-        let asked = Client::connect(runtime, &name).and_then(|mut client| client.show());
+        let asked = Client::connect(runtime, &name).and_then(|mut client| {
+            // Fails only for a span of zero.
+            let _ = client.set_patience(PATIENCE);
+            client.show()
+        });
         match asked {
             Ok(view) => views.push(view),
-            Err(ClientError::NotRunning(_)) => notes.push(format!(
-                "'{name}' has ended without cleaning up: 'vswitch run {name}' recovers it"
-            )),
+            // A directory without a socket is no switch, or one that is just starting.
+            Err(ClientError::NotRunning(_)) => {}
             // One switch in trouble does not hide the others.
             Err(error) => notes.push(error.to_string()),
         }
@@ -45,9 +53,9 @@ pub(crate) fn run(runtime: &RuntimeDir, args: &ListArgs) -> anyhow::Result<()> {
     if args.json {
         let entries: Vec<Entry<'_>> = views.iter().map(Entry::from).collect();
         render::print_json(&entries)?;
-    } else if views.is_empty() {
+    } else if views.is_empty() && notes.is_empty() {
         render::print("no switch is running: start one with 'vswitch run NAME --detach'\n")?;
-    } else {
+    } else if !views.is_empty() {
         render::print(&render::switches(&views))?;
     }
     for note in notes {

@@ -14,8 +14,8 @@ use crate::protocol::{NoParams, Removed, method};
 use crate::runtime_dir::RuntimeDir;
 
 /// How long the daemon may take to remove what it made, and then to end: some 40 ms for each
-/// attached namespace.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// attached namespace. One that does not even get to it is hung.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often its lock is tried meanwhile.
 const INTERVAL: Duration = Duration::from_millis(2);
 

@@ -125,7 +125,7 @@ fn throughput(narrator: &mut Narrator) -> anyhow::Result<tcp::Throughput> {
     let measured = tcp::throughput(&sender, &receiver, address, 1, THROUGHPUT_TIME)
         .context("can't measure the throughput")?;
     narrator.result(&format!(
-        "mario to luigi: {} ({} in {}, {} segments sent again)",
+        "mario to luigi: {} ({} in {}; segments sent again: {})",
         figures::bit_rate(measured.bits_per_second()),
         units::bytes(measured.bytes),
         figures::duration(measured.elapsed),
