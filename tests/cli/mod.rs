@@ -5,6 +5,7 @@ mod bad_input;
 mod commands;
 mod lifecycle;
 mod links;
+mod measuring;
 mod ports;
 mod rights;
 mod sys;
@@ -31,6 +32,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         commands::tests(),
         lifecycle::tests(),
         links::tests(),
+        measuring::tests(),
         ports::tests(),
         rights::tests(),
     ]
