@@ -163,7 +163,7 @@ fn taken() {
     let _one = Switch::start("one");
     let _two = Switch::start("two");
     pair("eth1", "eth2");
-    ok("attach mario --switch one");
+    ok("attach mario --switch one --ip 10.0.0.1/24");
     ok("port add eth1 --switch one");
     let before = Surroundings::now();
     for (line, part) in [
@@ -171,6 +171,10 @@ fn taken() {
         (
             "attach mario --switch two",
             "already attached to the switch 'one'",
+        ),
+        (
+            "attach luigi --switch one --ip 10.0.0.1/16",
+            "that of the namespace 'mario'",
         ),
         ("port add eth1 --switch one", "already a port"),
         (

@@ -45,6 +45,7 @@ impl Lab {
         let mut plan = Plan::new(params, self.subnet)?;
         rights::require("attach a namespace", rights::ATTACH)?;
         self.read_news();
+        self.refuse_taken_addresses(&plan)?;
         self.refuse_attached(&plan)?;
         if plan.addresses.is_empty() {
             plan.addresses.extend(self.next_address()?);
@@ -62,6 +63,32 @@ impl Lab {
             plan.outside
         );
         Ok(attached)
+    }
+
+    /// Refuses an address that another namespace on this switch was given.
+    fn refuse_taken_addresses(&self, plan: &Plan) -> Result<(), LabError> {
+        for plug in self.plugs.values() {
+            let Kind::Cable {
+                namespace,
+                addresses,
+                ..
+            } = &plug.kind
+            else {
+                continue;
+            };
+            let is_other = plug.link != LinkState::Absent && *namespace != plan.namespace.as_str();
+            let is_wanted = |taken: &&IpNet| {
+                let mut wanted = plan.addresses.iter();
+                wanted.any(|address| address.addr() == taken.addr())
+            };
+            if is_other && let Some(address) = addresses.iter().find(is_wanted) {
+                return Err(LabError::AddressTaken {
+                    address: address.addr(),
+                    namespace: namespace.clone(),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a namespace that is attached, to whichever switch. A port whose interface has

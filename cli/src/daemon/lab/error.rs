@@ -1,5 +1,7 @@
 //! What goes wrong with attaching and plugging.
 
+use std::net::IpAddr;
+
 use vswitch_netns::{
     AddressError, LinkError, MonitorError, NameError, NamespaceError, NetlinkError, QuietError,
 };
@@ -30,6 +32,16 @@ pub(crate) enum LabError {
         namespace: String,
         /// Its port.
         port: String,
+    },
+    /// Another namespace has the address.
+    #[error(
+        "the address {address} is that of the namespace '{namespace}' on this switch already: choose another one"
+    )]
+    AddressTaken {
+        /// The address.
+        address: IpAddr,
+        /// Who has it.
+        namespace: String,
     },
     /// The namespace seems to be connected to another switch.
     #[error(
@@ -136,6 +148,7 @@ impl LabError {
                 ErrorCode::Permission
             }
             Self::AttachedHere { .. }
+            | Self::AddressTaken { .. }
             | Self::AttachedElsewhere { .. }
             | Self::SubnetFull { .. }
             | Self::PortHere(_)
