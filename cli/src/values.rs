@@ -12,7 +12,7 @@ use vswitch_switch::wire::MacAddr;
 /// A sentence, where this is not one that a single host can have.
 pub(crate) fn host_address(text: &str) -> Result<IpNet, String> {
     let wrong = |why: &str| Err(format!("'{}' is not a host's address: {why}", shown(text)));
-    if !text.contains('/') {
+    if text.parse::<IpAddr>().is_ok() {
         return wrong("add the prefix length, as in 10.0.0.1/24");
     }
     let Ok(net) = text.parse::<IpNet>() else {

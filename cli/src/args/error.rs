@@ -15,6 +15,8 @@ pub(crate) fn usage_sentence(error: &clap::Error, words: &[String]) -> Option<St
     let told: Vec<&str> = text
         .split("\n\n")
         .take_while(|part| !part.starts_with("Usage:") && !part.starts_with("For more"))
+        // No name and no number here begins with a dash: passing it as a value would not help.
+        .filter(|part| !part.trim_start().starts_with("tip: to pass"))
         .collect();
     let sentence = told
         .join("; ")
@@ -24,9 +26,27 @@ pub(crate) fn usage_sentence(error: &clap::Error, words: &[String]) -> Option<St
     let sentence = sentence.strip_prefix("error: ").unwrap_or(&sentence);
     Some(format!(
         "{}; see '{} --help'",
-        sentence.trim_end_matches('.'),
+        in_words(sentence.trim_end_matches('.')),
         command_words(words)
     ))
+}
+
+/// What the standard library says of numbers, in words that do not presume a programmer.
+fn in_words(sentence: &str) -> String {
+    let mut told = sentence.to_owned();
+    for jargon in [
+        "invalid digit found in string",
+        "cannot parse integer from empty string",
+    ] {
+        told = told.replace(jargon, "it is not a whole number");
+    }
+    told = told.replace("number too large to fit in target type", "it is too large");
+    match told.split_once("..=") {
+        Some((low, high)) if told.contains(" is not in ") => {
+            format!("{low} to {high}").replace(" is not in ", " is not from ")
+        }
+        _ => told,
+    }
 }
 
 /// `vswitch` with the command, and its command, that were asked for.
@@ -75,6 +95,27 @@ mod tests {
             sentence("vswitch run a/b").unwrap(),
             "invalid value 'a/b' for '<NAME>': the switch name \"a/b\" contains '/'; only letters, \
              digits, '.', '_' and '-' are allowed; see 'vswitch run --help'"
+        );
+    }
+
+    #[test]
+    fn numbers_are_judged_in_words() {
+        let cases = [
+            ("vswitch attach m --mtu abc", "not a whole number"),
+            ("vswitch attach m --mtu=", "not a whole number"),
+            ("vswitch bench a b --time 99999999999999999999", "too large"),
+            ("vswitch run s --ageing 0", "0 is not from 1 to 1000000;"),
+            ("vswitch attach m --ip foo", "write an IPv4 or IPv6 address"),
+            ("vswitch attach m --ip 10.0.0.1", "add the prefix length"),
+        ];
+        for (line, words) in cases {
+            let told = sentence(line).unwrap();
+            assert!(told.contains(words), "{line}: {told}");
+        }
+        assert!(
+            !sentence("vswitch attach m --mtu -1")
+                .unwrap()
+                .contains("tip")
         );
     }
 
