@@ -266,13 +266,12 @@ impl Engine {
             self.deregister(port);
         }
         if self.listeners.is_empty() {
+            // However the last one left: nothing is collected for nobody.
+            self.datapath.bridge_mut().enable_events(false);
             return;
         }
         while let Some(event) = self.datapath.bridge_mut().next_event() {
             tell(&mut self.listeners, &Event::Station(event));
-        }
-        if self.listeners.is_empty() {
-            self.datapath.bridge_mut().enable_events(false);
         }
     }
 

@@ -114,3 +114,49 @@ impl Patience {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: Outgoing<'_> = Outgoing {
+        header: [0; Offload::LEN],
+        frame: &[0; 60],
+    };
+
+    /// How often a full queue is asked again before the frame is dropped.
+    fn asked_again(mut patience: Patience) -> usize {
+        let mut asked = 0;
+        loop {
+            match patience.judge(libc::ENOBUFS, &FRAME) {
+                Judgement::AskAgain => asked += 1,
+                Judgement::Drop(reason) => {
+                    assert_eq!(reason, DropReason::EgressFull);
+                    return asked;
+                }
+                Judgement::End(_) => panic!("a full queue is no end of the link"),
+            }
+        }
+    }
+
+    #[test]
+    fn patience_with_a_full_queue_is_bounded_and_a_stuck_one_gets_none() {
+        let patience = |retries| Patience {
+            retries,
+            was_down: false,
+        };
+        assert_eq!(asked_again(patience(RETRIES)), RETRIES);
+        assert_eq!(asked_again(patience(0)), 0);
+    }
+
+    #[test]
+    fn a_link_is_down_when_it_says_so_twice() {
+        let mut patience = Patience {
+            retries: 0,
+            was_down: false,
+        };
+        let mut judge = || patience.judge(libc::ENETDOWN, &FRAME);
+        assert!(matches!(judge(), Judgement::AskAgain));
+        assert!(matches!(judge(), Judgement::End(Link::Down)));
+    }
+}
