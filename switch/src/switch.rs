@@ -108,7 +108,12 @@ impl Switch {
             Err(error) => return Err(SwitchError::Wait(error)),
         }
         for event in &self.events {
-            if let Ok(id) = u16::try_from(event.token().0) {
+            let Ok(id) = u16::try_from(event.token().0) else {
+                continue;
+            };
+            if event.is_error() {
+                self.engine.datapath.mark_failing(PortId(id));
+            } else {
                 self.engine.datapath.mark_ready(PortId(id));
             }
         }

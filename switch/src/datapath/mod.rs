@@ -167,6 +167,14 @@ impl Datapath {
         }
     }
 
+    /// Puts the port on the ready list, as when a poller has seen an error on its descriptor.
+    pub fn mark_failing(&mut self, id: PortId) {
+        if let Some(slot) = self.table.get_mut(id) {
+            slot.port.expect_error();
+        }
+        self.mark_ready(id);
+    }
+
     /// Whether some port may have frames.
     #[must_use]
     pub fn has_work(&self) -> bool {

@@ -17,7 +17,7 @@ use std::os::fd::BorrowedFd;
 pub use counters::{Counters, Drops, Traffic};
 pub use frame::{Arena, BATCH, Batch, Frame, Selection};
 pub use offload::SoftwareOffload;
-pub use packet::{PacketError, PacketPort};
+pub use packet::{PacketError, PacketOptions, PacketPort, ReceivePath};
 pub use tap::{TapError, TapOptions, TapPort};
 
 /// One port of a switch: a packet socket, a TAP device, a queue in memory, or your own.
@@ -55,6 +55,10 @@ pub trait Port: Send {
         batch: &mut Batch<'a>,
         counters: &mut Counters,
     ) -> RxStatus;
+
+    /// Tells that a poller has seen an error on the descriptor, so that the next call of
+    /// [`Port::receive`] asks for it. For ports that otherwise would not.
+    fn expect_error(&mut self) {}
 
     /// Sends `frames` in their order and counts each of them exactly once: in `counters.tx` if
     /// it was accepted, in `counters.drops` otherwise.

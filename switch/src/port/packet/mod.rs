@@ -1,31 +1,66 @@
 //! Ports on packet sockets (packet(7)): any Ethernet interface of a network namespace, such as
 //! one end of a veth pair.
 //!
-//! Frames are received straight into the arena and sent straight from where they lie, many in
-//! one system call. Each has an offload header before it, in both directions, so that partial
+//! Frames are received in a ring of small slots that the kernel fills, without a system call; what
+//! is too large for a slot, and everything where there is no ring, is received straight into the
+//! arena, many frames in one system call. They are sent straight from where they lie. Each has an offload header before it, in both directions, so that partial
 //! checksums and super-frames of 64 KiB pass through as they are.
 
 mod claim;
 mod error;
 mod open;
 mod receive;
+mod source;
 #[allow(unsafe_code)] // recvmmsg, sendmmsg, packet options: no safe wrapper covers them
 mod sys;
 mod transmit;
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use socket2::Socket;
-
 pub use error::PacketError;
 
 use self::claim::Claim;
 use self::open::Opened;
 use self::receive::Emptied;
+use self::source::Source;
+use self::sys::Ring;
 use self::transmit::Link;
 use super::sys as interface;
 use super::{Arena, Batch, Counters, Port, RxStatus, Selection, TxStatus};
 use crate::bridge::DropReason;
+
+/// How a packet port is to be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PacketOptions {
+    /// The way of frames from the kernel.
+    pub receive: ReceivePath,
+    /// Slots of the receive ring, of 2 KiB each, which the kernel holds as long as the port is
+    /// open; rounded up to a power of two, 16 at least. As many small frames may wait for the
+    /// switch; the 64 of a batch are held while it is handled.
+    pub ring_slots: usize,
+}
+
+impl Default for PacketOptions {
+    /// A ring of 1,024 slots, which holds 2 MiB; without one where the kernel gives none.
+    fn default() -> Self {
+        Self {
+            receive: ReceivePath::Auto,
+            ring_slots: 1024,
+        }
+    }
+}
+
+/// The way of frames from the kernel into a packet port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ReceivePath {
+    /// The fastest that the kernel gives.
+    #[default]
+    Auto,
+    /// A mapped ring (`PACKET_RX_RING`); opening fails where the kernel gives none.
+    Ring,
+    /// The socket's queue, by recvmmsg(2).
+    Socket,
+}
 
 /// A port on a network interface, by a packet socket.
 ///
@@ -40,10 +75,10 @@ use crate::bridge::DropReason;
 #[derive(Debug)]
 pub struct PacketPort {
     name: String,
-    ifindex: u32,
     mtu: usize,
-    socket: Socket,
-    is_down: bool,
+    source: Source,
+    /// Where small frames are received, if the kernel has given it.
+    ring: Option<Ring>,
     /// Whether the queue behind the interface was full to the end of the last patience.
     is_stuck: bool,
     _claim: Claim,
@@ -56,18 +91,23 @@ impl PacketPort {
     /// It takes the capability `CAP_NET_RAW` in the user namespace that owns the network
     /// namespace.
     pub fn open(interface: &str) -> Result<Self, PacketError> {
+        Self::open_with(interface, &PacketOptions::default())
+    }
+
+    /// The same with other options.
+    pub fn open_with(interface: &str, options: &PacketOptions) -> Result<Self, PacketError> {
         let Opened {
             socket,
             claim,
             ifindex,
             mtu,
-        } = open::open(interface)?;
+            ring,
+        } = open::open(interface, options)?;
         Ok(Self {
             name: interface.to_owned(),
-            ifindex,
             mtu,
-            socket,
-            is_down: false,
+            source: Source::new(socket, ifindex),
+            ring,
             is_stuck: false,
             _claim: claim,
         })
@@ -77,35 +117,17 @@ impl PacketPort {
     /// interface may get it afterwards; this port never sends to that one.
     #[must_use]
     pub const fn ifindex(&self) -> u32 {
-        self.ifindex
+        self.source.ifindex()
     }
 
     /// Asks for the interface's present MTU, which [`Port::mtu`] then tells.
     pub fn refresh(&mut self) {
-        let socket = self.socket.as_fd();
-        let mtu =
-            interface::name_of(socket, self.ifindex).and_then(|name| interface::mtu(socket, name));
+        let socket = self.source.socket().as_fd();
+        let mtu = interface::name_of(socket, self.ifindex())
+            .and_then(|name| interface::mtu(socket, name));
         match mtu {
             Ok(mtu) => self.mtu = mtu,
             Err(error) => log::debug!("cannot read the MTU of {}: {error}", self.name),
-        }
-    }
-
-    /// What has become of an interface that was down.
-    fn ask_link(&mut self) -> RxStatus {
-        let socket = self.socket.as_fd();
-        let is_bound =
-            matches!(sys::bound_to(&self.socket), Ok(Some(index)) if index == self.ifindex);
-        if !is_bound {
-            return RxStatus::LinkGone;
-        }
-        let is_up = interface::name_of(socket, self.ifindex)
-            .and_then(|name| interface::is_up(socket, name));
-        self.is_down = !is_up.unwrap_or(false);
-        if self.is_down {
-            RxStatus::LinkDown
-        } else {
-            RxStatus::Drained
         }
     }
 }
@@ -116,11 +138,15 @@ impl Port for PacketPort {
     }
 
     fn driver(&self) -> &'static str {
-        "packet socket"
+        if self.ring.is_some() {
+            "packet socket, mapped ring"
+        } else {
+            "packet socket, recvmmsg"
+        }
     }
 
     fn fd(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.socket.as_fd())
+        Some(self.source.socket().as_fd())
     }
 
     fn mtu(&self) -> usize {
@@ -137,22 +163,30 @@ impl Port for PacketPort {
         batch: &mut Batch<'a>,
         counters: &mut Counters,
     ) -> RxStatus {
-        match receive::receive(&self.socket, arena, batch, counters, &mut self.is_down) {
+        let source = &mut self.source;
+        let emptied = match &mut self.ring {
+            Some(ring) => receive::from_ring(source, ring, arena, batch, counters),
+            None => receive::from_socket(source, arena, batch, counters),
+        };
+        match emptied {
             Emptied::No => RxStatus::More,
-            Emptied::Yes if self.is_down => self.ask_link(),
-            Emptied::Yes => RxStatus::Drained,
+            Emptied::Yes => source.ask_link(),
         }
     }
 
+    fn expect_error(&mut self) {
+        self.source.expect_error();
+    }
+
     fn transmit(&mut self, frames: Selection<'_, '_>, counters: &mut Counters) -> TxStatus {
-        match transmit::transmit(&self.socket, frames, counters, &mut self.is_stuck) {
+        match transmit::transmit(self.source.socket(), frames, counters, &mut self.is_stuck) {
             Link::Works => TxStatus::Done,
             Link::Down => {
-                self.is_down = true;
+                self.source.expect_down();
                 TxStatus::LinkDown
             }
             Link::Gone => {
-                self.is_down = true;
+                self.source.expect_down();
                 TxStatus::LinkGone
             }
         }
@@ -164,7 +198,7 @@ impl Port for PacketPort {
     /// before the socket (a veth's backlog), but also, unless the host's stack is kept out, what
     /// that dropped after the switch had its copy: whoever keeps it out may add them.
     fn collect_losses(&mut self, counters: &mut Counters) {
-        match sys::take_drops(self.socket.as_fd()) {
+        match sys::take_drops(self.source.socket().as_fd()) {
             Ok(drops) => counters.drops.add(DropReason::RxOverflow, drops.into()),
             Err(error) => log::debug!("cannot read the losses of {}: {error}", self.name),
         }

@@ -9,10 +9,12 @@ use socket2::{Domain, Socket, Type};
 
 use super::claim::{Claim, Refused};
 use super::error::PacketError;
-use super::sys;
+use super::sys::{self, Ring};
+use super::{PacketOptions, ReceivePath};
 use crate::port::sys::{self as interface, RequestName};
 
-/// Bytes of frames that may wait in the socket. The kernel doubles it, and counts whole buffers:
+/// Bytes of frames that may wait in the socket: all of them without a ring, else those that are too
+/// large for its slots. The kernel doubles it, and counts whole buffers:
 /// some 200 super-frames or 20,000 small frames. The memory is taken only while they wait.
 ///
 /// It is to hold the windows of a few TCP connections, which otherwise lose whole super-frames.
@@ -29,10 +31,11 @@ pub(super) struct Opened {
     pub(super) claim: Claim,
     pub(super) ifindex: u32,
     pub(super) mtu: usize,
+    pub(super) ring: Option<Ring>,
 }
 
 /// Opens `interface` in the thread's network namespace.
-pub(super) fn open(interface: &str) -> Result<Opened, PacketError> {
+pub(super) fn open(interface: &str, options: &PacketOptions) -> Result<Opened, PacketError> {
     let context = Context { interface };
     let name = RequestName::new(interface).ok_or_else(|| PacketError::InvalidName {
         interface: interface.to_owned(),
@@ -48,6 +51,7 @@ pub(super) fn open(interface: &str) -> Result<Opened, PacketError> {
 
     context.set_options(socket.as_fd())?;
     set_buffers(&socket);
+    let ring = context.map_ring(socket.as_fd(), options)?;
     sys::join_promiscuous(socket.as_fd(), ifindex)
         .map_err(|error| context.look_up("PACKET_ADD_MEMBERSHIP", error))?;
     sys::bind(&socket, ifindex).map_err(|error| context.look_up("bind", error))?;
@@ -66,6 +70,7 @@ pub(super) fn open(interface: &str) -> Result<Opened, PacketError> {
         claim,
         ifindex,
         mtu,
+        ring,
     })
 }
 
@@ -119,6 +124,31 @@ impl Context<'_> {
             })?;
         }
         Ok(())
+    }
+
+    /// The ring, where one is wanted and the kernel gives it.
+    fn map_ring(
+        self,
+        socket: BorrowedFd<'_>,
+        options: &PacketOptions,
+    ) -> Result<Option<Ring>, PacketError> {
+        if options.receive == ReceivePath::Socket {
+            return Ok(None);
+        }
+        match Ring::map(socket, options.ring_slots) {
+            Ok(ring) => Ok(Some(ring)),
+            Err(error) if options.receive == ReceivePath::Ring => {
+                Err(self.io("mapping a receive ring", error))
+            }
+            Err(error) => {
+                log::warn!(
+                    "the kernel gives no receive ring for {}: {error}; its frames are received by \
+                     recvmmsg, which takes more processor time",
+                    self.interface
+                );
+                Ok(None)
+            }
+        }
     }
 
     fn socket(self, error: io::Error) -> PacketError {

@@ -3,9 +3,9 @@
 use std::os::fd::AsFd;
 
 use arrayvec::ArrayVec;
-use socket2::Socket;
 
-use super::sys::{self, Message};
+use super::source::Source;
+use super::sys::{self, Message, Ring, Whereabouts};
 use crate::bridge::DropReason;
 use crate::port::offload::complete_sctp;
 use crate::port::{Arena, BATCH, Batch, Counters, Frame};
@@ -28,26 +28,85 @@ pub(super) enum Emptied {
     Yes,
 }
 
-/// Receives until the batch is full or the queue empty; sets `is_down` if the socket says that
-/// its interface went down meanwhile.
+/// Receives from the ring, and from the socket what was too large for it, until the batch is
+/// full or the ring empty.
+///
+/// A ring tells of no error. The socket is asked for one if nothing has come: an error wakes
+/// whoever waits, too.
+pub(super) fn from_ring<'a>(
+    source: &mut Source,
+    ring: &'a mut Ring,
+    arena: &'a mut Arena,
+    batch: &mut Batch<'a>,
+    counters: &mut Counters,
+) -> Emptied {
+    let mut slots = ring.slots();
+    let mut buffers = arena.buffers();
+    let mut looked_at = 0;
+    while looked_at < BATCH && !batch.is_full() {
+        match slots.peek() {
+            None => {
+                if batch.is_empty() {
+                    source.expect_error();
+                }
+                return Emptied::Yes;
+            }
+            Some(Whereabouts::Slot) => {
+                looked_at += 1;
+                let frame = slots
+                    .take()
+                    .ok_or(DropReason::RxError)
+                    .and_then(|filled| accept(filled.message, filled.buffer));
+                match frame {
+                    Ok(frame) => batch.push(frame),
+                    Err(reason) => counters.drops.add(reason, 1),
+                }
+            }
+            Some(Whereabouts::Queue) => {
+                let queued = slots.queued(batch.remaining_capacity());
+                let room = buffers.by_ref().take(queued).collect();
+                empty(source, room, batch, counters);
+                slots.skip(queued);
+                looked_at += queued;
+            }
+            Some(Whereabouts::Nowhere) => {
+                looked_at += 1;
+                slots.skip(1);
+                counters.drops.add(DropReason::RxOverflow, 1);
+            }
+        }
+    }
+    Emptied::No
+}
+
+/// Receives from the socket until the batch is full or the queue empty.
+pub(super) fn from_socket<'a>(
+    source: &mut Source,
+    arena: &'a mut Arena,
+    batch: &mut Batch<'a>,
+    counters: &mut Counters,
+) -> Emptied {
+    let buffers = arena.buffers().take(batch.remaining_capacity()).collect();
+    empty(source, buffers, batch, counters)
+}
+
+/// Fills `buffers` from the socket's queue, unless that is empty before.
 ///
 /// It does not stop at a call that brought fewer messages than asked for: the kernel ends such
 /// a call at the first error, keeps that for the next call, and wakes nobody for it
 /// (`do_recvmmsg`). Only EAGAIN means that the queue is empty.
-pub(super) fn receive<'a>(
-    socket: &Socket,
-    arena: &'a mut Arena,
+fn empty<'a>(
+    source: &mut Source,
+    mut buffers: ArrayVec<&'a mut [u8], BATCH>,
     batch: &mut Batch<'a>,
     counters: &mut Counters,
-    is_down: &mut bool,
 ) -> Emptied {
-    let mut buffers: ArrayVec<&'a mut [u8], BATCH> =
-        arena.buffers().take(batch.remaining_capacity()).collect();
     let mut messages: ArrayVec<Message, BATCH> = ArrayVec::new();
     let mut errors = 0;
     while !buffers.is_empty() && errors < BATCH {
         messages.clear();
-        match sys::receive(socket.as_fd(), &mut buffers, HEADER_AT, &mut messages) {
+        let socket = source.socket().as_fd();
+        match sys::receive(socket, &mut buffers, HEADER_AT, &mut messages) {
             Ok(()) => {
                 for (message, buffer) in messages.iter().zip(buffers.drain(..messages.len())) {
                     match accept(*message, buffer) {
@@ -61,7 +120,7 @@ pub(super) fn receive<'a>(
                 match error.raw_os_error() {
                     Some(libc::EAGAIN) => return Emptied::Yes,
                     Some(libc::EINTR) => {}
-                    Some(libc::ENETDOWN | libc::ENXIO | libc::ENODEV) => *is_down = true,
+                    Some(libc::ENETDOWN | libc::ENXIO | libc::ENODEV) => source.expect_down(),
                     // A frame whose offload `virtio_net_hdr_from_skb` has no words for, such
                     // as segmentation of SCTP; it is lost, the next one is waiting.
                     Some(libc::EINVAL) => {
@@ -74,7 +133,7 @@ pub(super) fn receive<'a>(
     }
     // Nothing but errors: asking again at once would be for ever. The link is asked instead.
     if batch.is_empty() && errors == BATCH {
-        *is_down = true;
+        source.expect_down();
         return Emptied::Yes;
     }
     Emptied::No

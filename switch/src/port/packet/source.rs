@@ -1,0 +1,73 @@
+//! A socket on an interface, and what is known of that interface's link.
+
+use std::os::fd::AsFd;
+
+use socket2::Socket;
+
+use super::sys;
+use crate::port::RxStatus;
+use crate::port::sys as interface;
+
+/// A packet socket that is bound to an interface.
+#[derive(Debug)]
+pub(super) struct Source {
+    socket: Socket,
+    ifindex: u32,
+    /// Whether the socket may have an error that nobody has asked for.
+    may_have_error: bool,
+    is_down: bool,
+}
+
+impl Source {
+    pub(super) const fn new(socket: Socket, ifindex: u32) -> Self {
+        Self {
+            socket,
+            ifindex,
+            may_have_error: false,
+            is_down: false,
+        }
+    }
+
+    pub(super) const fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    pub(super) const fn ifindex(&self) -> u32 {
+        self.ifindex
+    }
+
+    /// Something has failed: the socket is asked why before the port is taken for drained.
+    pub(super) const fn expect_error(&mut self) {
+        self.may_have_error = true;
+    }
+
+    /// The socket has said that its interface went down.
+    pub(super) const fn expect_down(&mut self) {
+        self.is_down = true;
+    }
+
+    /// The state of a port that has no more frames. Costs nothing unless something has failed.
+    pub(super) fn ask_link(&mut self) -> RxStatus {
+        if self.may_have_error {
+            self.may_have_error = false;
+            self.is_down |= !matches!(self.socket.take_error(), Ok(None));
+        }
+        if !self.is_down {
+            return RxStatus::Drained;
+        }
+        let is_bound =
+            matches!(sys::bound_to(&self.socket), Ok(Some(index)) if index == self.ifindex);
+        if !is_bound {
+            return RxStatus::LinkGone;
+        }
+        let socket = self.socket.as_fd();
+        let is_up = interface::name_of(socket, self.ifindex)
+            .and_then(|name| interface::is_up(socket, name));
+        self.is_down = !is_up.unwrap_or(false);
+        if self.is_down {
+            RxStatus::LinkDown
+        } else {
+            RxStatus::Drained
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The parts of packet(7) that no safe wrapper has.
+
+mod messages;
+mod options;
+mod ring;
+
+pub(super) use messages::{Message, Outgoing, receive, send};
+pub(super) use options::{bind, bound_to, enable, join_promiscuous, take_drops};
+pub(super) use ring::{Ring, Whereabouts};
+
+/// A small number as the kernel wants it.
+fn count(number: usize) -> libc::c_uint {
+    libc::c_uint::try_from(number).unwrap_or(0)
+}
