@@ -17,6 +17,8 @@ mod transmit;
 
 use std::os::fd::{AsFd, BorrowedFd};
 
+use socket2::Socket;
+
 pub use error::PacketError;
 
 use self::claim::Claim;
@@ -77,6 +79,7 @@ pub struct PacketPort {
     name: String,
     mtu: usize,
     source: Source,
+    sender: Socket,
     /// Where small frames are received, if the kernel has given it.
     ring: Option<Ring>,
     /// Whether the queue behind the interface was full to the end of the last patience.
@@ -98,6 +101,7 @@ impl PacketPort {
     pub fn open_with(interface: &str, options: &PacketOptions) -> Result<Self, PacketError> {
         let Opened {
             socket,
+            sender,
             claim,
             ifindex,
             mtu,
@@ -107,6 +111,7 @@ impl PacketPort {
             name: interface.to_owned(),
             mtu,
             source: Source::new(socket, ifindex),
+            sender,
             ring,
             is_stuck: false,
             _claim: claim,
@@ -179,7 +184,7 @@ impl Port for PacketPort {
     }
 
     fn transmit(&mut self, frames: Selection<'_, '_>, counters: &mut Counters) -> TxStatus {
-        match transmit::transmit(self.source.socket(), frames, counters, &mut self.is_stuck) {
+        match transmit::transmit(&self.sender, frames, counters, &mut self.is_stuck) {
             Link::Works => TxStatus::Done,
             Link::Down => {
                 self.source.expect_down();

@@ -9,7 +9,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::claim::{Claim, Refused};
 use super::error::PacketError;
-use super::sys::{self, Ring};
+use super::sys::{self, Protocol, Ring};
 use super::{PacketOptions, ReceivePath};
 use crate::port::sys::{self as interface, RequestName};
 
@@ -28,6 +28,7 @@ const SEND_BUFFER_LEN: usize = 4 << 20;
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) socket: Socket,
+    pub(super) sender: Socket,
     pub(super) claim: Claim,
     pub(super) ifindex: u32,
     pub(super) mtu: usize,
@@ -40,33 +41,34 @@ pub(super) fn open(interface: &str, options: &PacketOptions) -> Result<Opened, P
     let name = RequestName::new(interface).ok_or_else(|| PacketError::InvalidName {
         interface: interface.to_owned(),
     })?;
-    // Protocol 0: deaf until it is bound. Otherwise it would at once receive from every
-    // interface.
-    let socket = Socket::new_raw(Domain::PACKET, Type::RAW.nonblocking().cloexec(), None)
-        .map_err(|error| context.socket(error))?;
+    let socket = context.new_socket()?;
     let ifindex = interface::index_of(socket.as_fd(), name)
         .map_err(|error| context.look_up("looking it up", error))?;
     context.check_kind(socket.as_fd(), name)?;
     let claim = Claim::new(ifindex).map_err(|refused| context.claim(refused))?;
 
     context.set_options(socket.as_fd())?;
-    set_buffers(&socket);
+    set_receive_buffer(&socket);
     let ring = context.map_ring(socket.as_fd(), options)?;
     sys::join_promiscuous(socket.as_fd(), ifindex)
         .map_err(|error| context.look_up("PACKET_ADD_MEMBERSHIP", error))?;
-    sys::bind(&socket, ifindex).map_err(|error| context.look_up("bind", error))?;
+    let sender = context.open_sender(ifindex)?;
+    sys::bind(&socket, ifindex, Protocol::All).map_err(|error| context.look_up("bind", error))?;
 
     // The name may have gone to another interface meanwhile, the index to another device.
     let still = interface::index_of(socket.as_fd(), name)
         .map_err(|error| context.look_up("looking it up", error))?;
-    let bound = sys::bound_to(&socket).map_err(|error| context.look_up("getsockname", error))?;
-    if still != ifindex || bound != Some(ifindex) {
-        return Err(context.no_such_interface());
+    for socket in [&socket, &sender] {
+        let bound = sys::bound_to(socket).map_err(|error| context.look_up("getsockname", error))?;
+        if still != ifindex || bound != Some(ifindex) {
+            return Err(context.no_such_interface());
+        }
     }
     let mtu = interface::mtu(socket.as_fd(), name)
         .map_err(|error| context.look_up("asking for its MTU", error))?;
     Ok(Opened {
         socket,
+        sender,
         claim,
         ifindex,
         mtu,
@@ -76,12 +78,16 @@ pub(super) fn open(interface: &str, options: &PacketOptions) -> Result<Opened, P
 
 /// Makes room for bursts: by force where there is the right, else as far as
 /// `net.core.rmem_max` goes. A smaller buffer loses frames under load, and those are counted.
-fn set_buffers(socket: &Socket) {
+fn set_receive_buffer(socket: &Socket) {
     if setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER_LEN).is_err()
         && let Err(error) = socket.set_recv_buffer_size(RECEIVE_BUFFER_LEN)
     {
         log::debug!("the receive buffer keeps its default size: {error}");
     }
+}
+
+/// The same for frames on their way out.
+fn set_send_buffer(socket: &Socket) {
     if setsockopt(socket, sockopt::SndBufForce, &SEND_BUFFER_LEN).is_err()
         && let Err(error) = socket.set_send_buffer_size(SEND_BUFFER_LEN)
     {
@@ -107,6 +113,24 @@ impl Context<'_> {
             }),
             Err(error) => Err(self.look_up("asking for its type", error)),
         }
+    }
+
+    /// A socket that is deaf until it is bound: of protocol 0. Any other would at once receive
+    /// from every interface.
+    fn new_socket(self) -> Result<Socket, PacketError> {
+        Socket::new_raw(Domain::PACKET, Type::RAW.nonblocking().cloexec(), None)
+            .map_err(|error| self.socket(error))
+    }
+
+    /// The socket that sends. It is another than the one that receives, since nobody waits for
+    /// it: the kernel would look at every frame sent for somebody to wake (`sock_def_write_space`).
+    fn open_sender(self, ifindex: u32) -> Result<Socket, PacketError> {
+        let sender = self.new_socket()?;
+        sys::enable(sender.as_fd(), libc::PACKET_VNET_HDR)
+            .map_err(|error| self.io("PACKET_VNET_HDR", error))?;
+        set_send_buffer(&sender);
+        sys::bind(&sender, ifindex, Protocol::None).map_err(|error| self.look_up("bind", error))?;
+        Ok(sender)
     }
 
     fn set_options(self, socket: BorrowedFd<'_>) -> Result<(), PacketError> {

@@ -5,7 +5,7 @@ mod options;
 mod ring;
 
 pub(super) use messages::{Message, Outgoing, receive, send};
-pub(super) use options::{bind, bound_to, enable, join_promiscuous, take_drops};
+pub(super) use options::{Protocol, bind, bound_to, enable, join_promiscuous, take_drops};
 pub(super) use ring::{Ring, Whereabouts};
 
 /// A small number as the kernel wants it.

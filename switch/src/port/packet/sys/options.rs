@@ -44,13 +44,26 @@ pub(in super::super) fn join_promiscuous(socket: BorrowedFd<'_>, ifindex: u32) -
     set_option(socket, libc::PACKET_ADD_MEMBERSHIP, &membership)
 }
 
-/// Begins to receive all protocols from the interface with this index.
-pub(in super::super) fn bind(socket: &Socket, ifindex: u32) -> io::Result<()> {
+/// What a bound socket receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Protocol {
+    /// Everything that arrives at its interface.
+    All,
+    /// Nothing: it sends.
+    None,
+}
+
+/// Binds the socket to the interface with this index, and begins to receive.
+pub(in super::super) fn bind(socket: &Socket, ifindex: u32, protocol: Protocol) -> io::Result<()> {
     let ifindex = signed(ifindex)?;
+    let protocol = match protocol {
+        Protocol::All => libc::ETH_P_ALL,
+        Protocol::None => 0,
+    };
     let fill = |storage: *mut socket2::SockAddrStorage, len: *mut libc::socklen_t| {
         // Sixteen bits hold both the family and the protocol.
         #[expect(clippy::cast_possible_truncation)]
-        let (family, protocol) = (libc::AF_PACKET as u16, (libc::ETH_P_ALL as u16).to_be());
+        let (family, protocol) = (libc::AF_PACKET as u16, (protocol as u16).to_be());
         // SAFETY: socket addresses of every family begin the storage, which is large enough
         // for, and aligned to, all of them, and zeroed; `len` is the caller's variable.
         unsafe {
