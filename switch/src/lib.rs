@@ -30,6 +30,7 @@
 //! A frame goes down this list and up again:
 //!
 //! - [`switch`]: the poll loop; a [`Switch`] runs on a thread of its own or is stepped by hand
+//! - `poller`: which ports may have frames, told by their descriptors or, under load, by a clock
 //! - [`control`]: the [`Handle`] by which other threads speak with it, and its events
 //! - [`port`]: where frames enter and leave: packet sockets, TAP devices, memory, or your own
 //! - [`datapath`]: batches from ready ports, through the bridge, to other ports
@@ -40,6 +41,7 @@
 pub mod bridge;
 pub mod control;
 pub mod datapath;
+mod poller;
 pub mod port;
 pub mod switch;
 pub mod time;

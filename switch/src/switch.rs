@@ -15,21 +15,17 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, never, unbounded};
-use mio::unix::SourceFd;
-use mio::{Interest, Poll, Token, Waker};
 
 use crate::bridge::{BridgeConfig, PortId};
 use crate::control::{ControlError, Event, Handle, Listener, Status, Task};
 use crate::datapath::Datapath;
+use crate::poller::Poller;
 use crate::port::{LinkState, Port};
 use crate::time::Timestamp;
 
 /// Batches between two looks at the descriptors and at the tasks. A look costs one system call;
 /// this many batches of small frames take about a millisecond, the longest a task waits.
 const BATCHES_PER_ROUND: usize = 16;
-
-/// The waker's token; ports have their numbers.
-const WAKE: Token = Token(usize::MAX);
 
 /// Why a switch could not be made or run.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +44,6 @@ pub enum SwitchError {
 /// A switch with its ports, ready to run.
 pub struct Switch {
     engine: Engine,
-    events: mio::Events,
     tasks: Receiver<Task>,
     handle: Handle,
 }
@@ -56,7 +51,7 @@ pub struct Switch {
 /// All of a switch that a task may touch.
 pub(crate) struct Engine {
     datapath: Datapath,
-    poll: Poll,
+    poller: Poller,
     listeners: Vec<Listener>,
     origin: Instant,
     stopping: bool,
@@ -70,18 +65,17 @@ impl Switch {
 
     /// A switch around `datapath`, which has no ports yet.
     pub fn with_datapath(datapath: Datapath) -> Result<Self, SwitchError> {
-        let poll = Poll::new().map_err(SwitchError::Poller)?;
-        let waker = Waker::new(poll.registry(), WAKE).map_err(SwitchError::Poller)?;
+        let poller = Poller::new().map_err(SwitchError::Poller)?;
+        let waker = poller.waker().map_err(SwitchError::Poller)?;
         let (sender, tasks) = unbounded();
         Ok(Self {
             engine: Engine {
                 datapath,
-                poll,
+                poller,
                 listeners: Vec::new(),
                 origin: Instant::now(),
                 stopping: false,
             },
-            events: mio::Events::with_capacity(256),
             tasks,
             handle: Handle::new(sender, Arc::new(waker)),
         })
@@ -102,21 +96,18 @@ impl Switch {
     /// does it. Returns whether the switch should go on, which is until [`Handle::stop`].
     pub fn step(&mut self, patience: Option<Duration>) -> Result<bool, SwitchError> {
         let patience = self.engine.patience(patience);
-        match self.engine.poll.poll(&mut self.events, patience) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(SwitchError::Wait(error)),
-        }
-        for event in &self.events {
-            let Ok(id) = u16::try_from(event.token().0) else {
-                continue;
-            };
-            if event.is_error() {
-                self.engine.datapath.mark_failing(PortId(id));
-            } else {
-                self.engine.datapath.mark_ready(PortId(id));
-            }
-        }
+        let Engine {
+            poller, datapath, ..
+        } = &mut self.engine;
+        poller
+            .wait(patience, |port, is_error| {
+                if is_error {
+                    datapath.mark_failing(port);
+                } else {
+                    datapath.mark_ready(port);
+                }
+            })
+            .map_err(SwitchError::Wait)?;
         for task in self.tasks.try_iter() {
             task(&mut self.engine);
         }
@@ -180,7 +171,7 @@ impl Engine {
     pub(crate) fn add_port(&mut self, port: Box<dyn Port>) -> Result<PortId, ControlError> {
         let name = port.name().to_owned();
         let id = self.datapath.add_port(port)?;
-        if let Err(source) = self.register(id) {
+        if let Err(source) = self.watch(id) {
             self.datapath.remove_port(id);
             return Err(ControlError::Register { name, source });
         }
@@ -191,7 +182,7 @@ impl Engine {
 
     pub(crate) fn remove_port(&mut self, name: &str) -> Result<Box<dyn Port>, ControlError> {
         let id = self.port_by_name(name)?;
-        self.deregister(id);
+        self.poller.unwatch(id);
         let port = self
             .datapath
             .remove_port(id)
@@ -210,25 +201,11 @@ impl Engine {
         self.datapath.bridge_mut().enable_events(true);
     }
 
-    fn register(&self, id: PortId) -> io::Result<()> {
-        let Some(fd) = self.port_fd(id) else {
-            return Ok(());
-        };
-        let token = Token(usize::from(id.0));
-        let registry = self.poll.registry();
-        registry.register(&mut SourceFd(&fd), token, Interest::READABLE)
-    }
-
-    fn deregister(&self, id: PortId) {
-        if let Some(fd) = self.port_fd(id) {
-            // Not registered any more if its device has gone: then there is nothing to do.
-            let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
+    fn watch(&mut self, id: PortId) -> io::Result<()> {
+        match self.datapath.port(id).and_then(Port::fd) {
+            Some(fd) => self.poller.watch(id, fd.as_raw_fd()),
+            None => Ok(()),
         }
-    }
-
-    fn port_fd(&self, id: PortId) -> Option<i32> {
-        let fd = self.datapath.port(id)?.fd()?;
-        Some(fd.as_raw_fd())
     }
 
     /// How long to wait: not at all with work at hand, else until the next station ages.
@@ -247,9 +224,10 @@ impl Engine {
     fn service(&mut self) {
         for _ in 0..BATCHES_PER_ROUND {
             let now = self.now();
-            if !self.datapath.service(now) {
+            let Some(serviced) = self.datapath.service(now) else {
                 break;
-            }
+            };
+            self.poller.note(serviced.port, serviced.frames);
         }
         let now = self.now();
         let bridge = self.datapath.bridge_mut();
@@ -268,7 +246,7 @@ impl Engine {
             tell(&mut self.listeners, &Event::Link { port, state });
         }
         for port in gone {
-            self.deregister(port);
+            self.poller.unwatch(port);
         }
         if self.listeners.is_empty() {
             // However the last one left: nothing is collected for nobody.

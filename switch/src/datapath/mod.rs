@@ -58,6 +58,15 @@ pub struct PortInfo {
     pub counters: Counters,
 }
 
+/// What [`Datapath::service`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Serviced {
+    /// The port that had its turn.
+    pub port: PortId,
+    /// How many frames it had.
+    pub frames: usize,
+}
+
 impl Datapath {
     /// A switch without ports.
     #[must_use]
@@ -201,15 +210,18 @@ impl Datapath {
         self.table.take_link_changes()
     }
 
-    /// Handles one batch of the port that has waited longest. Returns whether there was one.
-    pub fn service(&mut self, now: Timestamp) -> bool {
-        let Some(id) = self.table.next_ready() else {
-            return false;
+    /// Handles one batch of the port that has waited longest. Returns which that was and how
+    /// many frames it had, or that none was ready.
+    pub fn service(&mut self, now: Timestamp) -> Option<Serviced> {
+        let id = self.table.next_ready()?;
+        let mut serviced = Serviced {
+            port: id,
+            frames: 0,
         };
         let Some(mut ingress) = self.table.take(id) else {
-            return true;
+            return Some(serviced);
         };
-        let status = self.pass_batch(now, id, &mut ingress);
+        let status = self.pass_batch(now, id, &mut ingress, &mut serviced.frames);
         self.table.put_back(id, ingress);
         match status {
             RxStatus::Drained => {}
@@ -221,14 +233,21 @@ impl Datapath {
                 note_link_lost(&mut self.table, &mut self.bridge, id, LinkState::Absent);
             }
         }
-        true
+        Some(serviced)
     }
 
     /// One batch from the port `id` to wherever its frames go.
-    fn pass_batch(&mut self, now: Timestamp, id: PortId, ingress: &mut Slot) -> RxStatus {
+    fn pass_batch(
+        &mut self,
+        now: Timestamp,
+        id: PortId,
+        ingress: &mut Slot,
+        frames: &mut usize,
+    ) -> RxStatus {
         let Slot { port, state } = ingress;
         let mut batch = Batch::new();
         let status = port.receive(&mut self.arena, &mut batch, &mut state.counters);
+        *frames = batch.len();
         if batch.is_empty() {
             return status;
         }

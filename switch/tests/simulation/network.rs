@@ -189,7 +189,7 @@ impl Network {
             let mut busy = false;
             for switch in 0..self.switches.len() {
                 self.wake(switch);
-                while self.switches[switch].service(self.now) {}
+                while self.switches[switch].service(self.now).is_some() {}
             }
             for trunk in &mut self.trunks {
                 busy |= trunk.relay();
