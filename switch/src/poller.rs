@@ -9,7 +9,7 @@
 //! A port with much to do is therefore not watched: its descriptor leaves the poller, after which
 //! a new frame looks for nobody to wake, and the port is asked every [`TICK`] instead, when a few
 //! dozen frames have come together. It is watched again as soon as little comes. Network cards and
-//! their drivers do the same (NAPI, Documentation/networking/napi.rst).
+//! their drivers do the same (NAPI, `Documentation/networking/napi.rst`).
 //!
 //! Ports that are not busy are watched all the time, and wake the switch at once. Without
 //! a busy port there is no clock either.

@@ -4,6 +4,7 @@ pub(crate) mod devices;
 pub(crate) mod icmp;
 pub(crate) mod isolation;
 pub(crate) mod packet;
+pub(crate) mod ports;
 pub(crate) mod program;
 pub(crate) mod selftest;
 pub(crate) mod stage;

@@ -1,12 +1,13 @@
 //! Frames of every kind arrive byte for byte as they were sent.
 
 use libtest_mimic::Trial;
-use vswitch_switch::port::{Counters, Frame, PacketPort};
+use vswitch_switch::port::{Counters, Frame};
 use vswitch_switch::wire::Offload;
 
 use super::relay::Relay;
 use super::{Lab, deliver, endpoint, frame, port_of, send, take};
 use crate::harness::packet::Endpoint;
+use crate::harness::ports::open_port;
 use crate::harness::{PATIENCE, isolated, wait_until};
 
 pub(super) fn tests() -> Vec<Trial> {
@@ -20,8 +21,8 @@ pub(super) fn tests() -> Vec<Trial> {
 
 fn relay() -> Relay {
     Relay::between(
-        PacketPort::open("left-vsw").unwrap(),
-        PacketPort::open("right-vsw").unwrap(),
+        open_port("left-vsw").unwrap(),
+        open_port("right-vsw").unwrap(),
     )
 }
 
@@ -132,7 +133,7 @@ fn tcp_super_frame(tag: &[u8]) -> (Vec<u8>, Offload) {
 fn own_transmissions() {
     let lab = Lab::new(1500);
     let left = endpoint(&lab.left, "eth0");
-    let mut port = PacketPort::open("left-vsw").unwrap();
+    let mut port = open_port("left-vsw").unwrap();
     let stranger = Endpoint::open("left-vsw").unwrap();
     let (own, foreign) = (frame(&[], 60), frame(&[], 61));
     send(&mut port, &[Frame::finished(&own)]);

@@ -9,6 +9,7 @@ use vswitch_switch::bridge::DropReason;
 use vswitch_switch::port::{Counters, Frame, PacketError, PacketPort, Port, RxStatus, TxStatus};
 
 use super::{Lab, endpoint, frame, send, take, wait_for_link};
+use crate::harness::ports::open_port;
 use crate::harness::{PATIENCE, isolated, program, wait_until};
 
 pub(super) fn tests() -> Vec<Trial> {
@@ -27,19 +28,19 @@ pub(super) fn tests() -> Vec<Trial> {
 }
 
 fn refusals() {
-    let no_such = PacketPort::open("nosuch0").unwrap_err();
+    let no_such = open_port("nosuch0").unwrap_err();
     assert!(
         matches!(no_such, PacketError::NoSuchInterface { .. }),
         "{no_such}"
     );
     assert!(no_such.to_string().contains("'nosuch0'"));
-    let loopback = PacketPort::open("lo").unwrap_err();
+    let loopback = open_port("lo").unwrap_err();
     assert!(
         matches!(loopback, PacketError::Loopback { .. }),
         "{loopback}"
     );
     for name in ["", "a/b", "..", "sixteen-bytes-xx"] {
-        let invalid = PacketPort::open(name).unwrap_err();
+        let invalid = open_port(name).unwrap_err();
         assert!(
             matches!(invalid, PacketError::InvalidName { .. }),
             "{invalid}"
@@ -49,8 +50,8 @@ fn refusals() {
 
 fn second_use() {
     let _lab = Lab::new(1500);
-    let first = PacketPort::open("left-vsw").unwrap();
-    let error = PacketPort::open("left-vsw").unwrap_err();
+    let first = open_port("left-vsw").unwrap();
+    let error = open_port("left-vsw").unwrap_err();
     let own = i32::try_from(std::process::id()).unwrap();
     assert!(
         matches!(&error, PacketError::InUse { pid: Some(pid), .. } if *pid == own),
@@ -61,11 +62,11 @@ fn second_use() {
             .to_string()
             .contains("'left-vsw' is already a port of this process")
     );
-    let other = PacketPort::open("right-vsw").unwrap();
+    let other = open_port("right-vsw").unwrap();
     assert_ne!(first.ifindex(), other.ifindex());
     drop(first);
     // A child that another test starts holds all descriptors for a moment, until its exec.
-    let is_free = wait_until(PATIENCE, || PacketPort::open("left-vsw").is_ok());
+    let is_free = wait_until(PATIENCE, || open_port("left-vsw").is_ok());
     assert!(is_free);
 }
 
@@ -73,14 +74,14 @@ fn second_process() {
     let _lab = Lab::new(1500);
     program::vswitch_ok(["run", "other", "--detach"]);
     program::vswitch_ok(["port", "add", "left-vsw"]);
-    let error = PacketPort::open("left-vsw").unwrap_err();
+    let error = open_port("left-vsw").unwrap_err();
     let PacketError::InUse { pid: Some(pid), .. } = &error else {
         panic!("{error:?}");
     };
     let text = format!("'left-vsw' is already a port of another switch (pid {pid})");
     assert!(error.to_string().contains(&text), "{error}");
     program::vswitch_ok(["stop", "other"]);
-    assert!(wait_until(PATIENCE, || PacketPort::open("left-vsw").is_ok()));
+    assert!(wait_until(PATIENCE, || open_port("left-vsw").is_ok()));
 }
 
 /// Whether the descriptor tells of something.
@@ -100,7 +101,7 @@ fn wait_for(port: &mut PacketPort, wanted: RxStatus) {
 fn down_and_up() {
     let mut lab = Lab::new(1500);
     let link = lab.link("left-vsw");
-    let mut port = PacketPort::open("left-vsw").unwrap();
+    let mut port = open_port("left-vsw").unwrap();
     let mut there = Netlink::open_in(&lab.left).unwrap();
     let host = endpoint(&lab.left, "eth0");
     let bytes = frame(&[], 60);
@@ -144,13 +145,13 @@ fn expect_gone(port: &mut PacketPort) {
 fn deleted() {
     let mut lab = Lab::new(1500);
     let link = lab.link("left-vsw");
-    let mut port = PacketPort::open("left-vsw").unwrap();
+    let mut port = open_port("left-vsw").unwrap();
     lab.here.delete_link(&link).unwrap();
     expect_gone(&mut port);
 
     lab.connect("left", 3, 1500);
     expect_gone(&mut port);
-    let mut again = PacketPort::open("left-vsw").unwrap();
+    let mut again = open_port("left-vsw").unwrap();
     assert_ne!(again.ifindex(), port.ifindex());
     let bytes = frame(&[], 60);
     endpoint(&lab.left, "eth0").send(&bytes).unwrap();
@@ -164,7 +165,7 @@ fn deleted() {
 fn moved() {
     let mut lab = Lab::new(1500);
     let link = lab.link("left-vsw");
-    let mut port = PacketPort::open("left-vsw").unwrap();
+    let mut port = open_port("left-vsw").unwrap();
     let change = LinkChange::new().namespace(&lab.right);
     lab.here.change_link(&link, &change).unwrap();
     expect_gone(&mut port);
@@ -173,7 +174,7 @@ fn moved() {
 fn mtu_and_name() {
     let mut lab = Lab::new(1500);
     let link = lab.link("left-vsw");
-    let mut port = PacketPort::open("left-vsw").unwrap();
+    let mut port = open_port("left-vsw").unwrap();
     assert_eq!(port.mtu(), 1500);
     let name = InterfaceName::new("renamed").unwrap();
     let change = LinkChange::new().name(name).mtu_bytes(1400);

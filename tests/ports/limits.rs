@@ -3,9 +3,10 @@
 use libtest_mimic::Trial;
 use vswitch_netns::Netlink;
 use vswitch_switch::bridge::DropReason;
-use vswitch_switch::port::{BATCH, Counters, Frame, PacketPort, Port, TxStatus};
+use vswitch_switch::port::{BATCH, Counters, Frame, Port, TxStatus};
 
 use super::{Lab, endpoint, frame, port_of, send, take};
+use crate::harness::ports::open_port;
 use crate::harness::{PATIENCE, isolated};
 
 pub(super) fn tests() -> Vec<Trial> {
@@ -25,7 +26,7 @@ fn overflow() {
     let mut host = port_of(&lab.left);
     let near = lab.link("left-vsw");
     lab.here.set_up(&near).unwrap();
-    let mut port = PacketPort::open("left-vsw").unwrap();
+    let mut port = open_port("left-vsw").unwrap();
     take(&mut port, &mut Counters::default());
 
     let bytes = frame(&[], 60);
@@ -50,7 +51,7 @@ fn overflow() {
 fn beyond_the_mtu() {
     let lab = Lab::new(1500);
     let host = endpoint(&lab.left, "eth0");
-    let mut port = PacketPort::open("left-vsw").unwrap();
+    let mut port = open_port("left-vsw").unwrap();
     let fits = [frame(&[], 1514), frame(&[0x81, 0, 0, 100], 1518)];
     let too_big = [
         frame(&[], 1515),
@@ -84,7 +85,7 @@ fn smaller_peer() {
     let change = vswitch_netns::LinkChange::new().mtu_bytes(1000);
     there.change_link(&link, &change).unwrap();
     let host = endpoint(&lab.left, "eth0");
-    let mut port = PacketPort::open("left-vsw").unwrap();
+    let mut port = open_port("left-vsw").unwrap();
     let (long, short) = (frame(&[], 1514), frame(&[], 60));
     let mut frames = Vec::new();
     for _ in 0..BATCH / 2 {

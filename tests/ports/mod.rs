@@ -22,6 +22,7 @@ use vswitch_switch::port::{
 };
 
 use crate::harness::packet::{Captured, Endpoint};
+use crate::harness::ports::open_port;
 use crate::harness::{PATIENCE, wait_until};
 
 /// Tests of the area.
@@ -116,7 +117,7 @@ fn endpoint(namespace: &Namespace, interface: &str) -> Endpoint {
 
 /// A packet port on a host's `eth0`: a way to send frames with unfinished offloads.
 fn port_of(namespace: &Namespace) -> PacketPort {
-    namespace.run(|| PacketPort::open("eth0")).unwrap().unwrap()
+    namespace.run(|| open_port("eth0")).unwrap().unwrap()
 }
 
 /// All that waits in a port, and how that ended.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use libtest_mimic::Trial;
-use vswitch_switch::port::{Frame, PacketPort};
+use vswitch_switch::port::Frame;
 use vswitch_switch::wire::Offload;
 
 use super::relay::Relay;
@@ -11,6 +11,7 @@ use super::verify::{Kind, verify};
 use super::{Lab, deliver, endpoint, frame, port_of, send};
 use crate::harness::icmp::checksum;
 use crate::harness::isolated;
+use crate::harness::ports::open_port;
 
 pub(super) fn tests() -> Vec<Trial> {
     vec![isolated(
@@ -42,8 +43,8 @@ pub(super) fn partial_frame(tag: &[u8]) -> (Vec<u8>, Offload) {
 fn finished_on_the_way() {
     let lab = Lab::new(1500);
     let relay = Relay::between(
-        PacketPort::open("left-vsw").unwrap(),
-        PacketPort::open("right-vsw").unwrap(),
+        open_port("left-vsw").unwrap(),
+        open_port("right-vsw").unwrap(),
     );
     let left = RefCell::new(port_of(&lab.left));
     let right = endpoint(&lab.right, "eth0");

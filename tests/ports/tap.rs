@@ -10,14 +10,15 @@ use libtest_mimic::Trial;
 use vswitch_netns::{Namespace, Netlink};
 use vswitch_switch::bridge::DropReason;
 use vswitch_switch::port::{
-    BATCH, Counters, Frame, PacketPort, Port, RxStatus, SoftwareOffload, TapError, TapOptions,
-    TapPort, TxStatus,
+    BATCH, Counters, Frame, Port, RxStatus, SoftwareOffload, TapError, TapOptions, TapPort,
+    TxStatus,
 };
 
 use super::relay::Relay;
 use super::transfers::tcp;
 use super::verify::{Kind, verify};
 use super::{Lab, bring_up, endpoint, frame, port_of, sctp, send, take};
+use crate::harness::ports::open_port;
 use crate::harness::{PATIENCE, isolated, wait_until};
 
 pub(super) fn tests() -> Vec<Trial> {
@@ -70,7 +71,7 @@ fn tap(offloads: bool) -> (Namespace, TapPort) {
 
 /// A relay from the lab's left host to the TAP device.
 fn relay(port: TapPort) -> Relay {
-    let left = PacketPort::open("left-vsw").unwrap();
+    let left = open_port("left-vsw").unwrap();
     if port.takes_offloads() {
         Relay::between(left, port)
     } else {

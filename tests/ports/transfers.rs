@@ -7,10 +7,10 @@ use std::thread;
 use libtest_mimic::Trial;
 use nix::sys::socket::{setsockopt, sockopt};
 use vswitch_netns::Namespace;
-use vswitch_switch::port::PacketPort;
 
 use super::relay::{Outcome, Relay};
 use super::{A_WHILE, Lab};
+use crate::harness::ports::open_port;
 use crate::harness::{PATIENCE, isolated, transfer};
 
 pub(super) fn tests() -> Vec<Trial> {
@@ -27,8 +27,8 @@ const RIGHT: &str = "10.0.0.2:7000";
 /// A relay between the two hosts of a lab.
 fn relay() -> Relay {
     Relay::between(
-        PacketPort::open("left-vsw").unwrap(),
-        PacketPort::open("right-vsw").unwrap(),
+        open_port("left-vsw").unwrap(),
+        open_port("right-vsw").unwrap(),
     )
 }
 

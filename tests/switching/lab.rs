@@ -14,10 +14,11 @@ use vswitch_netns::{
     VethEnd,
 };
 use vswitch_switch::datapath::PortInfo;
-use vswitch_switch::port::{Counters, PacketPort, Port};
+use vswitch_switch::port::{Counters, Port};
 use vswitch_switch::{BridgeConfig, Handle, Running, Switch};
 
 use crate::harness::packet::Endpoint;
+use crate::harness::ports::open_port;
 use crate::harness::{PATIENCE, icmp, wait_until};
 
 /// The interface inside a host.
@@ -154,7 +155,7 @@ impl Host {
 
     /// A port on the switch's end of the cable.
     pub(super) fn open_port(&self) -> Box<dyn Port> {
-        Box::new(PacketPort::open(&self.port_name()).unwrap())
+        Box::new(open_port(&self.port_name()).unwrap())
     }
 
     /// Pings from here, once: not a packet may be lost.

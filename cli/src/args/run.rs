@@ -1,8 +1,9 @@
 //! `vswitch run`.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use vswitch_switch::BridgeConfig;
+use vswitch_switch::port::ReceivePath;
 
 use crate::names::SwitchName;
 use crate::values;
@@ -40,7 +41,49 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "CIDR", value_parser = values::subnet)]
     pub(crate) subnet: Option<IpNet>,
 
+    /// How frames come from the kernel: `ring` is fastest, `auto` takes `socket` where the kernel
+    /// gives no ring. `show` tells which it is, port by port.
+    #[arg(
+        long,
+        value_name = "WAY",
+        default_value = "auto",
+        env = "VSWITCH_RECEIVE"
+    )]
+    pub(crate) receive: ReceiveArg,
+
     /// Tell the parent on standard output when the switch is ready, and then log to a file.
     #[arg(long, hide = true, conflicts_with = "detach")]
     pub(crate) detached: bool,
+}
+
+/// How frames come from the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReceiveArg {
+    /// The fastest way that the kernel gives
+    Auto,
+    /// A ring of memory that the kernel fills; without it, no port can be opened
+    Ring,
+    /// The socket's queue, read by recvmmsg
+    Socket,
+}
+
+impl ReceiveArg {
+    /// As on the command line.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Ring => "ring",
+            Self::Socket => "socket",
+        }
+    }
+}
+
+impl From<ReceiveArg> for ReceivePath {
+    fn from(path: ReceiveArg) -> Self {
+        match path {
+            ReceiveArg::Auto => Self::Auto,
+            ReceiveArg::Ring => Self::Ring,
+            ReceiveArg::Socket => Self::Socket,
+        }
+    }
 }

@@ -21,6 +21,7 @@ pub(crate) fn run(runtime: &RuntimeDir, args: RunArgs) -> anyhow::Result<()> {
             forward_reserved: args.forward_reserved,
         },
         subnet: args.subnet,
+        receive: args.receive.into(),
         detached: args.detached,
     };
     daemon::run(runtime, &config)?;

@@ -97,6 +97,7 @@ fn command(runtime: &RuntimeDir, args: &RunArgs) -> Command {
         .arg(runtime.path())
         .arg(format!("--ageing={}", args.ageing))
         .arg(format!("--max-macs={}", args.max_macs))
+        .arg(format!("--receive={}", args.receive.as_str()))
         .args(args.forward_reserved.then_some("--forward-reserved"))
         .args(args.subnet.map(|subnet| format!("--subnet={subnet}")))
         .stdin(Stdio::null())

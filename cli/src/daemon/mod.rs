@@ -26,6 +26,7 @@ use std::thread::JoinHandle;
 
 use ipnet::IpNet;
 use mio::net::UnixListener;
+use vswitch_switch::port::ReceivePath;
 use vswitch_switch::{BridgeConfig, Handle, Switch, SwitchError};
 
 use crate::names::SwitchName;
@@ -48,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) bridge: BridgeConfig,
     /// Whence attached namespaces get their addresses.
     pub(crate) subnet: Option<IpNet>,
+    /// How frames come from the kernel.
+    pub(crate) receive: ReceivePath,
     /// Whether this is the child that runs in the background.
     pub(crate) detached: bool,
 }
@@ -164,7 +167,12 @@ fn assemble(
 ) -> Result<(Control, SwitchThread), DaemonError> {
     let switch = Switch::new(config.bridge)?;
     let handle = switch.handle();
-    let lab = Lab::new(config.name.clone(), handle.clone(), config.subnet)?;
+    let lab = Lab::new(
+        config.name.clone(),
+        handle.clone(),
+        config.subnet,
+        config.receive,
+    )?;
     let (switch_end, held_by_switch) = io::pipe()?;
     let thread = start_switch(switch, held_by_switch)?;
     let control = Control {

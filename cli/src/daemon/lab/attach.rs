@@ -209,7 +209,7 @@ impl Lab {
         outside: &Link,
         progress: &mut Progress,
     ) -> Result<PortId, LabError> {
-        let port = PacketPort::open(plan.outside.as_str())?;
+        let port = PacketPort::open_with(plan.outside.as_str(), &self.packet_options())?;
         self.netlink.set_up(outside)?;
         let id = self.handle.add_port(Box::new(port))?;
         progress.port = Some(id);

@@ -1,9 +1,18 @@
 //! What a killed daemon of the same name has left.
 
 use vswitch_netns::{Link, LinkError};
-use vswitch_switch::port::{PacketError, PacketPort};
+use vswitch_switch::port::{PacketError, PacketOptions, PacketPort, ReceivePath};
 
 use super::{Lab, LabError, owner_of};
+
+/// Opens a port just to be alone with the interface: without a ring.
+fn open_to_claim(interface: &str) -> Result<PacketPort, PacketError> {
+    let options = PacketOptions {
+        receive: ReceivePath::Socket,
+        ..PacketOptions::default()
+    };
+    PacketPort::open_with(interface, &options)
+}
 
 impl Lab {
     /// Removes veth pairs that carry this switch's name and that no living switch uses (one of
@@ -24,7 +33,7 @@ impl Lab {
         let may_be_quiet =
             |link: &&Link| link.is_ethernet() && !link.arp && owner_of(link).is_none();
         for link in links.iter().filter(may_be_quiet) {
-            if let Ok(port) = PacketPort::open(&link.name) {
+            if let Ok(port) = open_to_claim(&link.name) {
                 self.restore_leftover(link);
                 drop(port);
             }
@@ -45,7 +54,7 @@ impl Lab {
     /// Removes a cable of a switch's making if no living switch uses it; whether it did.
     pub(super) fn remove_leftover(&mut self, link: &Link) -> bool {
         // Who can open it as a port knows that no switch has it.
-        match PacketPort::open(&link.name) {
+        match open_to_claim(&link.name) {
             Ok(port) => drop(port),
             Err(PacketError::InUse { .. }) => return false,
             Err(error) => {

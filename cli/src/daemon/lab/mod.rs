@@ -17,7 +17,7 @@ use ipnet::IpNet;
 use vswitch_netns::{Link, LinkMonitor, Netlink};
 use vswitch_switch::Handle;
 use vswitch_switch::bridge::PortId;
-use vswitch_switch::port::LinkState;
+use vswitch_switch::port::{LinkState, PacketOptions, ReceivePath};
 
 use crate::names::SwitchName;
 
@@ -25,6 +25,11 @@ pub(crate) use error::LabError;
 
 /// How the alias of a switch-side end begins; the switch's name follows.
 const ALIAS_PREFIX: &str = "vswitch:";
+/// So many ports get large rings, of 2 MiB each. The kernel never swaps a ring: hundreds of large
+/// ones would be a gigabyte.
+const LARGE_RINGS: usize = 32;
+/// Slots in the ring of any further port: 512 KiB.
+const SMALL_RING_SLOTS: usize = 256;
 
 /// All that the daemon has plugged into its switch.
 pub(crate) struct Lab {
@@ -35,6 +40,7 @@ pub(crate) struct Lab {
     /// News of the links there.
     news: LinkMonitor,
     subnet: Option<IpNet>,
+    receive: ReceivePath,
     plugs: BTreeMap<PortId, Plug>,
 }
 
@@ -76,6 +82,7 @@ impl Lab {
         switch: SwitchName,
         handle: Handle,
         subnet: Option<IpNet>,
+        receive: ReceivePath,
     ) -> Result<Self, LabError> {
         Ok(Self {
             switch,
@@ -83,6 +90,7 @@ impl Lab {
             netlink: Netlink::open()?,
             news: LinkMonitor::open()?,
             subnet,
+            receive,
             plugs: BTreeMap::new(),
         })
     }
@@ -95,6 +103,18 @@ impl Lab {
     /// Whence addresses are taken.
     pub(crate) const fn subnet(&self) -> Option<IpNet> {
         self.subnet
+    }
+
+    /// How the next port is to be opened.
+    fn packet_options(&self) -> PacketOptions {
+        let mut options = PacketOptions {
+            receive: self.receive,
+            ..PacketOptions::default()
+        };
+        if self.plugs.len() >= LARGE_RINGS {
+            options.ring_slots = SMALL_RING_SLOTS;
+        }
+        options
     }
 
     fn alias(&self) -> String {

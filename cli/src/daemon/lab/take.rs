@@ -30,7 +30,7 @@ impl Lab {
         let link = self.netlink.link(interface)?;
         refuse_unfit(&link)?;
         // Who holds this is alone with the interface: nothing was changed before.
-        let port = PacketPort::open(interface)?;
+        let port = PacketPort::open_with(interface, &self.packet_options())?;
         if !link.arp {
             self.restore_leftover(&link);
         }

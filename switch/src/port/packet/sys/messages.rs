@@ -114,7 +114,10 @@ impl Control {
 
 /// Sends as many of `messages` as the kernel takes, in order, at most a batch; returns how many
 /// those were, at least one, or why it did not take the first. Does not wait.
-pub(in super::super) fn send(socket: BorrowedFd<'_>, messages: &[Outgoing<'_>]) -> io::Result<usize> {
+pub(in super::super) fn send(
+    socket: BorrowedFd<'_>,
+    messages: &[Outgoing<'_>],
+) -> io::Result<usize> {
     let mut vectors: ArrayVec<[libc::iovec; 2], BATCH> = ArrayVec::new();
     for Outgoing { header, frame } in messages.iter().take(BATCH) {
         vectors.push([

@@ -10,7 +10,11 @@ use socket2::{SockAddr, Socket};
 use super::count;
 
 /// Sets an option of level `SOL_PACKET` to `value`.
-pub(super) fn set_option<T>(socket: BorrowedFd<'_>, option: libc::c_int, value: &T) -> io::Result<()> {
+pub(super) fn set_option<T>(
+    socket: BorrowedFd<'_>,
+    option: libc::c_int,
+    value: &T,
+) -> io::Result<()> {
     // SAFETY: the kernel reads as many bytes as `value` has.
     let result = unsafe {
         libc::setsockopt(
@@ -57,7 +61,7 @@ pub(in super::super) enum Protocol {
 pub(in super::super) fn bind(socket: &Socket, ifindex: u32, protocol: Protocol) -> io::Result<()> {
     let ifindex = signed(ifindex)?;
     let protocol = match protocol {
-        Protocol::All => libc::ETH_P_ALL,
+        Protocol::All => libc::ETH_P_ALL.cast_unsigned(),
         Protocol::None => 0,
     };
     let fill = |storage: *mut socket2::SockAddrStorage, len: *mut libc::socklen_t| {

@@ -1,5 +1,5 @@
 //! The ring that the kernel fills with received frames: version 2 of `packet_mmap`
-//! (Documentation/networking/packet_mmap.rst), with small slots.
+//! (`Documentation/networking/packet_mmap.rst`), with small slots.
 //!
 //! # Theory of operation
 //!
@@ -207,9 +207,8 @@ impl<'a> Slots<'a> {
         // slot from handing it over until its status is cleared, which `Ring::slots` does, for
         // which the ring must not be lent any more; and `skip` has made sure that no other
         // part of this loan gets the slot.
-        let buffer = unsafe {
-            std::slice::from_raw_parts_mut(base.as_ptr().add(begin), end - begin)
-        };
+        let buffer =
+            unsafe { std::slice::from_raw_parts_mut(base.as_ptr().add(begin), end - begin) };
         let message = Message {
             len: buffer.len() - ROOM,
             is_truncated: false,
