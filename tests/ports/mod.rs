@@ -5,6 +5,7 @@ mod frames;
 mod life;
 mod limits;
 mod relay;
+mod ring;
 mod sctp;
 mod tap;
 mod transfers;
@@ -31,6 +32,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         frames::tests(),
         life::tests(),
         limits::tests(),
+        ring::tests(),
         sctp::tests(),
         tap::tests(),
         transfers::tests(),
