@@ -17,7 +17,7 @@ use std::os::fd::BorrowedFd;
 pub use counters::{Counters, Drops, Traffic};
 pub use frame::{Arena, BATCH, Batch, Frame, Selection};
 pub use offload::SoftwareOffload;
-pub use packet::{PacketError, PacketOptions, PacketPort, ReceivePath};
+pub use packet::{PacketError, PacketOptions, PacketPort, PreparedPort, ReceivePath};
 pub use tap::{TapError, TapOptions, TapPort};
 
 /// One port of a switch: a packet socket, a TAP device, a queue in memory, or your own.

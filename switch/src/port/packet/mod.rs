@@ -9,6 +9,7 @@
 mod claim;
 mod error;
 mod open;
+mod prepare;
 mod receive;
 mod source;
 #[allow(unsafe_code)] // recvmmsg, sendmmsg, packet options: no safe wrapper covers them
@@ -23,6 +24,7 @@ pub use error::PacketError;
 
 use self::claim::Claim;
 use self::open::Opened;
+use self::prepare::{Failure, Sockets};
 use self::receive::Emptied;
 use self::source::Source;
 use self::sys::Ring;
@@ -64,6 +66,33 @@ pub enum ReceivePath {
     Socket,
 }
 
+/// A packet port that is yet without an interface.
+///
+/// To make a ring takes the kernel ten milliseconds and more, in which it waits for every
+/// processor (`synchronize_net` in `packet_set_ring`). Who opens many ports keeps a few prepared,
+/// made by other threads meanwhile.
+#[derive(Debug)]
+pub struct PreparedPort {
+    sockets: Result<Sockets, Failure>,
+}
+
+impl PreparedPort {
+    /// Makes the sockets of a port, in the network namespace of the calling thread. What fails is
+    /// told when it is opened.
+    #[must_use]
+    pub fn new(options: &PacketOptions) -> Self {
+        Self {
+            sockets: Sockets::new(options),
+        }
+    }
+
+    /// Opens `interface` of that namespace, as [`PacketPort::open`] does; to be called in it.
+    pub fn open(self, interface: &str) -> Result<PacketPort, PacketError> {
+        let opened = open::open(interface, self.sockets)?;
+        Ok(PacketPort::new(interface, opened))
+    }
+}
+
 /// A port on a network interface, by a packet socket.
 ///
 /// The interface belongs to it alone: while it is open, no other process can open it as a port.
@@ -99,15 +128,22 @@ impl PacketPort {
 
     /// The same with other options.
     pub fn open_with(interface: &str, options: &PacketOptions) -> Result<Self, PacketError> {
+        PreparedPort::new(options).open(interface)
+    }
+
+    fn new(interface: &str, opened: Opened) -> Self {
         let Opened {
-            socket,
-            sender,
+            sockets,
             claim,
             ifindex,
             mtu,
+        } = opened;
+        let Sockets {
+            socket,
+            sender,
             ring,
-        } = open::open(interface, options)?;
-        Ok(Self {
+        } = sockets;
+        Self {
             name: interface.to_owned(),
             mtu,
             source: Source::new(socket, ifindex),
@@ -115,7 +151,7 @@ impl PacketPort {
             ring,
             is_stuck: false,
             _claim: claim,
-        })
+        }
     }
 
     /// The index of the interface in its network namespace, which it keeps for life. Another
