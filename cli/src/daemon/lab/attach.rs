@@ -14,7 +14,7 @@ use vswitch_netns::{
     VethEnd,
 };
 use vswitch_switch::bridge::PortId;
-use vswitch_switch::port::{LinkState, PacketPort};
+use vswitch_switch::port::LinkState;
 use vswitch_switch::wire::MacAddr;
 
 use super::plan::Plan;
@@ -209,7 +209,7 @@ impl Lab {
         outside: &Link,
         progress: &mut Progress,
     ) -> Result<PortId, LabError> {
-        let port = PacketPort::open_with(plan.outside.as_str(), &self.packet_options())?;
+        let port = self.prepared_port().open(plan.outside.as_str())?;
         self.netlink.set_up(outside)?;
         let id = self.handle.add_port(Box::new(port))?;
         progress.port = Some(id);

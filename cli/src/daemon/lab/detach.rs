@@ -1,11 +1,17 @@
 //! Disconnecting namespaces and giving interfaces back.
 
-use vswitch_netns::LinkError;
+use std::thread::{self, ScopedJoinHandle};
+
+use vswitch_netns::{LinkError, Netlink};
+use vswitch_switch::Handle;
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::control::ControlError;
 use vswitch_switch::port::LinkState;
 
 use super::{Kind, Lab, LabError, Plug, owner_of};
+
+/// Cables that are removed together.
+const TOGETHER: usize = 16;
 
 impl Lab {
     /// Disconnects a namespace: its veth pair goes, the namespace stays.
@@ -26,11 +32,40 @@ impl Lab {
 
     /// Takes everything out and gives it back; what fails is logged and does not stop the rest.
     pub(crate) fn dismantle(&mut self) {
+        self.dismantle_cables();
         let ids: Vec<PortId> = self.plugs.keys().copied().collect();
         for id in ids {
             if let Err(error) = self.unplug(id) {
                 log::warn!("cannot clean up after port {id}: {error}");
             }
+        }
+    }
+
+    /// Removes all cables, many at a time: the kernel spends most of the time that it takes
+    /// for one in waiting (`rcu_barrier`, `synchronize_net`), which several can do together. What
+    /// fails is left for another try.
+    fn dismantle_cables(&mut self) {
+        let is_cable = |plug: &Plug| matches!(plug.kind, Kind::Cable { .. });
+        let cables: Vec<_> = self
+            .plugs
+            .iter()
+            .filter(|(_, plug)| is_cable(plug))
+            .collect();
+        let (handle, owner) = (&self.handle, self.switch.as_str());
+        let share = cables.len().div_ceil(TOGETHER).max(1);
+        let removed: Vec<PortId> = thread::scope(|scope| {
+            let threads: Vec<_> = cables
+                .chunks(share)
+                .filter_map(|share| {
+                    let remove = move || remove_cables(share, handle, owner);
+                    thread::Builder::new().spawn_scoped(scope, remove).ok()
+                })
+                .collect();
+            let shares = threads.into_iter().map(ScopedJoinHandle::join);
+            shares.flat_map(Result::unwrap_or_default).collect()
+        });
+        for id in removed {
+            self.plugs.remove(&id);
         }
     }
 
@@ -45,13 +80,20 @@ impl Lab {
             return Ok(());
         };
         match self.handle.remove_port(&plug.name) {
+            // A cable vanishes with its port; nobody has to wait for the sockets to be closed.
+            Ok(port) if matches!(plug.kind, Kind::Cable { .. }) => {
+                // Without a thread it is closed here and now.
+                let _ = thread::Builder::new().spawn(move || drop(port));
+            }
             Ok(port) => drop(port),
             // A switch that has stopped has dropped its ports.
             Err(ControlError::NoSuchPort(_) | ControlError::Stopped) => {}
             Err(error) => return Err(error.into()),
         }
         let removed = match &plug.kind {
-            Kind::Cable { .. } => self.remove_cable(&plug),
+            Kind::Cable { .. } => {
+                remove_cable(&mut self.netlink, &plug, self.switch.as_str()).map_err(Into::into)
+            }
             Kind::Taken(former) => self.restore(&plug, former),
         };
         if removed.is_err() {
@@ -60,23 +102,49 @@ impl Lab {
         }
         removed
     }
+}
 
-    /// Deletes our end of a veth pair, and with it the other. Another device may have taken the
-    /// index over if the pair has vanished: only what is known to be ours is deleted.
-    fn remove_cable(&mut self, plug: &Plug) -> Result<(), LabError> {
-        if plug.link == LinkState::Absent {
-            return Ok(());
+/// Takes ports out of the switch and removes their cables. Returns which are gone.
+fn remove_cables(cables: &[(&PortId, &Plug)], handle: &Handle, owner: &str) -> Vec<PortId> {
+    let mut netlink = match Netlink::open() {
+        Ok(netlink) => netlink,
+        Err(error) => {
+            log::debug!("{error}");
+            return Vec::new();
         }
-        let Some(link) = self.netlink.link_by_index(plug.ifindex)? else {
-            return Ok(());
-        };
-        let is_named = link.name == plug.name || owner_of(&link) == Some(self.switch.as_str());
-        if !is_named || link.kind.as_deref() != Some("veth") {
-            return Ok(());
+    };
+    let mut remove = |id: PortId, plug: &Plug| {
+        let port = handle.remove_port(&plug.name);
+        match remove_cable(&mut netlink, plug, owner) {
+            Ok(()) => Some(id),
+            Err(error) => {
+                log::debug!("cannot remove {}: {error}", plug.name);
+                drop(port);
+                None
+            }
         }
-        match self.netlink.delete_link(&link) {
-            Err(LinkError::NotFound { .. }) => Ok(()),
-            other => Ok(other?),
-        }
+    };
+    cables
+        .iter()
+        .filter_map(|(id, plug)| remove(**id, plug))
+        .collect()
+}
+
+/// Deletes our end of a veth pair, and with it the other. Another device may have taken the
+/// index over if the pair has vanished: only what is known to be ours is deleted.
+fn remove_cable(netlink: &mut Netlink, plug: &Plug, owner: &str) -> Result<(), LinkError> {
+    if plug.link == LinkState::Absent {
+        return Ok(());
+    }
+    let Some(link) = netlink.link_by_index(plug.ifindex)? else {
+        return Ok(());
+    };
+    let is_named = link.name == plug.name || owner_of(&link) == Some(owner);
+    if !is_named || link.kind.as_deref() != Some("veth") {
+        return Ok(());
+    }
+    match netlink.delete_link(&link) {
+        Err(LinkError::NotFound { .. }) => Ok(()),
+        other => other,
     }
 }

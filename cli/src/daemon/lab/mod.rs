@@ -7,6 +7,7 @@ mod error;
 mod leftovers;
 mod links;
 mod plan;
+mod spares;
 mod take;
 mod view;
 
@@ -17,9 +18,11 @@ use ipnet::IpNet;
 use vswitch_netns::{Link, LinkMonitor, Netlink};
 use vswitch_switch::Handle;
 use vswitch_switch::bridge::PortId;
-use vswitch_switch::port::{LinkState, PacketOptions, ReceivePath};
+use vswitch_switch::port::{LinkState, PacketOptions, PreparedPort, ReceivePath};
 
 use crate::names::SwitchName;
+
+use spares::Spares;
 
 pub(crate) use error::LabError;
 
@@ -41,6 +44,7 @@ pub(crate) struct Lab {
     news: LinkMonitor,
     subnet: Option<IpNet>,
     receive: ReceivePath,
+    spares: Spares,
     plugs: BTreeMap<PortId, Plug>,
 }
 
@@ -84,15 +88,19 @@ impl Lab {
         subnet: Option<IpNet>,
         receive: ReceivePath,
     ) -> Result<Self, LabError> {
-        Ok(Self {
+        let mut lab = Self {
             switch,
             handle,
             netlink: Netlink::open()?,
             news: LinkMonitor::open()?,
             subnet,
             receive,
+            spares: Spares::new(),
             plugs: BTreeMap::new(),
-        })
+        };
+        let options = lab.packet_options();
+        lab.spares.order(&options);
+        Ok(lab)
     }
 
     /// What speaks with the switch.
@@ -103,6 +111,12 @@ impl Lab {
     /// Whence addresses are taken.
     pub(crate) const fn subnet(&self) -> Option<IpNet> {
         self.subnet
+    }
+
+    /// The next port, as far as it can be made without its interface.
+    fn prepared_port(&mut self) -> PreparedPort {
+        let options = self.packet_options();
+        self.spares.take(&options)
     }
 
     /// How the next port is to be opened.

@@ -30,7 +30,7 @@ impl Lab {
         let link = self.netlink.link(interface)?;
         refuse_unfit(&link)?;
         // Who holds this is alone with the interface: nothing was changed before.
-        let port = PacketPort::open_with(interface, &self.packet_options())?;
+        let port = self.prepared_port().open(interface)?;
         if !link.arp {
             self.restore_leftover(&link);
         }
