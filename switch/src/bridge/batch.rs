@@ -82,6 +82,7 @@ impl Bridge {
     /// Fills `probes` with the frames that pass and counts the others. Returns how many pass.
     #[inline]
     fn admit(&mut self, frames: &[Frame<'_>], drops: &mut Drops) -> usize {
+        let room = self.probes.len();
         let mut places = self.probes.iter_mut();
         for (index, frame) in (0..).zip(frames) {
             match ingress::admit(frame.bytes, self.config.forward_reserved) {
@@ -103,6 +104,6 @@ impl Bridge {
                 Err(reason) => drops.add(reason, 1),
             }
         }
-        BATCH - places.len()
+        room - places.len()
     }
 }

@@ -13,6 +13,7 @@ pub(super) struct Admitted {
     pub(super) dst: Key,
 }
 
+// Tag protocol identifiers as they lie in memory.
 const C_TAG: u16 = u16::from_ne_bytes(EtherType::C_TAG.0.to_be_bytes());
 const S_TAG: u16 = u16::from_ne_bytes(EtherType::S_TAG.0.to_be_bytes());
 
