@@ -4,7 +4,7 @@ use super::egress::OutputQueues;
 use super::fdb::Home;
 use super::ingress::{self, Admitted};
 use super::key::Key;
-use super::{Bridge, DropReason, PortId, Verdict};
+use super::{Bridge, DropReason, PortId};
 use crate::port::{BATCH, Drops, Frame};
 use crate::time::Timestamp;
 
@@ -22,7 +22,7 @@ impl Probe {
     pub(super) const NONE: Self = Self {
         addresses: Admitted {
             src: Key::NOBODY,
-            dst: None,
+            dst: Key::NOBODY,
         },
         src: Home::FIRST,
         dst: Home::FIRST,
@@ -39,8 +39,9 @@ impl Bridge {
     /// `frames` holds at most [`BATCH`] frames; what is beyond is ignored. `out` must know all
     /// ports of the bridge.
     ///
-    /// The work is done in passes over the batch, so that the table's memory is fetched for all
-    /// frames side by side.
+    /// The work is done in two passes over the batch, so that the table's memory is fetched for
+    /// all frames side by side: the first checks the frames and starts the fetching, the second
+    /// learns and looks up.
     pub fn classify(
         &mut self,
         now: Timestamp,
@@ -60,18 +61,18 @@ impl Bridge {
         // Taken out for the loop, so that what is learnt cannot be thought to change them.
         let probes = std::mem::take(&mut self.probes);
         let admitted = probes.get(..count).unwrap_or_default();
-        self.fdb
-            .touch(admitted.iter().flat_map(|probe| [probe.src, probe.dst]));
+        let heard = self.fdb.heard(ingress);
+        let has_another = self.ports.has_another();
         for probe in admitted {
-            self.fdb.learn(probe.src, probe.addresses.src, ingress);
-            let verdict = match probe.addresses.dst {
-                Some(dst) => self.towards(probe.dst, dst, ingress),
-                None => self.flood(),
-            };
-            match verdict {
-                Verdict::Forward(port) => out.push(port, probe.index),
-                Verdict::Flood => out.push_flood(probe.index),
-                Verdict::Drop(reason) => drops.add(reason, 1),
+            self.fdb.learn(probe.src, probe.addresses.src, heard);
+            // As `towards` has it, without the detour of a verdict.
+            match self.fdb.lookup(probe.dst, probe.addresses.dst) {
+                Some(known) => match self.refusal(known, ingress) {
+                    None => out.push(known.port(), probe.index),
+                    Some(reason) => drops.add(reason, 1),
+                },
+                None if has_another => out.push_flood(probe.index),
+                None => drops.add(DropReason::NoEgress, 1),
             }
         }
         self.probes = probes;
@@ -81,23 +82,28 @@ impl Bridge {
     /// Fills `probes` with the frames that pass and counts the others. Returns how many pass.
     #[inline]
     fn admit(&mut self, frames: &[Frame<'_>], drops: &mut Drops) -> usize {
-        let mut count = 0;
+        let room = self.probes.len();
+        let mut places = self.probes.iter_mut();
         for (index, frame) in (0..).zip(frames) {
             match ingress::admit(frame.bytes, self.config.forward_reserved) {
                 Ok(addresses) => {
+                    let Some(place) = places.next() else { break };
                     let src = self.fdb.home(addresses.src);
-                    let dst = addresses.dst.map_or(src, |dst| self.fdb.home(dst));
-                    self.probes[count] = Probe {
+                    let dst = if addresses.dst == Key::NOBODY {
+                        src
+                    } else {
+                        self.fdb.home(addresses.dst)
+                    };
+                    *place = Probe {
                         addresses,
                         src,
                         dst,
                         index,
                     };
-                    count += 1;
                 }
                 Err(reason) => drops.add(reason, 1),
             }
         }
-        count
+        room - places.len()
     }
 }

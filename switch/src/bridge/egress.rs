@@ -7,7 +7,7 @@ use crate::port::BATCH;
 #[derive(Clone, Copy, Debug)]
 struct Queue {
     indices: [u8; BATCH],
-    len: u8,
+    len: usize,
 }
 
 impl Queue {
@@ -19,7 +19,7 @@ impl Queue {
     /// Appends `index`; what is more than a batch is ignored.
     #[inline]
     fn push(&mut self, index: u8) {
-        if let Some(place) = self.indices.get_mut(usize::from(self.len)) {
+        if let Some(place) = self.indices.get_mut(self.len) {
             *place = index;
             self.len += 1;
         }
@@ -27,9 +27,7 @@ impl Queue {
 
     #[inline]
     fn as_slice(&self) -> &[u8] {
-        self.indices
-            .get(..usize::from(self.len))
-            .unwrap_or_default()
+        self.indices.get(..self.len).unwrap_or_default()
     }
 
     /// The indices of both, in order.
@@ -65,7 +63,10 @@ pub struct OutputQueues {
     flood: Queue,
     /// The ports by which anything leaves: those with frames of their own in the order in which
     /// they got their first, then the others of a flood.
+    /// Only the first `dirty_len` count; there is room for one more than there are ports, so
+    /// that a port can be noted before it is known whether it is there already.
     dirty: Vec<PortId>,
+    dirty_len: usize,
 }
 
 impl OutputQueues {
@@ -76,6 +77,7 @@ impl OutputQueues {
             own: Vec::new(),
             flood: Queue::EMPTY,
             dirty: Vec::new(),
+            dirty_len: 0,
         }
     }
 
@@ -83,16 +85,18 @@ impl OutputQueues {
     pub fn add_port(&mut self, port: PortId) {
         let len = self.own.len().max(usize::from(port.0) + 1);
         self.own.resize(len, Queue::EMPTY);
-        self.dirty.reserve(len.saturating_sub(self.dirty.len()));
+        self.dirty.resize(len + 1, PortId(0));
     }
 
     /// Lets frame `index` of the batch leave by `port`. Indices must ascend.
     #[inline]
     pub fn push(&mut self, port: PortId, index: u8) {
         if let Some(queue) = self.own.get_mut(usize::from(port.0)) {
-            if queue.len == 0 {
-                self.dirty.push(port);
+            // Without a branch: between many ports it would be guessed wrong all the time.
+            if let Some(next) = self.dirty.get_mut(self.dirty_len) {
+                *next = port;
             }
+            self.dirty_len += usize::from(queue.len == 0);
             queue.push(index);
         }
     }
@@ -113,14 +117,15 @@ impl OutputQueues {
     }
 
     fn spread(&mut self, ingress: PortId, ports: &[PortId]) {
-        for port in &self.dirty {
+        for port in self.dirty.iter().take(self.dirty_len) {
             let own = &mut self.own[usize::from(port.0)];
             *own = own.merged(&self.flood);
         }
         for &port in ports {
             let own = self.own.get(usize::from(port.0));
             if port != ingress && own.is_some_and(|own| own.len == 0) {
-                self.dirty.push(port);
+                self.dirty[self.dirty_len] = port;
+                self.dirty_len += 1;
             }
         }
     }
@@ -128,12 +133,12 @@ impl OutputQueues {
     /// Whether no frame leaves.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.dirty.is_empty()
+        self.dirty_len == 0
     }
 
     /// The ports by which frames leave, each with their indices in the batch, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (PortId, &[u8])> {
-        self.dirty.iter().map(|&port| {
+        self.dirty.iter().take(self.dirty_len).map(|&port| {
             let own = &self.own[usize::from(port.0)];
             let queue = if own.len == 0 { &self.flood } else { own };
             (port, queue.as_slice())
@@ -143,9 +148,10 @@ impl OutputQueues {
     /// Empties all queues, for the next batch.
     #[inline]
     pub fn clear(&mut self) {
-        for port in self.dirty.drain(..) {
+        for port in self.dirty.iter().take(self.dirty_len) {
             self.own[usize::from(port.0)].len = 0;
         }
+        self.dirty_len = 0;
         self.flood.len = 0;
     }
 }

@@ -1,17 +1,21 @@
 //! What may enter (IEEE 802.1Q-2022, 8.6.1 to 8.6.3).
 
 use super::DropReason;
-use super::key::Key;
-use crate::wire::{EtherType, HEADER_LEN, MacAddr, VlanId};
+use super::key::{Address, Key};
+use crate::wire::{EtherType, HEADER_LEN, VlanId};
 
 /// The addresses of a frame that passed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Admitted {
     /// From whom.
     pub(super) src: Key,
-    /// To whom; `None` for a group, which is flooded.
-    pub(super) dst: Option<Key>,
+    /// To whom; [`Key::NOBODY`] for a group, which is flooded.
+    pub(super) dst: Key,
 }
+
+// Tag protocol identifiers as they lie in memory.
+const C_TAG: u16 = u16::from_ne_bytes(EtherType::C_TAG.0.to_be_bytes());
+const S_TAG: u16 = u16::from_ne_bytes(EtherType::S_TAG.0.to_be_bytes());
 
 /// Checks a frame: its length, its source, its destination.
 #[inline]
@@ -19,40 +23,40 @@ pub(super) fn admit(bytes: &[u8], forward_reserved: bool) -> Result<Admitted, Dr
     let Some((header, behind)) = bytes.split_first_chunk::<HEADER_LEN>() else {
         return Err(DropReason::Runt);
     };
-    // This runs for every frame, so each address is read as one word, together with the two
-    // octets behind it: with the destination the beginning of the source, with the source the
-    // EtherType.
-    let (Some(front), Some(back)) = (header.first_chunk(), header.last_chunk()) else {
-        return Err(DropReason::Runt);
-    };
-    let dst = MacAddr::from_u64(u64::from_be_bytes(*front) >> 16);
-    let src_and_type = u64::from_be_bytes(*back);
-    let src = MacAddr::from_u64(src_and_type >> 16);
-    let outer_type = EtherType((src_and_type & 0xffff) as u16);
+    // This runs for every frame, so each address is read as one word, together with two octets
+    // of the other.
+    let [front @ .., _, _, _, _, _, _] = *header;
+    let [_, _, _, _, back @ .., high, low] = *header;
+    let (dst, src) = (Address::first_of(front), Address::last_of(back));
     if src.is_multicast() {
         return Err(DropReason::SourceMulticast);
     }
     if src.is_zero() {
         return Err(DropReason::SourceZero);
     }
-    if dst.is_reserved() && !forward_reserved {
-        return Err(DropReason::ReservedDestination);
-    }
-    let vlan = match behind {
-        [high, low, ..] if outer_type.is_tag() => {
-            VlanId::from_tci(u16::from_be_bytes([*high, *low]))
-        }
-        _ => VlanId::NONE,
+    let outer = u16::from_ne_bytes([high, low]);
+    let vlan = if outer == C_TAG || outer == S_TAG {
+        behind.first_chunk().map_or(VlanId::NONE, |tci| {
+            VlanId::from_tci(u16::from_be_bytes(*tci))
+        })
+    } else {
+        VlanId::NONE
     };
-    Ok(Admitted {
-        src: Key::new(vlan, src),
-        dst: (!dst.is_multicast()).then(|| Key::new(vlan, dst)),
-    })
+    let dst = if !dst.is_multicast() {
+        Key::of_address(vlan, dst)
+    } else if dst.is_reserved() && !forward_reserved {
+        return Err(DropReason::ReservedDestination);
+    } else {
+        Key::NOBODY
+    };
+    let src = Key::of_address(vlan, src);
+    Ok(Admitted { src, dst })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::MacAddr;
 
     const STATION: [u8; 6] = [2, 0, 0, 0, 0, 1];
     const OTHER: [u8; 6] = [2, 0, 0, 0, 0, 2];
@@ -84,7 +88,7 @@ mod tests {
             assert_eq!(refused, Some(DropReason::ReservedDestination));
             let frame = [&RESERVED, &STATION, rest].concat();
             let admitted = admit(&frame, true).unwrap();
-            assert_eq!(admitted.dst, None, "flooded as any group");
+            assert_eq!(admitted.dst, Key::NOBODY, "flooded as any group");
         }
     }
 
@@ -93,7 +97,7 @@ mod tests {
         let admitted = check(OTHER, STATION, &[0x88, 0xa8, 0xe0, 7, 0x81, 0, 0, 9]).unwrap();
         assert_eq!(admitted.src.vlan().get(), 7);
         assert_eq!(admitted.src.mac(), MacAddr(STATION));
-        assert_eq!(admitted.dst.map(|dst| dst.vlan().get()), Some(7));
-        assert_eq!(admitted.dst.map(Key::mac), Some(MacAddr(OTHER)));
+        assert_eq!(admitted.dst.vlan().get(), 7);
+        assert_eq!(admitted.dst.mac(), MacAddr(OTHER));
     }
 }

@@ -1,48 +1,91 @@
 //! What a station is known by.
 
-use std::num::NonZeroU64;
-
 use crate::wire::{MacAddr, VlanId};
 
-/// A VLAN and a MAC address in one word: bit 63 set, the VLAN in bits 48 to 59, the address
-/// below. No key is zero, so that zero can mark an empty place.
+/// A MAC address as a number of 48 bits, its first octet lowest: so a word of a frame becomes one
+/// without its bytes being reversed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Key(NonZeroU64);
+pub(super) struct Address(u64);
 
-impl Key {
-    const VALID: NonZeroU64 = NonZeroU64::MIN.saturating_add((1 << 63) - 1);
+impl Address {
+    const RESERVED: Self = Self::of(MacAddr([0x01, 0x80, 0xc2, 0, 0, 0]));
+    const RESERVED_BLOCK: Self = Self::of(MacAddr([0xff, 0xff, 0xff, 0xff, 0xff, 0xf0]));
 
-    /// A key that no station has.
-    pub(super) const NOBODY: Self = Self(Self::VALID);
-
-    /// The key of station `mac` in `vlan`.
+    /// The address that the first six of these octets are.
     #[inline]
-    pub(super) fn new(vlan: VlanId, mac: MacAddr) -> Self {
-        Self(Self::VALID | u64::from(vlan.get()) << 48 | mac.to_u64())
+    pub(super) const fn first_of(octets: [u8; 8]) -> Self {
+        Self(u64::from_le_bytes(octets) << 16 >> 16)
     }
 
-    /// The key of which these are the [`Key::bits`]; `None` for zero.
-    pub(super) const fn from_bits(bits: u64) -> Option<Self> {
-        match NonZeroU64::new(bits) {
-            Some(bits) => Some(Self(bits)),
-            None => None,
-        }
+    /// The address that the last six of these octets are.
+    #[inline]
+    pub(super) const fn last_of(octets: [u8; 8]) -> Self {
+        Self(u64::from_le_bytes(octets) >> 16)
+    }
+
+    const fn of(MacAddr([a, b, c, d, e, f]): MacAddr) -> Self {
+        Self::last_of([0, 0, a, b, c, d, e, f])
+    }
+
+    /// See [`MacAddr::is_multicast`].
+    #[inline]
+    pub(super) const fn is_multicast(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// See [`MacAddr::is_zero`].
+    #[inline]
+    pub(super) const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// See [`MacAddr::is_reserved`].
+    #[inline]
+    pub(super) const fn is_reserved(self) -> bool {
+        self.0 & Self::RESERVED_BLOCK.0 == Self::RESERVED.0
+    }
+}
+
+/// A VLAN and a MAC address in one word: the VLAN in bits 48 to 59, the address below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key(u64);
+
+impl Key {
+    /// Zero: that of the all-zero address outside any VLAN, which no station may have. It marks
+    /// empty places, and destinations that are groups.
+    pub(super) const NOBODY: Self = Self(0);
+
+    /// The key of station `mac` in `vlan`.
+    pub(super) fn new(vlan: VlanId, mac: MacAddr) -> Self {
+        Self::of_address(vlan, Address::of(mac))
+    }
+
+    /// The key of the station with this address in `vlan`.
+    #[inline]
+    pub(super) fn of_address(vlan: VlanId, address: Address) -> Self {
+        Self(u64::from(vlan.get()) << 48 | address.0)
+    }
+
+    /// The key of which these are the [`Key::bits`].
+    pub(super) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
     }
 
     /// The VLAN.
     pub(super) const fn vlan(self) -> VlanId {
-        VlanId::from_tci((self.bits() >> 48) as u16)
+        VlanId::from_tci((self.0 >> 48) as u16)
     }
 
     /// The address.
     pub(super) const fn mac(self) -> MacAddr {
-        MacAddr::from_u64(self.bits())
+        let [a, b, c, d, e, f, _, _] = self.0.to_le_bytes();
+        MacAddr([a, b, c, d, e, f])
     }
 
-    /// The key as a number, never zero.
+    /// The key as a number.
     #[inline]
     pub(super) const fn bits(self) -> u64 {
-        self.0.get()
+        self.0
     }
 }
 
@@ -51,13 +94,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_gives_back_its_parts_and_is_never_zero() {
+    fn a_key_gives_back_its_parts() {
         for (vlan, mac) in [(0, 0), (4095, u64::MAX >> 16), (1, 0x0200_0000_0001)] {
             let vlan = VlanId::new(vlan).unwrap();
             let mac = MacAddr::from_u64(mac);
             let key = Key::new(vlan, mac);
             assert_eq!((key.vlan(), key.mac()), (vlan, mac));
-            assert_ne!(key.bits(), 0);
+            assert_eq!(key == Key::NOBODY, vlan.get() == 0 && mac.is_zero());
+        }
+    }
+
+    #[test]
+    fn an_address_is_what_its_octets_are() {
+        let macs = [
+            MacAddr::ZERO,
+            MacAddr::BROADCAST,
+            MacAddr([2, 0, 0, 0, 0, 1]),
+            MacAddr([0, 0, 0, 0, 0, 1]),
+            MacAddr([0x01, 0x80, 0xc2, 0, 0, 0]),
+            MacAddr([0x01, 0x80, 0xc2, 0, 0, 0x0f]),
+            MacAddr([0x01, 0x80, 0xc2, 0, 0, 0x10]),
+            MacAddr([0x01, 0x80, 0xc2, 0, 1, 0]),
+        ];
+        for mac in macs {
+            let [a, b, c, d, e, f] = mac.0;
+            let address = Address::of(mac);
+            assert_eq!(Address::first_of([a, b, c, d, e, f, 0xaa, 0x55]), address);
+            assert_eq!(Address::last_of([0xaa, 0x55, a, b, c, d, e, f]), address);
+            assert_eq!(address.is_multicast(), mac.is_multicast(), "{mac}");
+            assert_eq!(address.is_zero(), mac.is_zero(), "{mac}");
+            assert_eq!(address.is_reserved(), mac.is_reserved(), "{mac}");
         }
     }
 }

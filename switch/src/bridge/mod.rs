@@ -24,7 +24,7 @@ pub use station::{Cursor, StaticError, Station};
 pub use verdict::{DropReason, Verdict};
 
 use batch::Probe;
-use fdb::{Fdb, Home, KeyHasher};
+use fdb::{Fdb, Home, KeyHasher, Value};
 use key::Key;
 use ports::Ports;
 
@@ -134,24 +134,34 @@ impl Bridge {
             Err(reason) => return Verdict::Drop(reason),
         };
         self.fdb.advance(now);
+        let heard = self.fdb.heard(port);
         self.fdb
-            .learn(self.fdb.home(admitted.src), admitted.src, port);
-        match admitted.dst {
-            Some(dst) => self.towards(self.fdb.home(dst), dst, port),
-            None => self.flood(),
-        }
+            .learn(self.fdb.home(admitted.src), admitted.src, heard);
+        self.towards(self.fdb.home(admitted.dst), admitted.dst, port)
     }
 
     /// Where a frame to `dst` goes that came in by `ingress`.
     #[inline]
     fn towards(&self, home: Home, dst: Key, ingress: PortId) -> Verdict {
         match self.fdb.lookup(home, dst) {
-            Some(egress) if egress == ingress => Verdict::Drop(DropReason::SamePort),
-            Some(egress) if !self.ports.is_forwarding(egress) => {
-                Verdict::Drop(DropReason::EgressDown)
-            }
-            Some(egress) => Verdict::Forward(egress),
+            Some(known) => match self.refusal(known, ingress) {
+                None => Verdict::Forward(known.port()),
+                Some(reason) => Verdict::Drop(reason),
+            },
             None => self.flood(),
+        }
+    }
+
+    /// Why a frame that came in by `ingress` may not go where `known` is; `None` if it may.
+    /// Only static stations can be behind a port that does not forward: it has no others.
+    #[inline]
+    fn refusal(&self, known: Value, ingress: PortId) -> Option<DropReason> {
+        if known.port() == ingress {
+            Some(DropReason::SamePort)
+        } else if known.is_static() && !self.ports.is_forwarding(known.port()) {
+            Some(DropReason::EgressDown)
+        } else {
+            None
         }
     }
 

@@ -14,6 +14,7 @@ use script::{AGEING, Action, action, frame, port};
 use vswitch_switch::Timestamp;
 use vswitch_switch::bridge::{Bridge, Cursor, OutputQueues, PortId, Station, Verdict};
 use vswitch_switch::port::{Drops, Frame};
+use vswitch_switch::wire::{MacAddr, VlanId};
 
 /// All stations, with their ages.
 fn listed(bridge: &Bridge, now: Timestamp) -> Vec<Station> {
@@ -41,14 +42,21 @@ proptest! {
     #[test]
     fn a_batch_is_its_frames_one_after_the_other(
         max_stations in 1..10_usize,
+        forwarding in any::<[bool; 3]>(),
         batches in prop::collection::vec((port(), prop::collection::vec(frame(), 0..64)), 0..12),
     ) {
         let mut single = Pair::new(max_stations, 1).bridge;
         let mut batched = Pair::new(max_stations, 1).bridge;
         let mut queues = OutputQueues::new();
         (1..=3).for_each(|port| queues.add_port(PortId(port)));
-        single.set_forwarding(PortId(3), max_stations % 2 == 0);
-        batched.set_forwarding(PortId(3), max_stations % 2 == 0);
+        for bridge in [&mut single, &mut batched] {
+            // One that stays while its port is down.
+            let fixed = MacAddr([2, 0, 0, 0, 0, 1]);
+            bridge.add_static(VlanId::NONE, fixed, PortId(2)).unwrap();
+            for (port, on) in (1..).zip(forwarding) {
+                bridge.set_forwarding(PortId(port), on);
+            }
+        }
         let mut now = Timestamp::from_secs(1);
         for (ingress, frames) in batches {
             now = now + AGEING / 8;

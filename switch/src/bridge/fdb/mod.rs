@@ -17,6 +17,8 @@ mod commands;
 mod hash;
 mod holders;
 mod slab;
+#[allow(unsafe_code)] // fetching ahead has no safe wrapper in the standard library yet
+mod sys;
 mod table;
 mod tick;
 mod value;
@@ -29,7 +31,7 @@ use slab::Slab;
 pub(super) use table::Home;
 use table::Table;
 use tick::Tick;
-use value::Value;
+pub(super) use value::{Heard, Value};
 
 use super::PortId;
 use super::event::{Event, EventQueue};
@@ -72,42 +74,55 @@ impl Fdb {
         self.tick.advance(now);
     }
 
-    /// Where `key` belongs in the table, for [`Fdb::learn`] and [`Fdb::lookup`].
+    /// Where `key` belongs in the table, for [`Fdb::learn`] and [`Fdb::lookup`]. What is there
+    /// begins to come into the processor's cache.
     #[inline]
     pub(super) fn home(&self, key: Key) -> Home {
-        self.table.home(key)
+        let home = self.table.home(key);
+        self.table.prefetch(home);
+        home
     }
 
-    /// Brings what belongs at `homes` into the processor's cache.
+    /// What [`Fdb::learn`] wants to know of frames that come in by `port` now.
     #[inline]
-    pub(super) fn touch(&self, homes: impl Iterator<Item = Home>) {
-        self.table.touch(homes);
+    pub(super) fn heard(&self, port: PortId) -> Heard {
+        Heard::new(port, self.tick.number())
     }
 
-    /// Notes that the station `key` was heard on `port`, which exists and forwards.
+    /// Notes that the station `key` was `heard` now, on a port that exists and forwards.
     #[inline]
-    pub(super) fn learn(&mut self, home: Home, key: Key, port: PortId) {
-        match self.table.find(home, key) {
-            Some(known) if known.is_fresh(port, self.tick.number()) => {}
-            Some(known) => self.hear_again(home, key, known, port),
-            None => self.learn_new(home, key, port),
+    pub(super) fn learn(&mut self, home: Home, key: Key, heard: Heard) {
+        if !self.table.is_fresh(home, key, heard) {
+            self.learn_more(home, key, heard);
         }
     }
 
-    /// The port that the station `key` is behind.
-    #[inline]
-    pub(super) fn lookup(&self, home: Home, key: Key) -> Option<PortId> {
-        self.table.find(home, key).map(Value::port)
+    #[inline(never)]
+    fn learn_more(&mut self, home: Home, key: Key, heard: Heard) {
+        match self.table.find(home, key) {
+            Some(known) if known.is_fresh(heard) => {}
+            Some(known) => self.hear_again(home, key, known, heard),
+            None => self.learn_new(home, key, heard),
+        }
     }
 
-    #[inline(never)]
-    fn hear_again(&mut self, home: Home, key: Key, known: Value, port: PortId) {
+    /// What is known of the station `key`, its port first of all.
+    #[inline]
+    pub(super) fn lookup(&self, home: Home, key: Key) -> Option<Value> {
+        if key == Key::NOBODY {
+            return None;
+        }
+        self.table.find(home, key)
+    }
+
+    #[inline]
+    fn hear_again(&mut self, home: Home, key: Key, known: Value, heard: Heard) {
         if known.is_static() || self.ageing.is_zero() {
             return;
         }
         let slot = known.slot();
-        let value = Value::dynamic(port, self.tick.number(), slot);
-        self.table.set(home, key, value);
+        let port = heard.port();
+        self.table.set(home, key, Value::dynamic(heard, slot));
         let node = self.slab.node_mut(slot);
         node.seen = self.tick.stamp();
         node.port = port;
@@ -121,15 +136,15 @@ impl Fdb {
         }
     }
 
-    #[inline(never)]
-    fn learn_new(&mut self, home: Home, key: Key, port: PortId) {
+    #[inline]
+    fn learn_new(&mut self, home: Home, key: Key, heard: Heard) {
+        let port = heard.port();
         if self.ageing.is_zero() || !self.make_room(Some(port)) {
             return;
         }
         let seen = self.tick.stamp();
         let slot = self.slab.insert(key, port, seen);
-        let value = Value::dynamic(port, self.tick.number(), slot);
-        self.table.insert(home, key, value);
+        self.table.insert(home, key, Value::dynamic(heard, slot));
         self.holders.add_dynamic(&mut self.slab, port, slot);
         self.oldest.get_or_insert(seen);
         self.events.push(Event::learnt(key, port));

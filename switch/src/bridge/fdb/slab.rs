@@ -10,8 +10,8 @@ const NIL: u32 = u32::MAX;
 /// One station. Two fit in a cache line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Node {
-    /// `None` for a free place.
-    key: Option<Key>,
+    /// [`Key::NOBODY`] for a free place.
+    key: Key,
     /// Nothing was heard from the station after this moment.
     pub(super) seen: Timestamp,
     prev: u32,
@@ -91,7 +91,7 @@ impl Slab {
     /// The station at `slot` and its key; `None` for a free place.
     pub(super) fn get(&self, slot: u32) -> Option<(Key, &Node)> {
         let node = self.nodes.get(slot as usize)?;
-        Some((node.key?, node))
+        (node.key != Key::NOBODY).then_some((node.key, node))
     }
 
     /// The key of the station at `slot`, which is one.
@@ -104,7 +104,7 @@ impl Slab {
     #[inline]
     pub(super) fn insert(&mut self, key: Key, port: PortId, seen: Timestamp) -> u32 {
         let node = Node {
-            key: Some(key),
+            key,
             seen,
             prev: NIL,
             next: NIL,
@@ -127,7 +127,7 @@ impl Slab {
     #[inline]
     pub(super) fn remove(&mut self, slot: u32) {
         let node = &mut self.nodes[slot as usize];
-        node.key = None;
+        node.key = Key::NOBODY;
         node.next = self.free;
         self.free = slot;
         self.len -= 1;

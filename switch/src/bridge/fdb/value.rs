@@ -4,90 +4,116 @@ use crate::bridge::PortId;
 
 /// Port, tick of the last refresh, place in the slab, and whether the entry is static.
 ///
-/// Bits 0 to 24 hold the slab index, 25 to 36 the port, 37 whether it is static, 40 to 55 the
-/// tick; bits 56 to 63 are left to the table. All that the hot path asks of a source, whether
-/// it is known on this port in this tick, is then one masked comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Value(u64);
+/// Bits 0 to 15 hold the port, 16 to 31 the tick, 32 to 54 the slab index, 63 whether it is
+/// static; bits 55 to 62 are left to the table. All that the hot path asks of a source, whether
+/// it was heard on this port in this tick, is then one comparison of the lower half, and all it
+/// asks of a destination are the lowest bits and the sign.
+///
+/// There is no port 0, so that no value is zero.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::bridge) struct Value(u64);
 
-const PORT_SHIFT: u32 = 25;
-const STATIC: u64 = 1 << 37;
-const TICK_SHIFT: u32 = 40;
-const SLOT_MASK: u64 = (1 << PORT_SHIFT) - 1;
-const PORT_MASK: u64 = 0xfff << PORT_SHIFT;
-const TICK_MASK: u64 = 0xffff << TICK_SHIFT;
+const TICK_SHIFT: u32 = 16;
+const SLOT_SHIFT: u32 = 32;
+const SLOT_MASK: u64 = (1 << 23) - 1;
+const STATIC: u64 = 1 << 63;
+
+/// The lower half of the value of a station that was heard on some port in some tick.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::bridge) struct Heard(u32);
+
+impl Heard {
+    /// On `port` in `tick`.
+    #[inline]
+    pub(super) const fn new(port: PortId, tick: u16) -> Self {
+        Self((tick as u32) << TICK_SHIFT | port.0 as u32)
+    }
+
+    /// The port.
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
+    pub(super) const fn port(self) -> PortId {
+        PortId(self.0 as u16)
+    }
+}
 
 impl Value {
-    /// The bits that a value uses.
-    const MASK: u64 = (1 << 56) - 1;
+    /// The bits that the table may use.
+    pub(super) const SPARE: u64 = 0xff << 55;
 
-    /// The value of which `bits` are the lower 56.
+    /// The value in `bits`, of which the spare ones are ignored; `None` if there is none.
     #[inline]
-    pub(super) const fn from_bits(bits: u64) -> Self {
-        Self(bits & Self::MASK)
+    pub(super) const fn from_bits(bits: u64) -> Option<Self> {
+        let value = Self(bits);
+        if value.port().0 == 0 {
+            None
+        } else {
+            Some(value)
+        }
     }
 
-    /// The value as a number; its upper 8 bits are zero.
+    /// The value as a number; its spare bits are zero.
     #[inline]
     pub(super) const fn bits(self) -> u64 {
-        self.0
+        self.0 & !Self::SPARE
     }
 
-    /// A dynamic entry, last refreshed in `tick`.
-    pub(super) const fn dynamic(port: PortId, tick: u16, slot: u32) -> Self {
-        Self(Self::fresh(port, tick) | slot as u64)
+    /// A dynamic entry.
+    pub(super) const fn dynamic(heard: Heard, slot: u32) -> Self {
+        Self((slot as u64) << SLOT_SHIFT | heard.0 as u64)
     }
 
     /// A static entry.
     pub(super) const fn fixed(port: PortId, slot: u32) -> Self {
-        Self(STATIC | (port.0 as u64) << PORT_SHIFT | slot as u64)
+        Self(STATIC | (slot as u64) << SLOT_SHIFT | port.0 as u64)
     }
 
-    const fn fresh(port: PortId, tick: u16) -> u64 {
-        (port.0 as u64) << PORT_SHIFT | (tick as u64) << TICK_SHIFT
-    }
-
-    /// Whether this is a dynamic entry of `port` that was refreshed in `tick` already.
+    /// Whether there is nothing to learn from a frame of this station that is `heard` now.
     #[inline]
-    pub(super) const fn is_fresh(self, port: PortId, tick: u16) -> bool {
-        self.0 & (STATIC | PORT_MASK | TICK_MASK) == Self::fresh(port, tick)
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
+    pub(super) const fn is_fresh(self, heard: Heard) -> bool {
+        self.0 as u32 == heard.0
     }
 
     #[inline]
-    pub(super) const fn is_static(self) -> bool {
+    pub(in crate::bridge) const fn is_static(self) -> bool {
         self.0 & STATIC != 0
     }
 
     #[inline]
-    pub(super) const fn port(self) -> PortId {
-        PortId(((self.0 & PORT_MASK) >> PORT_SHIFT) as u16)
+    #[expect(clippy::cast_possible_truncation, reason = "the lowest bits are meant")]
+    pub(in crate::bridge) const fn port(self) -> PortId {
+        PortId(self.0 as u16)
     }
 
     #[inline]
     pub(super) const fn slot(self) -> u32 {
-        (self.0 & SLOT_MASK) as u32
+        (self.0 >> SLOT_SHIFT & SLOT_MASK) as u32
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bridge::BridgeConfig;
 
     #[test]
     fn the_parts_do_not_touch_each_other() {
-        let value = Value::dynamic(PortId(4095), 0xffff, 0);
-        assert_eq!((value.port(), value.slot()), (PortId(4095), 0));
+        let heard = Heard::new(PortId::MAX, 0xffff);
+        assert_eq!(heard.port(), PortId::MAX);
+        let value = Value::dynamic(heard, 0);
+        assert_eq!((value.port(), value.slot()), (PortId::MAX, 0));
         assert!(!value.is_static());
-        assert!(value.is_fresh(PortId(4095), 0xffff));
-        assert!(!value.is_fresh(PortId(4095), 0xfffe));
-        assert!(!value.is_fresh(PortId(4094), 0xffff));
-        let value = Value::fixed(PortId(1), 1 << 24);
-        assert_eq!((value.port(), value.slot()), (PortId(1), 1 << 24));
+        assert!(value.is_fresh(heard));
+        assert!(!value.is_fresh(Heard::new(PortId::MAX, 0xfffe)));
+        assert!(!value.is_fresh(Heard::new(PortId(4094), 0xffff)));
+        let slot = u32::try_from(BridgeConfig::MAX_STATIONS_LIMIT).unwrap();
+        let value = Value::fixed(PortId(1), slot);
+        assert_eq!((value.port(), value.slot()), (PortId(1), slot));
         assert!(value.is_static());
-        assert!(
-            !value.is_fresh(PortId(1), 0),
-            "a static entry is never refreshed"
-        );
-        assert_eq!(value.0 >> 56, 0);
+        assert_eq!(value.bits() & Value::SPARE, 0);
+        let with_spare = Value::from_bits(value.bits() | Value::SPARE).unwrap();
+        assert_eq!((with_spare.port(), with_spare.slot()), (PortId(1), slot));
+        assert_eq!(with_spare.bits(), value.bits());
+        assert!(Value::from_bits(Value::SPARE).is_none());
     }
 }
