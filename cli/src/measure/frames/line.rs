@@ -1,5 +1,6 @@
 //! The two interfaces between which frames go.
 
+use std::fmt;
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
@@ -180,6 +181,13 @@ impl<'p> Line<'p> {
             arrived = now;
         }
         Ok(arrived)
+    }
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Path { from, to, .. } = self.path;
+        write!(f, "the path from {from} to {to}")
     }
 }
 

@@ -23,6 +23,8 @@ use sender::Sender;
 pub(super) const WARM_UP: Duration = Duration::from_millis(200);
 /// How often the receiver says where it is, so that no switch forgets it.
 const ANNOUNCED_EVERY: Duration = Duration::from_secs(1);
+/// How long nothing at all may arrive.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What became of the frames.
 #[derive(Clone, Copy, Debug)]
@@ -118,11 +120,7 @@ pub(super) fn run(
     let all_sent = sent.into_inner();
     let arrived = line.settled(before, all_sent, stop)?;
     if window.received == 0 {
-        bail!(
-            "no frame of {size} bytes from {} arrived at {} under load",
-            path.from,
-            path.to
-        );
+        bail!("{line} lets no frame of {size} bytes through under load");
     }
     Ok(Flood {
         all_sent,
@@ -155,12 +153,19 @@ fn watch(
     let cpu_before = cpu::Reading::now()?;
     let end = start + time;
     let mut next = start;
+    let mut received = received_before;
+    let mut arrived_at = start;
     while next < end && !ended() {
         line.announce()?;
         next = end.min(next + ANNOUNCED_EVERY);
         stop.pause_while(|| !ended(), next)?;
+        let before = std::mem::replace(&mut received, line.received()?);
+        if received > before {
+            arrived_at = Instant::now();
+        } else if arrived_at.elapsed() > PATIENCE {
+            bail!("{line} lets no more frames through");
+        }
     }
-    let received = line.received()?;
     let sent = sent.load(Ordering::Relaxed);
     let elapsed = start.elapsed();
     let cpu = cpu::Reading::now()?.busy_since(&cpu_before, baseline);
