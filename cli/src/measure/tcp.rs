@@ -78,10 +78,10 @@ fn transfer(pairs: &[Pair], time: Duration, stop: &Stop) -> anyhow::Result<Throu
     let broken = Broken::default();
     let broken = &broken;
     let start = Instant::now();
-    let bytes = std::thread::scope(|scope| {
+    let received: Vec<Received> = std::thread::scope(|scope| {
         let receivers: Vec<_> = pairs
             .iter()
-            .map(|(_, far)| scope.spawn(move || broken.note(receive(far)).unwrap_or(0)))
+            .map(|(_, far)| scope.spawn(move || broken.note(receive(far))))
             .collect();
         for (near, _) in pairs {
             scope.spawn(move || broken.note(send(near, start + time, &broken.at_all)));
@@ -90,12 +90,12 @@ fn transfer(pairs: &[Pair], time: Duration, stop: &Stop) -> anyhow::Result<Throu
         connections::supervise(&receivers, streams, stop);
         receivers
             .into_iter()
-            .map(|receiver| receiver.join().unwrap_or(0))
-            .sum()
+            .filter_map(|receiver| receiver.join().ok().flatten())
+            .collect()
     });
-    let elapsed = start.elapsed();
     stop.check()?;
     broken.outcome()?;
+    let last = received.iter().map(|one| one.end).max().unwrap_or(start);
     let retransmits = pairs
         .iter()
         .filter_map(|(near, _)| sys::total_retransmits(near))
@@ -103,8 +103,8 @@ fn transfer(pairs: &[Pair], time: Duration, stop: &Stop) -> anyhow::Result<Throu
         .sum();
     Ok(Throughput {
         streams: pairs.len(),
-        bytes,
-        elapsed,
+        bytes: received.iter().map(|one| one.bytes).sum(),
+        elapsed: last.saturating_duration_since(start),
         retransmits,
     })
 }
@@ -138,14 +138,23 @@ impl Broken {
     }
 }
 
-fn receive(mut stream: &TcpStream) -> io::Result<u64> {
+/// What a receiver has read, until when.
+struct Received {
+    bytes: u64,
+    end: Instant,
+}
+
+fn receive(mut stream: &TcpStream) -> io::Result<Received> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut buffer = vec![0; CHUNK_BYTES];
-    let mut total = 0;
+    let mut bytes = 0;
     loop {
         match stream.read(&mut buffer) {
-            Ok(0) => return Ok(total),
-            Ok(bytes) => total += bytes as u64,
+            Ok(0) => {
+                let end = Instant::now();
+                return Ok(Received { bytes, end });
+            }
+            Ok(read) => bytes += read as u64,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

@@ -7,7 +7,7 @@ use crate::measure::figures;
 /// The most frames that are sent in one go: more would be a burst, and no rate.
 const BURST: u64 = 32;
 /// The most frames that a sender who was held up makes good for; others are not sent at all.
-const MOST_BEHIND: u64 = 4 * BURST;
+const MOST_BEHIND: u64 = 16 * BURST;
 /// Shorter gaps are spun away: a sleep ends later than it should.
 const SHORTEST_SLEEP: Duration = Duration::from_micros(100);
 /// So much later, about: the slack of timers (prctl(2), `PR_SET_TIMERSLACK`), and waking up.
@@ -135,7 +135,7 @@ mod tests {
             bursts.push(count);
             schedule.note_sent(count as u64);
         }
-        assert_eq!(bursts, [32; 4]);
+        assert_eq!(bursts, [32; 16]);
         assert!(matches!(schedule.next(now), Next::Spin));
         assert!(matches!(
             Schedule::new(f64::MIN_POSITIVE).next(now),

@@ -2,7 +2,7 @@
 
 use crate::measure::figures;
 
-/// A trial that offered less than this part of its rate has shown what the sender can.
+/// A sender that offered less than this part of a rate was held up, or can do no more.
 const OFFERED: f64 = 0.98;
 /// A trial that lost less than this part may have met with a moment in which the machine was
 /// held up, and gets a second chance. One that lost more was too fast.
@@ -58,9 +58,7 @@ pub(super) fn highest<E>(
     let mut twice = |rate, trials: &mut u32| -> Result<Trial, E> {
         *trials += 1;
         let first = trial(rate)?;
-        let short = rate.is_some_and(|rate| first.rate < rate * OFFERED);
-        let failed = !first.passed() && first.lost_share() < HICCUP;
-        if !(failed || first.passed() && short) || *trials >= most {
+        if first.passed() || first.lost_share() >= HICCUP || *trials >= most {
             return Ok(first);
         }
         *trials += 1;
@@ -81,15 +79,13 @@ pub(super) fn highest<E>(
     while high - low > resolution * high && trials < most {
         let rate = f64::midpoint(low, high);
         let tried = twice(Some(rate), &mut trials)?;
-        if tried.passed() && tried.rate >= rate * OFFERED {
-            low = tried.rate.min(high);
+        let offered = tried.rate >= rate * OFFERED;
+        if tried.passed() && (offered || tried.rate > low * (1.0 + resolution)) {
+            low = tried.rate.clamp(low, high);
         } else {
-            // Lost, or passed at a lower rate because the sender can do no more.
+            // Lost; or passed at no higher rate than before, because the sender can do no more.
             high = rate;
             limited = tried.passed();
-            if limited {
-                low = tried.rate.clamp(low, high);
-            }
         }
     }
     found.rate = low;
