@@ -238,7 +238,9 @@ fn switch_stopped() {
         assert!(wait_until(PATIENCE, || threads(pid).len() > 1), "{test}");
         switch.stop();
         let output = running.finish().unwrap();
-        complaint(&output, &line, 1);
+        let told = complaint(&output, &line, 1);
+        assert!(told.contains("from mario to luigi"), "{told}");
+        assert!(!told.contains("temporarily"), "{told}");
     }
 }
 

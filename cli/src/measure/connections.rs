@@ -13,8 +13,8 @@ use vswitch_netns::Namespace;
 
 use super::stop::Stop;
 
-/// How long a connection may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a connection may take, and how long nothing may move on it.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// How often who waits for one looks whether to stop.
 const TICK_MS: u16 = 50;
 /// The kernel's usual one, and the one of most hosts: BBR paces its segments, which on one
@@ -86,8 +86,7 @@ fn connect(target: SocketAddr, stop: &Stop) -> anyhow::Result<TcpStream> {
         match poll(&mut waiting, PollTimeout::from(TICK_MS)) {
             Ok(0) | Err(nix::errno::Errno::EINTR) if Instant::now() < end => {}
             Ok(0) => {
-                let error = io::Error::from(io::ErrorKind::TimedOut);
-                return Err(error).with_context(failed);
+                return Err(plain(io::ErrorKind::TimedOut.into())).with_context(failed);
             }
             outcome => {
                 outcome.with_context(failed)?;
@@ -110,6 +109,21 @@ fn accept(listener: &TcpListener, near: SocketAddr) -> io::Result<TcpStream> {
             return Ok(stream);
         }
     }
+}
+
+/// The error of a connection, where that is no more than a timer that ran out, in words.
+pub(super) fn plain(error: io::Error) -> io::Error {
+    if matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    ) {
+        let seconds = PATIENCE.as_secs();
+        let sentence = format!(
+            "nothing has come through for {seconds} s: the path is cut, or what forwards hangs"
+        );
+        return io::Error::new(io::ErrorKind::TimedOut, sentence);
+    }
+    error
 }
 
 /// Waits for threads that use `streams`; breaks the streams off where it is time to end, so that

@@ -4,16 +4,12 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-
 use super::affinity::OneCpu;
-use super::connections;
+use super::connections::{self, PATIENCE};
 use super::figures::{Better, Figure, Unit};
 use super::path::Path;
 use super::stop::Stop;
 
-/// How long one answer may take.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Exchanges before those that count: addresses are resolved, caches filled.
 const WARM_UP: usize = 100;
 
@@ -85,7 +81,7 @@ pub(super) fn run(
             let _ = far.shutdown(std::net::Shutdown::Both);
         });
         let asking = scope.spawn(move || {
-            let times = join().and_then(|()| ask(near, time).context("no answer came"));
+            let times = join().and_then(|()| Ok(ask(near, time).map_err(connections::plain)?));
             let _ = near.shutdown(std::net::Shutdown::Both);
             times
         });

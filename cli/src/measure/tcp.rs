@@ -8,15 +8,13 @@ use std::time::{Duration, Instant};
 
 use vswitch_netns::Namespace;
 
-use super::connections::{self, Pair};
+use super::connections::{self, PATIENCE, Pair};
 use super::figures::{self, Better, Figure, Unit};
 use super::stop::Stop;
 use super::sys;
 
 /// Bytes given to the kernel in one call.
 const CHUNK_BYTES: usize = 128 * 1024;
-/// How long nothing may move before a stream counts as broken.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a measurement of throughput found.
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +121,7 @@ impl Broken {
             Err(error) => {
                 self.at_all.store(true, Ordering::Relaxed);
                 if let Ok(mut why) = self.why.lock() {
-                    why.get_or_insert(error);
+                    why.get_or_insert(connections::plain(error));
                 }
                 None
             }

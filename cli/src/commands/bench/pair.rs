@@ -81,7 +81,7 @@ fn run_all(
         progress.step(&test.name(), test.duration(time));
         let outcome = measure(*test, path, time, stop).with_context(|| {
             let what = test.name();
-            format!("can't measure {what} from {} to {}", args.from, args.to)
+            format!("can't measure from {} to {} ({what})", args.from, args.to)
         })?;
         report.add(*test, &outcome);
     }

@@ -163,7 +163,10 @@ fn watch(
         if received > before {
             arrived_at = Instant::now();
         } else if arrived_at.elapsed() > PATIENCE {
-            bail!("{line} lets no more frames through");
+            bail!(
+                "no frame has come through for {} s on {line}: it is cut, or what forwards hangs",
+                PATIENCE.as_secs()
+            );
         }
     }
     let sent = sent.load(Ordering::Relaxed);
