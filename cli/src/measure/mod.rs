@@ -1,7 +1,7 @@
 //! Measuring between two namespaces without an external program.
 //!
 //! - [`figures`]: what a test gives, and how people read it
-//! - [`test`]: which tests there are, and running one
+//! - [`mod@test`]: which tests there are, and running one
 //! - [`path`]: between what it runs
 //! - [`stop`]: ending early
 //! - [`frames`]: raw frames as fast as they go; [`no_loss`]: as fast as none is lost

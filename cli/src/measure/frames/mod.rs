@@ -1,6 +1,6 @@
 //! Raw frames as fast as one sender can send.
 //!
-//! - [`line`]: the two interfaces, and what the receiving one has counted
+//! - [`mod@line`]: the two interfaces, and what the receiving one has counted
 //! - [`sender`]: the socket that sends, and its frames
 
 pub(super) mod line;
