@@ -35,6 +35,7 @@
 //! - [`userns`]: all of it without root
 //! - [`netlink`]: the socket to the kernel, and requests; `answer`: what it says to them
 //! - [`link`]: what interfaces there are
+//! - [`counters`]: the frames and bytes that they have counted
 //! - [`losses`]: what they have lost before anybody saw it
 //! - [`change`]: changing them: up, down, name, MTU, MAC, namespace
 //! - [`veth`]: pairs of virtual Ethernet devices
@@ -46,6 +47,7 @@
 pub mod address;
 mod answer;
 pub mod change;
+pub mod counters;
 pub mod exec;
 mod guard;
 pub mod link;
@@ -66,6 +68,7 @@ pub mod veth;
 
 pub use address::{Address, AddressError, DuplicateDetection};
 pub use change::{LinkChange, LinkLocal};
+pub use counters::Counters;
 pub use exec::SpawnError;
 pub use guard::Entered;
 pub use link::{Link, LinkError, MacBytes, OperState};

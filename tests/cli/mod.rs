@@ -2,10 +2,11 @@
 
 mod abuse;
 mod bad_input;
+mod bench;
 mod commands;
+mod demo;
 mod lifecycle;
 mod links;
-mod measuring;
 mod ports;
 mod rights;
 mod sys;
@@ -29,10 +30,11 @@ pub(crate) fn tests() -> Vec<Trial> {
     [
         abuse::tests(),
         bad_input::tests(),
+        bench::tests(),
         commands::tests(),
+        demo::tests(),
         lifecycle::tests(),
         links::tests(),
-        measuring::tests(),
         ports::tests(),
         rights::tests(),
     ]

@@ -37,6 +37,8 @@ fn named() {
         (SYS_ADMIN, "CAP_SYS_ADMIN", "netns del old"),
         (SYS_ADMIN, "CAP_SYS_ADMIN", "exec old ls"),
         (SYS_ADMIN, "CAP_SYS_ADMIN", "exec --all ls"),
+        (SYS_ADMIN, "CAP_SYS_ADMIN", "bench mario luigi"),
+        (NET_RAW, "CAP_NET_RAW", "bench mario luigi"),
     ] {
         let told = without(capability, line);
         assert!(told.contains(name) && told.contains("sudo"), "{told}");

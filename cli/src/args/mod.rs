@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use bench::{BenchArgs, DemoArgs};
+pub(crate) use bench::{BenchArgs, BenchTest, DemoArgs};
 pub(crate) use error::usage_sentence;
 pub(crate) use exec::{ExecArgs, Execution};
 pub(crate) use fdb::{FdbAction, FdbArgs, FdbShowArgs};

@@ -37,6 +37,7 @@ use lab::{Lab, LabError};
 use lock::{DirLock, LockError};
 use server::Server;
 use signals::Signals;
+pub(crate) use signals::hangup_is_ignored;
 
 pub(crate) use detach::{DetachError, start as start_detached};
 

@@ -20,7 +20,7 @@ impl Signals {
         let mut set = SigSet::empty();
         set.add(Signal::SIGTERM);
         set.add(Signal::SIGINT);
-        if !ignored(Signal::SIGHUP) {
+        if !hangup_is_ignored() {
             set.add(Signal::SIGHUP);
         }
         set.thread_block()?;
@@ -43,13 +43,13 @@ impl Signals {
     }
 }
 
-/// Whether the process was started with `signal` ignored: what is blocked would arrive all the
-/// same (`SigIgn` in proc(5)).
-fn ignored(signal: Signal) -> bool {
+/// Whether the process was started with SIGHUP ignored (nohup(1)), and is to stay so: what is
+/// blocked or handled would arrive all the same (`SigIgn` in proc(5)).
+pub(crate) fn hangup_is_ignored() -> bool {
     let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
     let mask = status
         .lines()
         .find_map(|line| line.strip_prefix("SigIgn:"))
         .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask & (1 << (signal as i32 - 1)) != 0)
+    mask.is_some_and(|mask| mask & (1 << (Signal::SIGHUP as i32 - 1)) != 0)
 }

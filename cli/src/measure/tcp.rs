@@ -1,28 +1,29 @@
 //! TCP throughput: some streams, one way, for a given time.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, TcpStream};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use socket2::Socket;
 use vswitch_netns::Namespace;
 
+use super::connections::{self, PATIENCE, Pair};
+use super::figures::{self, Better, Figure, Unit};
+use super::stop::Stop;
 use super::sys;
 
 /// Bytes given to the kernel in one call.
 const CHUNK_BYTES: usize = 128 * 1024;
-/// How long a connection may take, and how long the end of a stream.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a measurement of throughput found.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Throughput {
+    /// How many connections there were.
+    pub(crate) streams: usize,
     /// Payload bytes that the receiving application read.
     pub(crate) bytes: u64,
-    /// From the first byte it read to the last.
+    /// From the beginning of the first stream to the end of the last.
     pub(crate) elapsed: Duration,
     /// Segments that the senders sent again.
     pub(crate) retransmits: u64,
@@ -30,15 +31,31 @@ pub(crate) struct Throughput {
 
 impl Throughput {
     /// Bits of payload per second.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a figure for people, of three digits"
-    )]
     pub(crate) fn bits_per_second(&self) -> f64 {
         if self.elapsed.is_zero() {
             return 0.0;
         }
-        self.bytes as f64 * 8.0 / self.elapsed.as_secs_f64()
+        figures::value(self.bytes) * 8.0 / self.elapsed.as_secs_f64()
+    }
+
+    /// As figures.
+    pub(crate) fn figures(&self) -> Vec<Figure> {
+        vec![
+            Figure {
+                key: "bits_per_second",
+                name: "throughput",
+                value: self.bits_per_second(),
+                unit: Unit::BitsPerSecond,
+                better: Better::More,
+            },
+            Figure {
+                key: "retransmits",
+                name: "segments sent again",
+                value: figures::value(self.retransmits),
+                unit: Unit::Count,
+                better: Better::Less,
+            },
+        ]
     }
 }
 
@@ -49,125 +66,104 @@ pub(crate) fn throughput(
     address: IpAddr,
     streams: usize,
     time: Duration,
+    stop: &Stop,
 ) -> anyhow::Result<Throughput> {
-    let pairs = connections(sender, receiver, address, streams)?;
-    let (senders, receivers): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
-    Ok(transfer(&senders, &receivers, time)?)
+    let pairs = connections::open(sender, receiver, address, streams, stop)?;
+    transfer(&pairs, time, stop)
 }
 
-/// Connections from one namespace to another: the near end and the far end of each. A socket
-/// stays in the namespace where it was made, so any thread can use it afterwards.
-pub(crate) fn connections(
-    from: &Namespace,
-    to: &Namespace,
-    address: IpAddr,
-    count: usize,
-) -> anyhow::Result<Vec<(TcpStream, TcpStream)>> {
-    let listener = to.run(|| listen(address))??;
-    let target = listener.local_addr()?;
-    let mut pairs = Vec::new();
-    for _ in 0..count {
-        let near = from
-            .run(|| connect(target))?
-            .with_context(|| format!("can't connect to {target}"))?;
-        pairs.push((near, listener.accept()?.0));
-    }
-    Ok(pairs)
-}
-
-/// A listener on any free port of `address`.
-fn listen(address: IpAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(SocketAddr::new(address, 0))
-}
-
-/// A connection with cubic congestion control where the kernel has it: BBR paces its segments,
-/// which on one machine measures its timers.
-fn connect(target: SocketAddr) -> io::Result<TcpStream> {
-    let socket = Socket::new(
-        socket2::Domain::for_address(target),
-        socket2::Type::STREAM,
-        Some(socket2::Protocol::TCP),
-    )?;
-    // A kernel without cubic measures with what it has.
-    let _ = socket.set_tcp_congestion(b"cubic");
-    socket.connect_timeout(&target.into(), PATIENCE)?;
-    Ok(socket.into())
-}
-
-fn transfer(
-    senders: &[TcpStream],
-    receivers: &[TcpStream],
-    time: Duration,
-) -> io::Result<Throughput> {
-    let stop = AtomicBool::new(false);
-    let failure = Mutex::new(None);
-    let note = |error: io::Error| {
-        stop.store(true, Ordering::Relaxed);
-        if let Ok(mut failure) = failure.lock() {
-            failure.get_or_insert(error);
-        }
-    };
+fn transfer(pairs: &[Pair], time: Duration, stop: &Stop) -> anyhow::Result<Throughput> {
+    let broken = Broken::default();
+    let broken = &broken;
     let start = Instant::now();
-    let bytes = std::thread::scope(|scope| {
-        let counts: Vec<_> = receivers
+    let received: Vec<Received> = std::thread::scope(|scope| {
+        let receivers: Vec<_> = pairs
             .iter()
-            .map(|stream| {
-                let note = &note;
-                scope.spawn(move || {
-                    receive(stream).unwrap_or_else(|error| {
-                        note(error);
-                        0
-                    })
-                })
-            })
+            .map(|(_, far)| scope.spawn(move || broken.note(receive(far))))
             .collect();
-        for stream in senders {
-            let (note, stop) = (&note, &stop);
-            scope.spawn(move || {
-                if let Err(error) = send(stream, start + time, stop) {
-                    note(error);
-                }
-            });
+        for (near, _) in pairs {
+            scope.spawn(move || broken.note(send(near, start + time, &broken.at_all)));
         }
-        counts
+        let streams = pairs.iter().flat_map(|(near, far)| [near, far]);
+        connections::supervise(&receivers, streams, stop);
+        receivers
             .into_iter()
-            .map(|count| count.join().unwrap_or(0))
-            .sum()
+            .filter_map(|receiver| receiver.join().ok().flatten())
+            .collect()
     });
-    let elapsed = start.elapsed();
-    if let Ok(Some(error)) = failure.into_inner() {
-        return Err(error);
-    }
+    stop.check()?;
+    broken.outcome()?;
+    let last = received.iter().map(|one| one.end).max().unwrap_or(start);
+    let retransmits = pairs
+        .iter()
+        .filter_map(|(near, _)| sys::total_retransmits(near))
+        .map(u64::from)
+        .sum();
     Ok(Throughput {
-        bytes,
-        elapsed,
-        retransmits: senders
-            .iter()
-            .filter_map(sys::total_retransmits)
-            .map(u64::from)
-            .sum(),
+        streams: pairs.len(),
+        bytes: received.iter().map(|one| one.bytes).sum(),
+        elapsed: last.saturating_duration_since(start),
+        retransmits,
     })
 }
 
-fn receive(mut stream: &TcpStream) -> io::Result<u64> {
+/// Whether a stream broke, and why the first did.
+#[derive(Default)]
+struct Broken {
+    at_all: AtomicBool,
+    why: Mutex<Option<io::Error>>,
+}
+
+impl Broken {
+    fn note<T>(&self, outcome: io::Result<T>) -> Option<T> {
+        match outcome {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.at_all.store(true, Ordering::Relaxed);
+                if let Ok(mut why) = self.why.lock() {
+                    why.get_or_insert(connections::plain(error));
+                }
+                None
+            }
+        }
+    }
+
+    fn outcome(&self) -> io::Result<()> {
+        match self.why.lock().map(|mut why| why.take()) {
+            Ok(Some(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a receiver has read, until when.
+struct Received {
+    bytes: u64,
+    end: Instant,
+}
+
+fn receive(mut stream: &TcpStream) -> io::Result<Received> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut buffer = vec![0; CHUNK_BYTES];
-    let mut total = 0;
+    let mut bytes = 0;
     loop {
         match stream.read(&mut buffer) {
-            Ok(0) => return Ok(total),
-            Ok(bytes) => total += bytes as u64,
+            Ok(0) => {
+                let end = Instant::now();
+                return Ok(Received { bytes, end });
+            }
+            Ok(read) => bytes += read as u64,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
 }
 
-fn send(mut stream: &TcpStream, end: Instant, stop: &AtomicBool) -> io::Result<()> {
+fn send(mut stream: &TcpStream, end: Instant, broken: &AtomicBool) -> io::Result<()> {
     stream.set_write_timeout(Some(PATIENCE))?;
     let chunk = vec![0x5a; CHUNK_BYTES];
-    while Instant::now() < end && !stop.load(Ordering::Relaxed) {
+    while Instant::now() < end && !broken.load(Ordering::Relaxed) {
         stream.write_all(&chunk)?;
     }
-    stream.shutdown(std::net::Shutdown::Write)
+    stream.shutdown(Shutdown::Write)
 }

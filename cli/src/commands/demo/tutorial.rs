@@ -9,7 +9,7 @@ use vswitch_netns::Namespace;
 
 use super::narrator::Narrator;
 use super::report::{Pings, Report};
-use crate::measure::{figures, ping, tcp};
+use crate::measure::{Stop, Unit, figures, ping, tcp};
 use crate::render::units;
 
 const SWITCH: &str = "my_switch";
@@ -122,11 +122,18 @@ fn throughput(narrator: &mut Narrator) -> anyhow::Result<tcp::Throughput> {
     let sender = Namespace::open(MARIO.name)?;
     let receiver = Namespace::open(LUIGI.name)?;
     let address: IpAddr = LUIGI.v4.parse()?;
-    let measured = tcp::throughput(&sender, &receiver, address, 1, THROUGHPUT_TIME)
-        .context("can't measure the throughput")?;
+    let measured = tcp::throughput(
+        &sender,
+        &receiver,
+        address,
+        1,
+        THROUGHPUT_TIME,
+        &Stop::never(),
+    )
+    .context("can't measure the throughput")?;
     narrator.result(&format!(
         "mario to luigi: {} ({} in {}; segments sent again: {})",
-        figures::bit_rate(measured.bits_per_second()),
+        Unit::BitsPerSecond.format(measured.bits_per_second()),
         units::bytes(measured.bytes),
         figures::duration(measured.elapsed),
         measured.retransmits,

@@ -1,11 +1,11 @@
-//! `vswitch demo` and `vswitch bench`.
+//! `vswitch demo`.
 
 use std::fs;
 
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 
-use super::{Surroundings, Switch, fails, json, ok};
+use super::{Surroundings, json, ok};
 use crate::harness::program::{Background, vswitch};
 use crate::harness::{PATIENCE, isolated, wait_until};
 
@@ -16,8 +16,6 @@ pub(super) fn tests() -> Vec<Trial> {
             "cli_demo_leaves_nothing_when_it_is_interrupted",
             interrupted,
         ),
-        isolated("cli_bench_measures_between_attached_namespaces", bench),
-        isolated("cli_bench_refuses_what_it_cannot_measure", bench_refuses),
     ]
 }
 
@@ -71,32 +69,4 @@ fn children_of(pid: u32) -> Vec<String> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
     let text = text.unwrap_or_default();
     text.split_whitespace().map(str::to_owned).collect()
-}
-
-fn bench() {
-    let _switch = Switch::start("s");
-    ok("attach mario --ip fd00::1/64");
-    ok("attach luigi --ip fd00::2/64 --ip 10.0.0.2/24");
-    assert!(fails("bench mario luigi --time 1", 1).contains("10.0.0.2"));
-    ok("detach mario");
-    ok("attach mario --ip 10.0.0.1/24");
-    let report = json("bench mario luigi --time 1 --streams 2");
-    assert_eq!(report["switch"], "s");
-    assert_eq!(report["address"], "10.0.0.2");
-    assert_eq!(report["tcp"]["streams"], 2);
-    assert!(report["tcp"]["bits_per_second"].as_f64().unwrap() > 0.0);
-    let response = &report["response"];
-    assert!(response["exchanges"].as_u64().unwrap() > 0);
-    assert!(response["p50_us"].as_f64() <= response["p99_us"].as_f64());
-}
-
-fn bench_refuses() {
-    let _switch = Switch::start("s");
-    ok("attach mario");
-    ok("attach luigi");
-    assert!(fails("bench mario mario", 2).contains("two namespaces"));
-    assert!(fails("bench mario peach", 1).contains("not attached"));
-    assert!(fails("bench mario luigi", 1).contains("has no address"));
-    assert!(fails("bench mario luigi --time 0", 2).contains("--time"));
-    assert!(fails("bench mario luigi --switch other", 1).contains("other"));
 }

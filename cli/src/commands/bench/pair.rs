@@ -1,0 +1,225 @@
+//! `vswitch bench A B`: between two attached namespaces.
+
+mod report;
+
+use std::net::IpAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use nix::unistd::Pid;
+use vswitch_netns::{Namespace, NamespaceName, Netlink};
+
+use super::progress::Progress;
+use super::{BY_OPTION, WrongUsage};
+use crate::args::{BenchArgs, BenchTest};
+use crate::client::Client;
+use crate::measure::{End, Interrupted, MIN_SIZE, Path, Stop, Test, largest_size, measure};
+use crate::protocol::SwitchView;
+use crate::render;
+use crate::rights::{self, Capability};
+use crate::runtime_dir::RuntimeDir;
+use report::Report;
+
+/// The largest frame that every Ethernet carries, check sequence included.
+const USUAL_LARGEST: usize = 1518;
+/// What a shell adds to the number of a signal to make an exit status of it.
+const SIGNALLED: u8 = 128;
+/// What entering namespaces and sending raw frames takes.
+const RIGHTS: &[Capability] = &[Capability::NetRaw, Capability::SysAdmin];
+
+pub(super) fn run(runtime: &RuntimeDir, args: &BenchArgs) -> anyhow::Result<ExitCode> {
+    if args.from == args.to {
+        let sentence = format!(
+            "'{0}' can't be measured against itself: name two namespaces",
+            args.from
+        );
+        return Err(WrongUsage(sentence).into());
+    }
+    rights::require("measure between namespaces", RIGHTS)?;
+    let mut client = Client::choose(runtime, args.switch.as_ref(), BY_OPTION)?;
+    let view = client.show()?;
+    drop(client); // it would count as one that is silent
+    let path = path(runtime, &view, args)?;
+    let tests = tests(args, &path)?;
+
+    let stop = Stop::on_signals()?;
+    let mut report = Report::new(&view, args, &path);
+    let ended = run_all(&tests, &path, args, &stop, &mut report);
+    let status = match ended {
+        Err(error) if error.is::<Interrupted>() => {
+            report.interrupted = true;
+            SIGNALLED + stop.signal().unwrap_or_default()
+        }
+        // What was measured before is worth having all the same.
+        Err(error) if report.is_empty() => return Err(error),
+        Err(error) => {
+            print(&report, args.json)?;
+            return Err(error);
+        }
+        Ok(()) => 0,
+    };
+    print(&report, args.json)?;
+    if report.interrupted {
+        let (done, all) = (report.tests_done(), tests.len());
+        eprintln!("vswitch: interrupted; {done} of {all} tests were over");
+    }
+    Ok(ExitCode::from(status))
+}
+
+fn run_all(
+    tests: &[Test],
+    path: &Path,
+    args: &BenchArgs,
+    stop: &Stop,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let time = Duration::from_secs(args.time_s.into());
+    let total = tests.iter().map(|test| test.duration(time)).sum();
+    let mut progress = Progress::new(total);
+    for test in tests {
+        progress.step(&test.name(), test.duration(time));
+        let outcome = measure(*test, path, time, stop).with_context(|| {
+            let what = test.name();
+            format!("can't measure from {} to {} ({what})", args.from, args.to)
+        })?;
+        report.add(*test, &outcome);
+    }
+    progress.clear();
+    Ok(())
+}
+
+fn print(report: &Report, json: bool) -> anyhow::Result<()> {
+    if json {
+        render::print_json(report)?;
+    } else {
+        render::print(&report.text())?;
+    }
+    Ok(())
+}
+
+/// What is to be measured, in the order of the list in the help.
+fn tests(args: &BenchArgs, path: &Path) -> anyhow::Result<Vec<Test>> {
+    let wanted = |test| args.tests.contains(&test);
+    let mut tests = Vec::new();
+    if wanted(BenchTest::Tcp) {
+        tests.push(Test::Tcp { streams: 1 });
+        let streams = usize::from(args.streams);
+        tests.extend((streams > 1).then_some(Test::Tcp { streams }));
+    }
+    if wanted(BenchTest::Response) {
+        tests.push(Test::Response { one_cpu: false });
+    }
+    if wanted(BenchTest::ResponseOneCpu) {
+        tests.push(Test::Response { one_cpu: true });
+    }
+    if !tests.is_empty() {
+        path.to.need_address()?;
+    }
+    if wanted(BenchTest::Frames) || wanted(BenchTest::NoLoss) {
+        let sizes = sizes(args, path)?;
+        if wanted(BenchTest::Frames) {
+            tests.extend(sizes.iter().map(|&size| Test::Frames { size, sources: 1 }));
+        }
+        if wanted(BenchTest::NoLoss) {
+            tests.extend(sizes.iter().map(|&size| Test::NoLoss { size }));
+        }
+    }
+    Ok(tests)
+}
+
+/// The sizes of raw frames, each once, the smallest first.
+fn sizes(args: &BenchArgs, path: &Path) -> anyhow::Result<Vec<usize>> {
+    let largest = largest_size(path)?;
+    let mut sizes = Vec::new();
+    for &size in &args.sizes {
+        let size = usize::try_from(size)?;
+        if size > largest {
+            bail!(
+                "frames of {size} bytes do not fit between '{}' and '{}', whose MTU allows \
+                 {largest}: choose a smaller --size, or attach both with a greater --mtu",
+                args.from,
+                args.to
+            );
+        }
+        sizes.push(size);
+    }
+    if sizes.is_empty() {
+        sizes = vec![MIN_SIZE, USUAL_LARGEST.min(largest)];
+    }
+    sizes.sort_unstable();
+    sizes.dedup();
+    Ok(sizes)
+}
+
+fn path(runtime: &RuntimeDir, view: &SwitchView, args: &BenchArgs) -> anyhow::Result<Path> {
+    let end = |name| end(runtime, view, name);
+    Ok(Path {
+        from: end(&args.from)?,
+        to: end(&args.to)?,
+        forwarders: vec![Pid::from_raw(i32::try_from(view.pid)?)],
+    })
+}
+
+/// The interface inside a namespace that is attached to the switch.
+fn end(runtime: &RuntimeDir, view: &SwitchView, name: &NamespaceName) -> anyhow::Result<End> {
+    let Some(interface) = inside_interface(view, name) else {
+        let switch = &view.name;
+        if let Some(other) = elsewhere(runtime, view, name) {
+            bail!(
+                "the namespace '{name}' is attached to the switch '{other}', not to '{switch}': \
+                 measure between two namespaces of one switch"
+            );
+        }
+        bail!(
+            "the namespace '{name}' is not attached to the switch '{switch}': attach it with \
+             'vswitch attach {name} --switch {switch}'"
+        );
+    };
+    let namespace = Namespace::open(name.as_str())?;
+    let address = address_of(&namespace, &interface)?;
+    Ok(End {
+        namespace,
+        interface,
+        address,
+    })
+}
+
+fn inside_interface(view: &SwitchView, namespace: &NamespaceName) -> Option<String> {
+    view.ports
+        .iter()
+        .find(|port| port.namespace.as_deref() == Some(namespace.as_str()))
+        .and_then(|port| port.peer.clone())
+}
+
+/// The other running switch that the namespace is attached to. One that does not answer is none.
+fn elsewhere(runtime: &RuntimeDir, view: &SwitchView, name: &NamespaceName) -> Option<String> {
+    let switches = runtime.switches().ok()?;
+    switches
+        .iter()
+        .filter(|switch| switch.as_str() != view.name)
+        .filter_map(|switch| Client::connect(runtime, switch).ok()?.show().ok())
+        .find(|other| inside_interface(other, name).is_some())
+        .map(|other| other.name)
+}
+
+/// An address by which the interface can be reached: of IPv4 if it has one.
+fn address_of(namespace: &Namespace, interface: &str) -> anyhow::Result<Option<IpAddr>> {
+    let mut netlink = Netlink::open_in(namespace)?;
+    let link = netlink.link(interface)?;
+    let mut addresses: Vec<IpAddr> = netlink
+        .addresses(Some(&link))?
+        .iter()
+        .map(|address| address.net.addr())
+        .filter(|address| !is_link_local(address))
+        .collect();
+    addresses.sort_by_key(IpAddr::is_ipv6);
+    Ok(addresses.first().copied())
+}
+
+const fn is_link_local(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}
