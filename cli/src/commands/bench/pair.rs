@@ -1,6 +1,5 @@
 //! `vswitch bench`: throughput and response time between two attached namespaces.
 
-use std::io::{IsTerminal, Write};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -8,7 +7,8 @@ use anyhow::Context;
 use serde::Serialize;
 use vswitch_netns::{Namespace, NamespaceName, Netlink};
 
-use crate::args::BenchArgs;
+use super::progress::Progress;
+use crate::args::PairArgs as BenchArgs;
 use crate::client::Client;
 use crate::measure::{figures, response, tcp};
 use crate::protocol::SwitchView;
@@ -49,9 +49,9 @@ pub(crate) fn run(runtime: &RuntimeDir, args: &BenchArgs) -> anyhow::Result<()> 
             "'{0}' can't be measured against itself: name two namespaces",
             args.from
         );
-        return Err(super::WrongUsage(sentence).into());
+        return Err(crate::commands::WrongUsage(sentence).into());
     }
-    let mut client = Client::choose(runtime, args.switch.as_ref(), super::BY_OPTION)?;
+    let mut client = Client::choose(runtime, args.switch.as_ref(), crate::commands::BY_OPTION)?;
     let view = client.show()?;
     inside_interface(&view, &args.from)?;
     let interface = inside_interface(&view, &args.to)?;
@@ -60,12 +60,18 @@ pub(crate) fn run(runtime: &RuntimeDir, args: &BenchArgs) -> anyhow::Result<()> 
     let address = address_of(&to, &args.to, &interface)?;
     let time = Duration::from_secs(args.time_s.into());
 
-    let progress = Progress::new();
-    progress.show(&format!("throughput to {address} for {} s", args.time_s));
+    let mut progress = Progress::new(time * 2);
+    progress.step(
+        &format!("throughput to {address} for {} s", args.time_s),
+        time,
+    );
     let streams = usize::from(args.streams);
     let throughput = tcp::throughput(&from, &to, address, streams, time)
         .with_context(|| unmeasured("throughput", args))?;
-    progress.show(&format!("response time of {address} for {} s", args.time_s));
+    progress.step(
+        &format!("response time of {address} for {} s", args.time_s),
+        time,
+    );
     let responses = response::responses(&from, &to, address, time)
         .with_context(|| unmeasured("response time", args))?;
     progress.clear();
@@ -180,30 +186,4 @@ fn text(report: &Report, throughput: &tcp::Throughput, responses: &response::Res
         percentile(99),
         units::count(responses.count() as u64),
     )
-}
-
-/// One line on a terminal that says what is going on; nothing elsewhere.
-struct Progress {
-    on_terminal: bool,
-}
-
-impl Progress {
-    fn new() -> Self {
-        Self {
-            on_terminal: std::io::stderr().is_terminal(),
-        }
-    }
-
-    fn show(&self, what: &str) {
-        if self.on_terminal {
-            // A terminal that has gone away needs no progress.
-            let _ = write!(std::io::stderr(), "\r\x1b[Kmeasuring {what} ...");
-        }
-    }
-
-    fn clear(&self) {
-        if self.on_terminal {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
-    }
 }
