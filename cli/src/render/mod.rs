@@ -6,7 +6,7 @@ mod drops;
 mod fdb;
 mod list;
 mod show;
-mod table;
+pub(crate) mod table;
 pub(crate) mod units;
 
 use std::io::{self, ErrorKind, Write};

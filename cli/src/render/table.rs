@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::{Cell, CellAlignment, Table, presets};
 
 /// Headings.
-pub(super) const HEADING: Style = Style::new().bold();
+pub(crate) const HEADING: Style = Style::new().bold();
 /// What works.
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
 /// What deserves a look.
@@ -15,13 +15,13 @@ pub(super) const BAD: Style = AnsiColor::Red.on_default();
 pub(super) const FAINT: Style = Style::new().dimmed();
 
 /// `text` in `style`.
-pub(super) fn paint(style: Style, text: impl std::fmt::Display) -> String {
+pub(crate) fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
 /// How a column is aligned.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Column {
+pub(crate) enum Column {
     /// Words.
     Left(&'static str),
     /// Numbers.
@@ -29,7 +29,7 @@ pub(super) enum Column {
 }
 
 /// Rows under headings, each line ended and indented by two spaces.
-pub(super) fn table(columns: &[Column], rows: Vec<Vec<String>>) -> String {
+pub(crate) fn table(columns: &[Column], rows: Vec<Vec<String>>) -> String {
     let cell = |column: &Column, text: String| {
         Cell::new(text).set_alignment(match column {
             Column::Left(_) => CellAlignment::Left,
