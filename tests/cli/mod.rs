@@ -3,6 +3,7 @@
 mod abuse;
 mod bad_input;
 mod commands;
+mod comparing;
 mod lifecycle;
 mod links;
 mod measuring;
@@ -30,6 +31,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         abuse::tests(),
         bad_input::tests(),
         commands::tests(),
+        comparing::tests(),
         lifecycle::tests(),
         links::tests(),
         measuring::tests(),
