@@ -186,12 +186,12 @@ fn does_not_start() {
         let found = output(command);
         assert!(found.status.success(), "{found:?}");
         let found = report(&found);
-        assert!(has_problem(&found, "ovs", reason), "{found}");
-        assert_eq!(
-            has_problem(&found, "ovs", "no luck"),
-            tool == "0",
-            "{found}"
-        );
+        // Where this user may make no TAP interface, it does not come so far.
+        if !has_problem(&found, "ovs", "/dev/net/tun") {
+            assert!(has_problem(&found, "ovs", reason), "{found}");
+            let told = has_problem(&found, "ovs", "no luck");
+            assert_eq!(told, tool == "0", "{found}");
+        }
         let result = &found["tests"][0]["figures"][0]["results"];
         assert_eq!(result["direct"]["samples"].as_array().unwrap().len(), 2);
         assert_eq!(result["ovs"], Value::Null);
