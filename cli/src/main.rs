@@ -5,6 +5,7 @@
 //! - [`daemon`]: the process of a running switch
 //! - [`protocol`], [`client`]: how commands speak with it
 //! - [`runtime_dir`], [`names`], [`rights`]: where it is found, what it is called, what it may
+//! - [`sandbox`]: throw-away namespaces for a lab of the program's own
 //! - [`values`]: addresses, subnets and stations, checked
 //! - [`measure`]: pings, throughput and response time between namespaces
 //! - [`render`]: output for people
@@ -19,6 +20,7 @@ mod protocol;
 mod render;
 mod rights;
 mod runtime_dir;
+mod sandbox;
 mod values;
 
 use std::process::ExitCode;

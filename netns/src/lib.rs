@@ -39,6 +39,7 @@
 //! - [`losses`]: what they have lost before anybody saw it
 //! - [`change`]: changing them: up, down, name, MTU, MAC, namespace
 //! - [`veth`]: pairs of virtual Ethernet devices
+//! - [`bridge`]: the kernel's own bridges
 //! - [`address`], [`route`]: IPv4 and IPv6
 //! - [`monitor`]: news of interfaces that come, change and go
 //! - [`offload`]: segmentation that a packet socket can pass on, and that which it cannot
@@ -46,6 +47,7 @@
 
 pub mod address;
 mod answer;
+pub mod bridge;
 pub mod change;
 pub mod counters;
 pub mod exec;

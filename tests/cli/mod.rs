@@ -4,6 +4,7 @@ mod abuse;
 mod bad_input;
 mod bench;
 mod commands;
+mod comparing;
 mod demo;
 mod lifecycle;
 mod links;
@@ -32,6 +33,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         bad_input::tests(),
         bench::tests(),
         commands::tests(),
+        comparing::tests(),
         demo::tests(),
         lifecycle::tests(),
         links::tests(),

@@ -1,6 +1,7 @@
 //! Tests of the namespace library, `vswitch-netns`.
 
 mod addresses;
+mod bridges;
 mod inside;
 mod links;
 mod monitor;
@@ -16,6 +17,7 @@ use vswitch_netns::{InterfaceName, VethEnd};
 pub(crate) fn tests() -> Vec<Trial> {
     let areas = [
         addresses::tests(),
+        bridges::tests(),
         inside::tests(),
         links::tests(),
         monitor::tests(),

@@ -4,6 +4,7 @@
 //! never reach a command.
 
 mod bench;
+mod demo;
 mod error;
 mod exec;
 mod fdb;
@@ -17,7 +18,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use bench::{BenchArgs, BenchTest, DemoArgs};
+pub(crate) use bench::{Bench, BenchArgs, BenchTest, CompareArgs, PairArgs, Rival};
+pub(crate) use demo::DemoArgs;
 pub(crate) use error::usage_sentence;
 pub(crate) use exec::{ExecArgs, Execution};
 pub(crate) use fdb::{FdbAction, FdbArgs, FdbShowArgs};
@@ -79,7 +81,7 @@ pub(crate) enum Command {
     Exec(ExecArgs),
     /// Walk through a small lab from beginning to end in throw-away namespaces.
     Demo(DemoArgs),
-    /// Measure throughput and latency between two attached namespaces.
+    /// Measure throughput and latency between two attached namespaces, or compare switches.
     Bench(BenchArgs),
 }
 

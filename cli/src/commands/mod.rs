@@ -45,7 +45,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Netns(action) => netns::run(action)?,
         Command::Exec(args) => return exec::run(args),
         Command::Demo(args) => return demo::run(&args),
-        Command::Bench(args) => return bench::run(&runtime()?, &args),
+        Command::Bench(args) => return bench::run(runtime, args),
     }
     Ok(ExitCode::SUCCESS)
 }

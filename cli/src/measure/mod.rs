@@ -25,11 +25,9 @@ pub(crate) mod tcp;
 pub(crate) mod test;
 
 pub(crate) use figures::Unit;
-#[allow(unused_imports, reason = "of the comparison of switches")]
 pub(crate) use figures::{Better, Figure};
 pub(crate) use frames::line::{MIN_SIZE, largest_size};
 pub(crate) use path::{End, Path};
 pub(crate) use stop::{Interrupted, Stop};
-#[allow(unused_imports, reason = "of the comparison of switches")]
 pub(crate) use test::run;
 pub(crate) use test::{DEFINITIONS, Outcome, Test, measure};

@@ -1,18 +1,23 @@
-//! `vswitch bench`: how fast a switch is.
-//!
-//! - [`pair`]: between two attached namespaces
-//! - [`progress`]: what is going on, and how long it still takes
+//! `vswitch bench`: between two attached namespaces, or a comparison of switches.
 
+mod compare;
 mod pair;
 mod progress;
 
 use std::process::ExitCode;
 
-use crate::args::BenchArgs;
-use crate::runtime_dir::RuntimeDir;
+use crate::args::{Bench, BenchArgs};
+use crate::runtime_dir::{RuntimeDir, RuntimeDirError};
 
-use super::{BY_OPTION, WrongUsage};
+/// The exit status of a measurement that a signal has ended: that of SIGINT in a shell.
+const INTERRUPTED: u8 = 130;
 
-pub(crate) fn run(runtime: &RuntimeDir, args: &BenchArgs) -> anyhow::Result<ExitCode> {
-    pair::run(runtime, args)
+pub(crate) fn run(
+    runtime: impl FnOnce() -> Result<RuntimeDir, RuntimeDirError>,
+    args: BenchArgs,
+) -> anyhow::Result<ExitCode> {
+    match args.choose() {
+        Bench::Pair(args) => pair::run(&runtime()?, &args),
+        Bench::Compare(args) => compare::run(&args),
+    }
 }

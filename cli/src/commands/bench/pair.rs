@@ -11,9 +11,9 @@ use nix::unistd::Pid;
 use vswitch_netns::{Namespace, NamespaceName, Netlink};
 
 use super::progress::Progress;
-use super::{BY_OPTION, WrongUsage};
-use crate::args::{BenchArgs, BenchTest};
+use crate::args::{BenchTest, PairArgs};
 use crate::client::Client;
+use crate::commands::{BY_OPTION, WrongUsage};
 use crate::measure::{End, Interrupted, MIN_SIZE, Path, Stop, Test, largest_size, measure};
 use crate::protocol::SwitchView;
 use crate::render;
@@ -28,7 +28,7 @@ const SIGNALLED: u8 = 128;
 /// What entering namespaces and sending raw frames takes.
 const RIGHTS: &[Capability] = &[Capability::NetRaw, Capability::SysAdmin];
 
-pub(super) fn run(runtime: &RuntimeDir, args: &BenchArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(runtime: &RuntimeDir, args: &PairArgs) -> anyhow::Result<ExitCode> {
     if args.from == args.to {
         let sentence = format!(
             "'{0}' can't be measured against itself: name two namespaces",
@@ -70,7 +70,7 @@ pub(super) fn run(runtime: &RuntimeDir, args: &BenchArgs) -> anyhow::Result<Exit
 fn run_all(
     tests: &[Test],
     path: &Path,
-    args: &BenchArgs,
+    args: &PairArgs,
     stop: &Stop,
     report: &mut Report,
 ) -> anyhow::Result<()> {
@@ -99,7 +99,7 @@ fn print(report: &Report, json: bool) -> anyhow::Result<()> {
 }
 
 /// What is to be measured, in the order of the list in the help.
-fn tests(args: &BenchArgs, path: &Path) -> anyhow::Result<Vec<Test>> {
+fn tests(args: &PairArgs, path: &Path) -> anyhow::Result<Vec<Test>> {
     let wanted = |test| args.tests.contains(&test);
     let mut tests = Vec::new();
     if wanted(BenchTest::Tcp) {
@@ -116,10 +116,16 @@ fn tests(args: &BenchArgs, path: &Path) -> anyhow::Result<Vec<Test>> {
     if !tests.is_empty() {
         path.to.need_address()?;
     }
-    if wanted(BenchTest::Frames) || wanted(BenchTest::NoLoss) {
+    let of_frames = [BenchTest::Frames, BenchTest::Sources, BenchTest::NoLoss];
+    if of_frames.into_iter().any(wanted) {
         let sizes = sizes(args, path)?;
         if wanted(BenchTest::Frames) {
             tests.extend(sizes.iter().map(|&size| Test::Frames { size, sources: 1 }));
+        }
+        if wanted(BenchTest::Sources) {
+            let sources = usize::try_from(args.sources)?;
+            let shortest = sizes.first();
+            tests.extend(shortest.map(|&size| Test::Frames { size, sources }));
         }
         if wanted(BenchTest::NoLoss) {
             tests.extend(sizes.iter().map(|&size| Test::NoLoss { size }));
@@ -129,7 +135,7 @@ fn tests(args: &BenchArgs, path: &Path) -> anyhow::Result<Vec<Test>> {
 }
 
 /// The sizes of raw frames, each once, the smallest first.
-fn sizes(args: &BenchArgs, path: &Path) -> anyhow::Result<Vec<usize>> {
+fn sizes(args: &PairArgs, path: &Path) -> anyhow::Result<Vec<usize>> {
     let largest = largest_size(path)?;
     let mut sizes = Vec::new();
     for &size in &args.sizes {
@@ -152,7 +158,7 @@ fn sizes(args: &BenchArgs, path: &Path) -> anyhow::Result<Vec<usize>> {
     Ok(sizes)
 }
 
-fn path(runtime: &RuntimeDir, view: &SwitchView, args: &BenchArgs) -> anyhow::Result<Path> {
+fn path(runtime: &RuntimeDir, view: &SwitchView, args: &PairArgs) -> anyhow::Result<Path> {
     let end = |name| end(runtime, view, name);
     Ok(Path {
         from: end(&args.from)?,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::args::BenchArgs;
+use crate::args::PairArgs;
 use crate::measure::frames::Flood;
 use crate::measure::no_loss::NoLoss;
 use crate::measure::response::Responses;
@@ -61,6 +61,8 @@ struct ResponseReport {
 #[derive(Serialize)]
 struct FramesReport {
     size: usize,
+    /// From so many stations in turn.
+    sources: usize,
     seconds: f64,
     frames_per_second: f64,
     sent_per_second: f64,
@@ -82,7 +84,7 @@ struct NoLossReport {
 }
 
 impl Report {
-    pub(super) fn new(view: &SwitchView, args: &BenchArgs, path: &Path) -> Self {
+    pub(super) fn new(view: &SwitchView, args: &PairArgs, path: &Path) -> Self {
         Self {
             switch: view.name.clone(),
             from: args.from.to_string(),
@@ -136,8 +138,8 @@ impl Report {
                     self.response = report;
                 }
             }
-            (Test::Frames { size, .. }, Outcome::Frames(flood)) => {
-                self.frames.push(FramesReport::new(size, flood));
+            (Test::Frames { size, sources }, Outcome::Frames(flood)) => {
+                self.frames.push(FramesReport::new(size, sources, flood));
             }
             (Test::NoLoss { size }, Outcome::NoLoss(no_loss)) => {
                 self.no_loss.push(NoLossReport::new(size, no_loss));
@@ -190,9 +192,10 @@ impl From<&Responses> for ResponseReport {
 }
 
 impl FramesReport {
-    fn new(size: usize, flood: &Flood) -> Self {
+    fn new(size: usize, sources: usize, flood: &Flood) -> Self {
         Self {
             size,
+            sources,
             seconds: flood.time.as_secs_f64(),
             frames_per_second: flood.frames_per_second(),
             sent_per_second: flood.sent_per_second(),

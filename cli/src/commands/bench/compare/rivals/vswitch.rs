@@ -1,0 +1,50 @@
+//! This very program, as its users run it.
+
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use vswitch_switch::wire::MacAddr;
+
+use super::Running;
+use super::daemon::Daemon;
+use super::stage::{A, B, Host, Stage};
+use crate::client::Client;
+use crate::measure::{End, Stop};
+use crate::names::SwitchName;
+use crate::protocol::{AttachParams, Attached, method};
+use crate::runtime_dir::RuntimeDir;
+
+/// This program, wherever its file is by now.
+const ITSELF: &str = "/proc/self/exe";
+
+pub(super) fn start(stage: Stage, stop: &Stop) -> Result<Running> {
+    let name: SwitchName = "rival".parse()?;
+    let dir = stage.file("vswitch");
+    let mut command = Command::new(ITSELF);
+    command
+        .arg("--runtime-dir")
+        .arg(&dir)
+        .args(["run", name.as_str()]);
+    let mut daemon = Daemon::start("vswitch", &mut command, &stage)?;
+    let runtime = RuntimeDir::resolve(Some(dir), |_| None)?;
+    let mut client = None;
+    daemon.wait_until(stop, || {
+        client = Client::connect(&runtime, &name).ok();
+        client.is_some()
+    })?;
+    let mut client = client.context("the switch has gone away")?;
+    let (from, to) = (attach(&mut client, &A)?, attach(&mut client, &B)?);
+    let pid = daemon.pid();
+    Ok(Running::new(from, to, Some(pid), vec![daemon], stage))
+}
+
+fn attach(client: &mut Client, host: &Host) -> Result<End> {
+    let params = AttachParams {
+        namespace: host.name.to_owned(),
+        addresses: vec![host.net()?.to_string()],
+        mac: Some(MacAddr(host.station).to_string()),
+        mtu: None,
+    };
+    let attached: Attached = client.call(method::ATTACH, &params)?;
+    host.end(&attached.peer)
+}
