@@ -25,6 +25,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 
 use crate::bridge::PortId;
 use crate::port::BATCH;
+use crate::time::Timestamp;
 
 /// How often busy ports are asked: the most that a frame waits for it. Between 30 and 60 µs
 /// throughput is the same; each tick costs some 3 µs.
@@ -38,17 +39,22 @@ const FEW: usize = 4;
 /// ... and so many such ticks one after the other make it an ordinary one again.
 const TICKS_OF_FEW: u8 = 8;
 
-/// The waker's and the timer's token; ports have their numbers.
+/// The tokens of the waker and the timers; ports have their numbers.
 const WAKE: Token = Token(usize::MAX);
 const CLOCK: Token = Token(usize::MAX - 1);
+const ALARM: Token = Token(usize::MAX - 2);
 
 /// Waits for ports.
 #[derive(Debug)]
 pub(crate) struct Poller {
     poll: Poll,
     events: mio::Events,
-    /// For busy ports; without it no port is ever taken for one.
-    timer: Option<TimerFd>,
+    /// For busy ports.
+    clock: TimerFd,
+    /// For whatever has its time.
+    alarm: TimerFd,
+    /// What that is set for.
+    alarm_at: Option<Timestamp>,
     /// What is known of each port that has a descriptor, by its number.
     watched: Vec<Option<Watch>>,
     /// The ports that are asked by the clock.
@@ -80,17 +86,12 @@ impl Mode {
 impl Poller {
     pub(crate) fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
-        let timer = match new_timer(&poll) {
-            Ok(timer) => Some(timer),
-            Err(error) => {
-                log::warn!("no timer for busy ports: {error}; they take more processor time");
-                None
-            }
-        };
         Ok(Self {
+            clock: new_timer(&poll, CLOCK)?,
+            alarm: new_timer(&poll, ALARM)?,
+            alarm_at: None,
             poll,
             events: mio::Events::with_capacity(256),
-            timer,
             watched: Vec::new(),
             busy: Vec::new(),
         })
@@ -127,6 +128,17 @@ impl Poller {
         }
     }
 
+    /// Has the next wait end at `time` at the latest, which is as far away as `left` tells. That
+    /// costs nothing as long as the time is the same, whereas to give a time-out with each wait
+    /// has the kernel set a timer and take it back again.
+    pub(crate) fn set_alarm(&mut self, time: Timestamp, left: impl FnOnce() -> Duration) {
+        if self.alarm_at != Some(time) {
+            // Not zero, which would switch it off.
+            set(&self.alarm, left().max(Duration::from_nanos(1)));
+            self.alarm_at = Some(time);
+        }
+    }
+
     /// Waits as long as `patience` (`None`: without a limit) for a port that may have frames, and
     /// tells `ready` which those are and whether there was an error on the descriptor.
     pub(crate) fn wait(
@@ -135,7 +147,7 @@ impl Poller {
         mut ready: impl FnMut(PortId, bool),
     ) -> io::Result<()> {
         if !self.busy.is_empty() && patience != Some(Duration::ZERO) {
-            self.set_timer();
+            set(&self.clock, TICK);
         }
         match self.poll.poll(&mut self.events, patience) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
@@ -145,7 +157,11 @@ impl Poller {
         for event in &self.events {
             match u16::try_from(event.token().0) {
                 Ok(port) => ready(PortId(port), event.is_error()),
-                Err(_) => ticked |= event.token() == CLOCK,
+                Err(_) => match event.token() {
+                    CLOCK => ticked = true,
+                    ALARM => self.alarm_at = None,
+                    _ => {}
+                },
             }
         }
         if ticked {
@@ -165,7 +181,7 @@ impl Poller {
             Mode::Woken { batches_of_many } if frames < MANY => *batches_of_many = 0,
             Mode::Woken { batches_of_many } => {
                 *batches_of_many += 1;
-                if *batches_of_many == BATCHES_OF_MANY && self.timer.is_some() {
+                if *batches_of_many == BATCHES_OF_MANY {
                     let fd = watch.fd;
                     watch.mode = Mode::BUSY;
                     self.deregister(fd);
@@ -210,14 +226,6 @@ impl Poller {
         self.busy = busy;
     }
 
-    fn set_timer(&self) {
-        let Some(timer) = &self.timer else { return };
-        let once = Expiration::OneShot(TimeSpec::from_duration(TICK));
-        if let Err(errno) = timer.set(once, TimerSetTimeFlags::empty()) {
-            log::debug!("can't set the timer of busy ports: {errno}");
-        }
-    }
-
     fn register(&self, port: PortId, fd: RawFd) -> io::Result<()> {
         let token = Token(usize::from(port.0));
         let registry = self.poll.registry();
@@ -231,13 +239,20 @@ impl Poller {
 }
 
 /// A timer whose end the poller tells. It is never read: each setting is told anew.
-fn new_timer(poll: &Poll) -> io::Result<TimerFd> {
+fn new_timer(poll: &Poll, token: Token) -> io::Result<TimerFd> {
     let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
     let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
     let fd = timer.as_fd().as_raw_fd();
     poll.registry()
-        .register(&mut SourceFd(&fd), CLOCK, Interest::READABLE)?;
+        .register(&mut SourceFd(&fd), token, Interest::READABLE)?;
     Ok(timer)
+}
+
+fn set(timer: &TimerFd, left: Duration) {
+    let once = Expiration::OneShot(TimeSpec::from_duration(left));
+    if let Err(errno) = timer.set(once, TimerSetTimeFlags::empty()) {
+        log::debug!("can't set a timer: {errno}");
+    }
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ use std::thread::JoinHandle;
 use ipnet::IpNet;
 use mio::net::UnixListener;
 use vswitch_switch::port::ReceivePath;
+use vswitch_switch::switch::schedule_in_batches;
 use vswitch_switch::{BridgeConfig, Handle, Switch, SwitchError};
 
 use crate::names::SwitchName;
@@ -193,6 +194,7 @@ fn start_switch(mut switch: Switch, pipe: io::PipeWriter) -> io::Result<SwitchTh
         .name("switch".to_owned())
         .spawn(move || {
             let _pipe = pipe;
+            schedule_in_batches();
             switch.run()
         })
 }

@@ -19,6 +19,11 @@ const HEADER_AT: usize = FRAME_AT - Offload::LEN;
 /// The two addresses, behind which a tag stands.
 const ADDRESSES_LEN: usize = 12;
 
+/// The most frames of one batch that come from the socket's queue beside a ring: super-frames,
+/// mostly. So many still lie in the processor's cache when they are sent (8 × 64 KiB; with all 64
+/// of a batch, TCP over one connection has a tenth less throughput).
+const LARGE_TOGETHER: usize = 8;
+
 /// How emptying a socket's queue ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Emptied {
@@ -43,7 +48,8 @@ pub(super) fn from_ring<'a>(
     let mut slots = ring.slots();
     let mut buffers = arena.buffers();
     let mut looked_at = 0;
-    while looked_at < BATCH && !batch.is_full() {
+    let mut large = 0;
+    while looked_at < BATCH && large < LARGE_TOGETHER && !batch.is_full() {
         match slots.peek() {
             None => {
                 if batch.is_empty() {
@@ -63,11 +69,13 @@ pub(super) fn from_ring<'a>(
                 }
             }
             Some(Whereabouts::Queue) => {
-                let queued = slots.queued(batch.remaining_capacity());
-                let room = buffers.by_ref().take(queued).collect();
-                empty(source, room, batch, counters);
+                let room = batch.remaining_capacity().min(LARGE_TOGETHER - large);
+                let queued = slots.queued(room);
+                let buffers = buffers.by_ref().take(queued).collect();
+                empty(source, buffers, batch, counters);
                 slots.skip(queued);
                 looked_at += queued;
+                large += queued;
             }
             Some(Whereabouts::Nowhere) => {
                 looked_at += 1;
