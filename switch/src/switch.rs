@@ -25,8 +25,11 @@ use crate::sys;
 use crate::time::Timestamp;
 
 /// Batches between two looks at the descriptors and at the tasks. A look costs one system call;
-/// this many batches of small frames take about a millisecond, the longest a task waits.
+/// this many batches of small frames take about a millisecond, the longest a task waits ...
 const BATCHES_PER_ROUND: usize = 16;
+/// ... unless they leave by more ports than this: each of those costs a system call as well, and
+/// a broadcast to hundreds half a millisecond.
+const FLUSHES_PER_ROUND: usize = 256;
 
 /// Why a switch could not be made or run.
 #[derive(Debug, thiserror::Error)]
@@ -241,11 +244,16 @@ impl Engine {
     /// Services ready ports, lets stations age and tells listeners.
     fn service(&mut self) {
         let mut now = self.now();
+        let mut flushed = 0;
         for _ in 0..BATCHES_PER_ROUND {
             let Some(serviced) = self.datapath.service(now) else {
                 break;
             };
             self.poller.note(serviced.port, serviced.frames);
+            flushed += serviced.flushed;
+            if flushed >= FLUSHES_PER_ROUND {
+                break;
+            }
             if self.datapath.has_work() {
                 now = self.now();
             }

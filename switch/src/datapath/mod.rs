@@ -65,6 +65,8 @@ pub struct Serviced {
     pub port: PortId,
     /// How many frames it had.
     pub frames: usize,
+    /// By how many ports some of them left.
+    pub flushed: usize,
 }
 
 impl Datapath {
@@ -217,11 +219,12 @@ impl Datapath {
         let mut serviced = Serviced {
             port: id,
             frames: 0,
+            flushed: 0,
         };
         let Some(mut ingress) = self.table.take(id) else {
             return Some(serviced);
         };
-        let status = self.pass_batch(now, id, &mut ingress, &mut serviced.frames);
+        let status = self.pass_batch(now, &mut ingress, &mut serviced);
         self.table.put_back(id, ingress);
         match status {
             RxStatus::Drained => {}
@@ -236,18 +239,18 @@ impl Datapath {
         Some(serviced)
     }
 
-    /// One batch from the port `id` to wherever its frames go.
+    /// One batch from the port that is serviced to wherever its frames go.
     fn pass_batch(
         &mut self,
         now: Timestamp,
-        id: PortId,
         ingress: &mut Slot,
-        frames: &mut usize,
+        serviced: &mut Serviced,
     ) -> RxStatus {
+        let id = serviced.port;
         let Slot { port, state } = ingress;
         let mut batch = Batch::new();
         let status = port.receive(&mut self.arena, &mut batch, &mut state.counters);
-        *frames = batch.len();
+        serviced.frames = batch.len();
         if batch.is_empty() {
             return status;
         }
@@ -261,19 +264,22 @@ impl Datapath {
         rx.add(batch.len() as u64, bytes as u64);
         self.bridge
             .classify(now, id, &batch, &mut self.queues, drops);
-        flush(&batch, &mut self.queues, &mut self.table, &mut self.bridge);
+        serviced.flushed = flush(&batch, &mut self.queues, &mut self.table, &mut self.bridge);
         status
     }
 }
 
-/// Sends every egress port its share of `batch` and empties the queues.
+/// Sends every egress port its share of `batch` and empties the queues. Returns how many ports
+/// had a share.
 fn flush(
     batch: &[Frame<'_>],
     queues: &mut OutputQueues,
     table: &mut PortTable,
     bridge: &mut Bridge,
-) {
+) -> usize {
+    let mut flushed = 0;
     for (id, indices) in queues.iter() {
+        flushed += 1;
         let Some(egress) = table.get_mut(id) else {
             continue;
         };
@@ -290,6 +296,7 @@ fn flush(
         }
     }
     queues.clear();
+    flushed
 }
 
 /// A port has found its own link down, or its device gone. Its stations are forgotten. A port
