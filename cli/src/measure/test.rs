@@ -106,7 +106,6 @@ impl Test {
     }
 
     /// For JSON.
-    #[allow(dead_code, reason = "of the comparison of switches")]
     pub(crate) fn key(&self) -> String {
         match *self {
             Self::Frames { size, sources: 1 } => format!("frames_{size}"),
@@ -158,7 +157,6 @@ pub(crate) fn measure(
 ///
 /// # Errors
 /// As [`measure`].
-#[allow(dead_code, reason = "of the comparison of switches")]
 pub(crate) fn run(
     test: Test,
     path: &Path,

@@ -26,6 +26,10 @@ const ANNOUNCED_EVERY: Duration = Duration::from_secs(1);
 /// How long nothing at all may arrive.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// So many CPUs busy with something else before a test make the time per frame unknown: the test
+/// takes time from whatever ran.
+const BUSY: f64 = 0.1;
+
 /// What became of the frames.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flood {
@@ -37,8 +41,7 @@ pub(crate) struct Flood {
     pub(crate) received: u64,
     /// What all CPUs together worked in that time, more than before.
     pub(crate) cpu: Duration,
-    /// How busy they were before: 1 for one of them all the time. Where that is much, `cpu` tells
-    /// little, because the test has taken time from whatever ran.
+    /// How busy they were before: 1 for one of them all the time.
     pub(crate) busy_before: f64,
     /// Frames sent from the first to the last, before and after that time too.
     pub(crate) all_sent: u64,
@@ -57,14 +60,16 @@ impl Flood {
         figures::value(self.sent) / self.time.as_secs_f64()
     }
 
-    /// Seconds that a CPU worked for a frame that arrived.
-    pub(crate) fn cpu_per_frame(&self) -> f64 {
-        self.cpu.as_secs_f64() / figures::value(self.received)
+    /// Seconds that a CPU worked for a frame that arrived; unknown where the machine was busy with
+    /// something else before.
+    pub(crate) fn cpu_per_frame(&self) -> Option<f64> {
+        let is_known = self.busy_before <= BUSY && self.received > 0;
+        is_known.then(|| self.cpu.as_secs_f64() / figures::value(self.received))
     }
 
     /// As figures.
     pub(crate) fn figures(&self) -> Vec<Figure> {
-        vec![
+        let mut figures = vec![
             Figure {
                 key: "frames_per_second",
                 name: "received",
@@ -73,20 +78,21 @@ impl Flood {
                 better: Better::More,
             },
             Figure {
-                key: "cpu_per_frame",
-                name: "CPU per frame",
-                value: self.cpu_per_frame(),
-                unit: Unit::Seconds,
-                better: Better::Less,
-            },
-            Figure {
                 key: "lost",
                 name: "lost",
                 value: figures::value(self.lost),
                 unit: Unit::Count,
                 better: Better::Less,
             },
-        ]
+        ];
+        figures.extend(self.cpu_per_frame().map(|value| Figure {
+            key: "cpu_per_frame",
+            name: "CPU per frame",
+            value,
+            unit: Unit::Seconds,
+            better: Better::Less,
+        }));
+        figures
     }
 }
 

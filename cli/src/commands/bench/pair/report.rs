@@ -15,9 +15,6 @@ use crate::protocol::SwitchView;
 use crate::render::table::{Column, table};
 use crate::render::units;
 
-/// So many CPUs busy with something else cast doubt on the time per frame.
-const BUSY: f64 = 0.2;
-
 /// What was measured. Fields are added, never renamed or removed; null is what was not measured.
 #[derive(Serialize)]
 pub(super) struct Report {
@@ -66,7 +63,8 @@ struct FramesReport {
     seconds: f64,
     frames_per_second: f64,
     sent_per_second: f64,
-    cpu_ns_per_frame: f64,
+    /// Null where the machine was busy with something else before.
+    cpu_ns_per_frame: Option<f64>,
     /// Before the test: 1 is one CPU all the time.
     cpus_busy_before: f64,
     sent: u64,
@@ -199,7 +197,7 @@ impl FramesReport {
             seconds: flood.time.as_secs_f64(),
             frames_per_second: flood.frames_per_second(),
             sent_per_second: flood.sent_per_second(),
-            cpu_ns_per_frame: flood.cpu_per_frame() * 1e9,
+            cpu_ns_per_frame: flood.cpu_per_frame().map(|seconds| seconds * 1e9),
             cpus_busy_before: flood.busy_before,
             sent: flood.all_sent,
             received: flood.all_sent - flood.lost,
@@ -250,18 +248,16 @@ fn response_row(responses: &Responses) -> (String, String) {
 }
 
 fn frames_row(flood: &Flood) -> (String, String) {
-    let doubt = if flood.busy_before > BUSY {
-        " (the machine was busy before)"
-    } else {
-        ""
-    };
+    let cpu = flood.cpu_per_frame().map_or_else(
+        || "unknown, since the machine was busy before".to_owned(),
+        |seconds| format!("{} a frame", Unit::Seconds.format(seconds)),
+    );
     (
         Unit::FramesPerSecond.format(flood.frames_per_second()),
         format!(
-            "received, of {} sent; lost in all: {}; CPU: {} a frame{doubt}",
+            "received, of {} sent; lost in all: {}; CPU: {cpu}",
             Unit::FramesPerSecond.format(flood.sent_per_second()),
             units::count(flood.lost),
-            Unit::Seconds.format(flood.cpu_per_frame()),
         ),
     )
 }
