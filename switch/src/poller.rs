@@ -34,10 +34,11 @@ const TICK: Duration = Duration::from_micros(40);
 const MANY: usize = BATCH / 2;
 /// ... and so many such batches one after the other make a port a busy one.
 const BATCHES_OF_MANY: u8 = 4;
-/// Fewer frames in a tick are a sign that a wake-up for each would cost no more ...
-const FEW: usize = 4;
-/// ... and so many such ticks one after the other make it an ordinary one again.
-const TICKS_OF_FEW: u8 = 8;
+/// After so many ticks ...
+const TICKS: u8 = 8;
+/// ... with fewer frames than this in all, to be woken for each of them would cost no more: the port
+/// is an ordinary one again.
+const FEW: usize = 4 * TICKS as usize;
 
 /// The tokens of the waker and the timers; ports have their numbers.
 const WAKE: Token = Token(usize::MAX);
@@ -51,6 +52,8 @@ pub(crate) struct Poller {
     events: mio::Events,
     /// For busy ports.
     clock: TimerFd,
+    /// Whether that will tell of a tick.
+    is_ticking: bool,
     /// For whatever has its time.
     alarm: TimerFd,
     /// What that is set for.
@@ -72,14 +75,14 @@ enum Mode {
     /// Its descriptor is watched.
     Woken { batches_of_many: u8 },
     /// The clock asks it.
-    Asked { frames: usize, ticks_of_few: u8 },
+    Asked { frames: usize, ticks: u8 },
 }
 
 impl Mode {
     const QUIET: Self = Self::Woken { batches_of_many: 0 };
     const BUSY: Self = Self::Asked {
         frames: 0,
-        ticks_of_few: 0,
+        ticks: 0,
     };
 }
 
@@ -88,6 +91,7 @@ impl Poller {
         let poll = Poll::new()?;
         Ok(Self {
             clock: new_timer(&poll, CLOCK)?,
+            is_ticking: false,
             alarm: new_timer(&poll, ALARM)?,
             alarm_at: None,
             poll,
@@ -134,8 +138,8 @@ impl Poller {
     pub(crate) fn set_alarm(&mut self, time: Timestamp, left: impl FnOnce() -> Duration) {
         if self.alarm_at != Some(time) {
             // Not zero, which would switch it off.
-            set(&self.alarm, left().max(Duration::from_nanos(1)));
-            self.alarm_at = Some(time);
+            let is_set = set(&self.alarm, left().max(Duration::from_nanos(1)));
+            self.alarm_at = is_set.then_some(time);
         }
     }
 
@@ -146,8 +150,10 @@ impl Poller {
         patience: Option<Duration>,
         mut ready: impl FnMut(PortId, bool),
     ) -> io::Result<()> {
-        if !self.busy.is_empty() && patience != Some(Duration::ZERO) {
-            set(&self.clock, TICK);
+        // Whether it waits or not, and however many other ports have news meanwhile: a tick that
+        // is under way is never put off.
+        if !self.busy.is_empty() && !self.is_ticking {
+            self.is_ticking = set(&self.clock, TICK);
         }
         match self.poll.poll(&mut self.events, patience) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
@@ -158,7 +164,7 @@ impl Poller {
             match u16::try_from(event.token().0) {
                 Ok(port) => ready(PortId(port), event.is_error()),
                 Err(_) => match event.token() {
-                    CLOCK => ticked = true,
+                    CLOCK => (ticked, self.is_ticking) = (true, false),
                     ALARM => self.alarm_at = None,
                     _ => {}
                 },
@@ -199,14 +205,13 @@ impl Poller {
             let Some(Some(watch)) = self.watched.get_mut(usize::from(port.0)) else {
                 return false;
             };
-            if let Mode::Asked {
-                frames,
-                ticks_of_few,
-            } = &mut watch.mode
-            {
-                let is_few = std::mem::take(frames) < FEW;
-                *ticks_of_few = if is_few { *ticks_of_few + 1 } else { 0 };
-                if *ticks_of_few < TICKS_OF_FEW {
+            if let Mode::Asked { frames, ticks } = &mut watch.mode {
+                *ticks += 1;
+                if *ticks < TICKS {
+                    return true;
+                }
+                if *frames >= FEW {
+                    watch.mode = Mode::BUSY;
                     return true;
                 }
             }
@@ -248,11 +253,14 @@ fn new_timer(poll: &Poll, token: Token) -> io::Result<TimerFd> {
     Ok(timer)
 }
 
-fn set(timer: &TimerFd, left: Duration) {
+/// Whether it is set.
+fn set(timer: &TimerFd, left: Duration) -> bool {
     let once = Expiration::OneShot(TimeSpec::from_duration(left));
-    if let Err(errno) = timer.set(once, TimerSetTimeFlags::empty()) {
-        log::debug!("can't set a timer: {errno}");
+    let set = timer.set(once, TimerSetTimeFlags::empty());
+    if let Err(errno) = set {
+        log::warn!("can't set a timer: {errno}");
     }
+    set.is_ok()
 }
 
 #[cfg(test)]
@@ -313,13 +321,16 @@ mod tests {
         make_busy(&mut poller);
         event.write(1).unwrap();
         assert_eq!(ready(&mut poller, NOW), [], "nobody is woken for it");
-        for _ in 0..20 {
+        for _ in 0..3 {
             poller.note(PORT, FEW);
-            assert_eq!(ready(&mut poller, LONG), [PORT]);
+            for _ in 0..TICKS {
+                assert_eq!(poller.busy, [PORT]);
+                assert_eq!(ready(&mut poller, LONG), [PORT]);
+            }
         }
-        for _ in 0..TICKS_OF_FEW {
+        poller.note(PORT, FEW - 1);
+        for _ in 0..TICKS {
             assert_eq!(poller.busy, [PORT]);
-            poller.note(PORT, FEW - 1);
             assert_eq!(ready(&mut poller, LONG), [PORT]);
         }
         assert!(poller.busy.is_empty());
@@ -330,6 +341,35 @@ mod tests {
         );
         event.write(1).unwrap();
         assert_eq!(ready(&mut poller, NOW), [PORT], "and so is what comes now");
+    }
+
+    /// Waits like this until the busy port is asked, while another is ready all the time.
+    fn asked_beside_another(patience: Option<Duration>) {
+        let (mut poller, _event) = watching();
+        make_busy(&mut poller);
+        let other = EventFd::from_flags(EfdFlags::EFD_NONBLOCK).unwrap();
+        poller.watch(PortId(9), other.as_fd().as_raw_fd()).unwrap();
+        for _ in 0..10 {
+            let begun = std::time::Instant::now();
+            loop {
+                other.write(1).unwrap();
+                if ready(&mut poller, patience).contains(&PORT) {
+                    break;
+                }
+                assert!(begun.elapsed() < Duration::from_secs(30), "never asked");
+            }
+            poller.note(PORT, FEW);
+        }
+    }
+
+    #[test]
+    fn a_busy_port_is_asked_however_much_the_others_have_to_say() {
+        asked_beside_another(LONG);
+    }
+
+    #[test]
+    fn a_busy_port_is_asked_although_there_is_other_work() {
+        asked_beside_another(NOW);
     }
 
     #[test]

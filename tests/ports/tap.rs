@@ -13,6 +13,7 @@ use vswitch_switch::port::{
     BATCH, Counters, Frame, Port, RxStatus, SoftwareOffload, TapError, TapOptions, TapPort,
     TxStatus,
 };
+use vswitch_switch::wire::Offload;
 
 use super::relay::Relay;
 use super::transfers::tcp;
@@ -42,6 +43,7 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated("ports_tap_is_refused_with_a_reason", refusals),
         isolated("ports_tap_goes_down_and_away", down_and_away),
         isolated("ports_tap_losses_are_counted", losses),
+        isolated("ports_tap_cannot_silence_a_packet_port", undescribable),
     ];
     let tests = tests.into_iter();
     tests
@@ -244,4 +246,52 @@ fn losses() {
         counters.drops.get(DropReason::RxOverflow) > before
     });
     assert!(came, "{counters:?}");
+}
+
+/// Whoever holds a TAP device may give its interface a frame to be fragmented (UFO), for which the
+/// kernel has no words towards a packet socket. In a receive ring it takes a slot for ever.
+fn undescribable() {
+    let (host, mut sender) = tap(true);
+    let mut there = Netlink::open_in(&host).unwrap();
+    let link = there.link("tap0").unwrap();
+    let _ = there.quiet(&link).unwrap();
+    let mut port = host.run(|| open_port("tap0")).unwrap().unwrap();
+    let mut counters = Counters::default();
+    take(&mut port, &mut counters);
+
+    let mut datagram = frame(&[], 14 + 20 + 8 + 1_200);
+    datagram[12..14].copy_from_slice(&[8, 0]);
+    datagram[14..34].copy_from_slice(&[
+        0x45, 0, 4, 204, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+    ]);
+    datagram[34..42].copy_from_slice(&[0x1b, 0x58, 0x1b, 0x58, 4, 184, 0, 0]);
+    let offload = Offload {
+        flags: Offload::NEEDS_CSUM,
+        gso_type: 3, // VIRTIO_NET_HDR_GSO_UDP
+        hdr_len: 42,
+        gso_size: 500,
+        csum_start: 34,
+        csum_offset: 6,
+    };
+    let ufo = Frame {
+        bytes: &datagram,
+        offload,
+    };
+    for round in 0..3 {
+        assert_eq!(send(&mut sender, &[ufo]).1.tx.frames, 1);
+        let before = counters.drops.get(DropReason::RxUnsupportedOffload);
+        let bytes = frame(&[], 60 + round);
+        let mut sent = 0;
+        let goes_on = wait_until(PATIENCE, || {
+            sent += send(&mut sender, &[Frame::finished(&bytes)]).1.tx.frames;
+            let (got, _) = take(&mut port, &mut counters);
+            got.iter().any(|frame| frame.bytes == bytes)
+        });
+        assert!(goes_on, "deaf after a frame without words");
+        assert!(sent < 10, "{sent} frames were lost with it");
+        port.collect_losses(&mut counters);
+        let lost = counters.drops.get(DropReason::RxUnsupportedOffload);
+        assert!(lost > before, "{counters:?}");
+    }
+    assert_eq!(port.driver(), "packet socket, recvmmsg");
 }

@@ -225,6 +225,7 @@ impl Datapath {
             return Some(serviced);
         };
         let status = self.pass_batch(now, &mut ingress, &mut serviced);
+        ingress.port.release();
         self.table.put_back(id, ingress);
         match status {
             RxStatus::Drained => {}

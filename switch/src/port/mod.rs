@@ -56,6 +56,10 @@ pub trait Port: Send {
         counters: &mut Counters,
     ) -> RxStatus;
 
+    /// Gives back what the last batch has held, which is handled. For ports with memory of their
+    /// own; a call of [`Port::receive`] implies it.
+    fn release(&mut self) {}
+
     /// Tells that a poller has seen an error on the descriptor, so that the next call of
     /// [`Port::receive`] asks for it. For ports that otherwise would not.
     fn expect_error(&mut self) {}

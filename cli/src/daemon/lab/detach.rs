@@ -58,7 +58,10 @@ impl Lab {
                 .chunks(share)
                 .filter_map(|share| {
                     let remove = move || remove_cables(share, handle, owner);
-                    thread::Builder::new().spawn_scoped(scope, remove).ok()
+                    thread::Builder::new()
+                        .name("remove".to_owned())
+                        .spawn_scoped(scope, remove)
+                        .ok()
                 })
                 .collect();
             let shares = threads.into_iter().map(ScopedJoinHandle::join);
@@ -83,7 +86,9 @@ impl Lab {
             // A cable vanishes with its port; nobody has to wait for the sockets to be closed.
             Ok(port) if matches!(plug.kind, Kind::Cable { .. }) => {
                 // Without a thread it is closed here and now.
-                let _ = thread::Builder::new().spawn(move || drop(port));
+                let _ = thread::Builder::new()
+                    .name("close".to_owned())
+                    .spawn(move || drop(port));
             }
             Ok(port) => drop(port),
             // A switch that has stopped has dropped its ports.

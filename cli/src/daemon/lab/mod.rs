@@ -95,7 +95,7 @@ impl Lab {
             news: LinkMonitor::open()?,
             subnet,
             receive,
-            spares: Spares::new(),
+            spares: Spares::default(),
             plugs: BTreeMap::new(),
         };
         let options = lab.packet_options();

@@ -189,6 +189,14 @@ impl Port for SoftwareOffload {
         worst
     }
 
+    fn release(&mut self) {
+        self.inner.release();
+    }
+
+    fn expect_error(&mut self) {
+        self.inner.expect_error();
+    }
+
     fn collect_losses(&mut self, counters: &mut Counters) {
         self.inner.collect_losses(counters);
     }

@@ -12,6 +12,7 @@ mod open;
 mod prepare;
 mod receive;
 mod source;
+mod standstill;
 #[allow(unsafe_code)] // recvmmsg, sendmmsg, packet options: no safe wrapper covers them
 mod sys;
 mod transmit;
@@ -27,6 +28,7 @@ use self::open::Opened;
 use self::prepare::{Failure, Sockets};
 use self::receive::Emptied;
 use self::source::Source;
+use self::standstill::Standstill;
 use self::sys::Ring;
 use self::transmit::Link;
 use super::sys as interface;
@@ -39,8 +41,8 @@ pub struct PacketOptions {
     /// The way of frames from the kernel.
     pub receive: ReceivePath,
     /// Slots of the receive ring, of 2 KiB each, which the kernel holds as long as the port is
-    /// open; rounded up to a power of two, 16 at least. As many small frames may wait for the
-    /// switch; the 64 of a batch are held while it is handled.
+    /// open; rounded up to a power of two, 128 at least. As many small frames may wait for the
+    /// switch; those of a batch are held while it is handled.
     pub ring_slots: usize,
 }
 
@@ -74,6 +76,7 @@ pub enum ReceivePath {
 #[derive(Debug)]
 pub struct PreparedPort {
     sockets: Result<Sockets, Failure>,
+    wants_ring: bool,
 }
 
 impl PreparedPort {
@@ -83,7 +86,14 @@ impl PreparedPort {
     pub fn new(options: &PacketOptions) -> Self {
         Self {
             sockets: Sockets::new(options),
+            wants_ring: options.receive != ReceivePath::Socket,
         }
+    }
+
+    /// Whether nothing has failed, nor is missing where [`ReceivePath::Auto`] does without it.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        matches!(&self.sockets, Ok(sockets) if sockets.ring.is_some() == self.wants_ring)
     }
 
     /// Opens `interface` of that namespace, as [`PacketPort::open`] does; to be called in it.
@@ -111,6 +121,8 @@ pub struct PacketPort {
     sender: Socket,
     /// Where small frames are received, if the kernel has given it.
     ring: Option<Ring>,
+    /// What is known of that when nothing came through it.
+    standstill: Standstill,
     /// Whether the queue behind the interface was full to the end of the last patience.
     is_stuck: bool,
     _claim: Claim,
@@ -149,6 +161,7 @@ impl PacketPort {
             source: Source::new(socket, ifindex),
             sender,
             ring,
+            standstill: Standstill::No,
             is_stuck: false,
             _claim: claim,
         }
@@ -159,6 +172,20 @@ impl PacketPort {
     #[must_use]
     pub const fn ifindex(&self) -> u32 {
         self.source.ifindex()
+    }
+
+    /// Goes on without the ring, which has jammed.
+    fn leave_ring(&mut self) {
+        self.standstill = Standstill::No;
+        let Some(ring) = self.ring.take() else { return };
+        match ring.remove(self.source.socket().as_fd()) {
+            Ok(()) => log::warn!(
+                "{} has received a frame whose offload the kernel cannot describe, which stops its \
+                 receive ring: frames are received by recvmmsg from now on",
+                self.name
+            ),
+            Err(error) => log::error!("cannot remove the receive ring of {}: {error}", self.name),
+        }
     }
 
     /// Asks for the interface's present MTU, which [`Port::mtu`] then tells.
@@ -204,14 +231,31 @@ impl Port for PacketPort {
         batch: &mut Batch<'a>,
         counters: &mut Counters,
     ) -> RxStatus {
+        if self.standstill == Standstill::Jammed {
+            self.leave_ring();
+        }
         let source = &mut self.source;
-        let emptied = match &mut self.ring {
-            Some(ring) => receive::from_ring(source, ring, arena, batch, counters),
-            None => receive::from_socket(source, arena, batch, counters),
+        let Some(ring) = &mut self.ring else {
+            return match receive::from_socket(source, arena, batch, counters) {
+                Emptied::No => RxStatus::More,
+                Emptied::Yes => source.ask_link(),
+            };
         };
+        let emptied = receive::from_ring(source, ring, arena, batch, counters);
+        if !batch.is_empty() || emptied == Emptied::No {
+            self.standstill = Standstill::No;
+        } else if self.standstill.ask(source, counters) {
+            return RxStatus::More; // the next call leaves the ring
+        }
         match emptied {
             Emptied::No => RxStatus::More,
             Emptied::Yes => source.ask_link(),
+        }
+    }
+
+    fn release(&mut self) {
+        if let Some(ring) = &mut self.ring {
+            ring.release();
         }
     }
 

@@ -72,8 +72,12 @@ pub(super) fn from_ring<'a>(
                 let room = batch.remaining_capacity().min(LARGE_TOGETHER - large);
                 let queued = slots.queued(room);
                 let buffers = buffers.by_ref().take(queued).collect();
-                empty(source, buffers, batch, counters);
+                let (_, taken) = empty(source, buffers, batch, counters);
                 slots.skip(queued);
+                // Each has come with its slot; should the kernel ever not keep to that, it shows.
+                counters
+                    .drops
+                    .add(DropReason::RxError, (queued - taken) as u64);
                 looked_at += queued;
                 large += queued;
             }
@@ -95,10 +99,12 @@ pub(super) fn from_socket<'a>(
     counters: &mut Counters,
 ) -> Emptied {
     let buffers = arena.buffers().take(batch.remaining_capacity()).collect();
-    empty(source, buffers, batch, counters)
+    let (emptied, _) = empty(source, buffers, batch, counters);
+    emptied
 }
 
-/// Fills `buffers` from the socket's queue, unless that is empty before.
+/// Fills `buffers` from the socket's queue, unless that is empty before. Tells how many messages
+/// it took from there.
 ///
 /// It does not stop at a call that brought fewer messages than asked for: the kernel ends such
 /// a call at the first error, keeps that for the next call, and wakes nobody for it
@@ -108,7 +114,8 @@ fn empty<'a>(
     mut buffers: ArrayVec<&'a mut [u8], BATCH>,
     batch: &mut Batch<'a>,
     counters: &mut Counters,
-) -> Emptied {
+) -> (Emptied, usize) {
+    let room = buffers.len();
     let mut messages: ArrayVec<Message, BATCH> = ArrayVec::new();
     let mut errors = 0;
     while !buffers.is_empty() && errors < BATCH {
@@ -126,12 +133,13 @@ fn empty<'a>(
             Err(error) => {
                 errors += 1;
                 match error.raw_os_error() {
-                    Some(libc::EAGAIN) => return Emptied::Yes,
+                    Some(libc::EAGAIN) => return (Emptied::Yes, room - buffers.len()),
                     Some(libc::EINTR) => {}
                     Some(libc::ENETDOWN | libc::ENXIO | libc::ENODEV) => source.expect_down(),
                     // A frame whose offload `virtio_net_hdr_from_skb` has no words for, such
-                    // as segmentation of SCTP; it is lost, the next one is waiting.
+                    // as segmentation of SCTP; it is lost, and so is its place.
                     Some(libc::EINVAL) => {
+                        buffers.pop();
                         counters.drops.add(DropReason::RxUnsupportedOffload, 1);
                     }
                     _ => counters.drops.add(DropReason::RxError, 1),
@@ -142,9 +150,9 @@ fn empty<'a>(
     // Nothing but errors: asking again at once would be for ever. The link is asked instead.
     if batch.is_empty() && errors == BATCH {
         source.expect_down();
-        return Emptied::Yes;
+        return (Emptied::Yes, room - buffers.len());
     }
-    Emptied::No
+    (Emptied::No, room - buffers.len())
 }
 
 /// Makes a frame of what the kernel has put into `buffer` from [`HEADER_AT`] on.

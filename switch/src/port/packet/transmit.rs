@@ -51,7 +51,6 @@ pub(super) fn transmit(
     let mut rest = &outgoing[..];
     let mut patience = Patience {
         retries: if *is_stuck { 0 } else { RETRIES },
-        was_down: false,
     };
     while let Some((first, behind)) = rest.split_first() {
         match sys::send(socket.as_fd(), rest) {
@@ -84,7 +83,6 @@ pub(super) fn transmit(
 /// How long to go on asking, within one call.
 struct Patience {
     retries: usize,
-    was_down: bool,
 }
 
 impl Patience {
@@ -101,12 +99,6 @@ impl Patience {
             libc::EMSGSIZE => Judgement::Drop(DropReason::EgressTooBig),
             libc::EINVAL if !Offload::from_bytes(first.header).is_finished() => {
                 Judgement::Drop(DropReason::EgressOffload)
-            }
-            // The socket also keeps the news of an interface that went down for whoever asks
-            // next (`sock_alloc_send_pskb`), though it may be up again: believe it twice.
-            libc::ENETDOWN if !self.was_down => {
-                self.was_down = true;
-                Judgement::AskAgain
             }
             libc::ENETDOWN => Judgement::End(Link::Down),
             libc::ENXIO | libc::ENODEV => Judgement::End(Link::Gone),
@@ -141,22 +133,7 @@ mod tests {
 
     #[test]
     fn patience_with_a_full_queue_is_bounded_and_a_stuck_one_gets_none() {
-        let patience = |retries| Patience {
-            retries,
-            was_down: false,
-        };
-        assert_eq!(asked_again(patience(RETRIES)), RETRIES);
-        assert_eq!(asked_again(patience(0)), 0);
-    }
-
-    #[test]
-    fn a_link_is_down_when_it_says_so_twice() {
-        let mut patience = Patience {
-            retries: 0,
-            was_down: false,
-        };
-        let mut judge = || patience.judge(libc::ENETDOWN, &FRAME);
-        assert!(matches!(judge(), Judgement::AskAgain));
-        assert!(matches!(judge(), Judgement::End(Link::Down)));
+        assert_eq!(asked_again(Patience { retries: RETRIES }), RETRIES);
+        assert_eq!(asked_again(Patience { retries: 0 }), 0);
     }
 }

@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::messages::Message;
 use super::{count, options};
+use crate::port::BATCH;
 use crate::wire::{EtherType, Offload, VlanTag};
 
 /// Bytes of one slot: any frame of an interface with the usual MTU, and what the kernel puts
@@ -28,6 +29,8 @@ use crate::wire::{EtherType, Offload, VlanTag};
 const SLOT_LEN: usize = 2048;
 /// Slots that the kernel allocates together, as adjoining pages.
 const SLOTS_IN_BLOCK: usize = 16;
+/// A batch never holds all of them.
+const LEAST_SLOTS: usize = 2 * BATCH;
 /// Bytes of a slot that the slot's header and a socket address take (`TPACKET2_HDRLEN`).
 const HEADER_LEN: usize = size_of::<libc::tpacket2_hdr>() + size_of::<libc::sockaddr_ll>();
 
@@ -75,7 +78,10 @@ impl Ring {
     /// Asks the kernel for a ring of `slots` slots, rounded up to a power of two, and maps it. The
     /// socket must not be bound yet, and have its offload headers switched on.
     pub(in super::super) fn map(socket: BorrowedFd<'_>, slots: usize) -> io::Result<Self> {
-        let slots = slots.max(SLOTS_IN_BLOCK).next_power_of_two();
+        let slots = slots
+            .max(LEAST_SLOTS)
+            .checked_next_power_of_two()
+            .ok_or(io::ErrorKind::InvalidInput)?;
         // The enumeration has another type in the bindings.
         let version = libc::tpacket_versions::TPACKET_V2 as libc::c_int;
         options::set_option(socket, libc::PACKET_VERSION, &version)?;
@@ -111,15 +117,33 @@ impl Ring {
         })
     }
 
-    /// Gives back to the kernel all slots that were lent before, and lends those filled since.
+    /// Has the kernel take the ring away from the socket, which then receives through its queue.
+    /// Waits for the kernel as [`Ring::map`] does.
+    pub(in super::super) fn remove(self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        drop(self); // a ring that is mapped is busy
+        let none = libc::tpacket_req {
+            tp_block_size: 0,
+            tp_block_nr: 0,
+            tp_frame_size: 0,
+            tp_frame_nr: 0,
+        };
+        options::set_option(socket, libc::PACKET_RX_RING, &none)
+    }
+
+    /// Lends the slots that were filled since the last call; those lent before are given back.
     pub(in super::super) fn slots(&mut self) -> Slots<'_> {
+        self.release();
+        Slots { ring: self }
+    }
+
+    /// Gives back to the kernel all slots that were lent.
+    pub(in super::super) fn release(&mut self) {
         let first = self.next + self.slots - self.held;
         for slot in first..first + self.held {
             self.status(self.wrapped(slot))
                 .store(libc::TP_STATUS_KERNEL, Ordering::Release);
         }
         self.held = 0;
-        Slots { ring: self }
     }
 
     const fn wrapped(&self, slot: usize) -> usize {
@@ -157,7 +181,7 @@ impl<'a> Slots<'a> {
     /// How many frames in a row, the next one first, are in the socket's queue; at most `most`.
     pub(in super::super) fn queued(&self, most: usize) -> usize {
         let ring = &self.ring;
-        (0..most.min(ring.slots - ring.held))
+        (0..most)
             .take_while(|ahead| {
                 self.whereabouts(ring.wrapped(ring.next + ahead)) == Some(Whereabouts::Queue)
             })
@@ -166,9 +190,8 @@ impl<'a> Slots<'a> {
 
     #[inline]
     fn whereabouts(&self, slot: usize) -> Option<Whereabouts> {
-        if self.ring.held == self.ring.slots {
-            return None; // all are held here, and this one would be seen a second time
-        }
+        // Were all slots held, this one would be seen a second time.
+        debug_assert!(self.ring.held < self.ring.slots);
         let status = self.ring.status(slot).load(Ordering::Acquire);
         if status & libc::TP_STATUS_USER == 0 {
             return None;
@@ -204,7 +227,7 @@ impl<'a> Slots<'a> {
             return None;
         }
         // SAFETY: the bytes lie within the slot, behind its status. The kernel does not touch a
-        // slot from handing it over until its status is cleared, which `Ring::slots` does, for
+        // slot from handing it over until its status is cleared, which `Ring::release` does, for
         // which the ring must not be lent any more; and `skip` has made sure that no other
         // part of this loan gets the slot.
         let buffer =
