@@ -24,9 +24,10 @@ use crate::port::{LinkState, Port};
 use crate::sys;
 use crate::time::Timestamp;
 
-/// Batches between two looks at the descriptors and at the tasks. A look costs one system call;
-/// this many batches of small frames take about a millisecond, the longest a task waits ...
-const BATCHES_PER_ROUND: usize = 16;
+/// Batches between two looks at the descriptors and at the tasks. A look costs one system call, a
+/// nanosecond for each frame of so many full batches; they take some 200 µs, the longest that a task
+/// or a frame from a port that was silent waits for a look ...
+const BATCHES_PER_ROUND: usize = 4;
 /// ... unless they leave by more ports than this: each of those costs a system call as well, and
 /// a broadcast to hundreds half a millisecond.
 const FLUSHES_PER_ROUND: usize = 256;
