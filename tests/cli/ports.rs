@@ -13,6 +13,8 @@ pub(super) fn tests() -> Vec<Trial> {
     vec![
         isolated("cli_port_add_plugs_in_and_port_del_restores", add_and_del),
         isolated("cli_stop_restores_interfaces", stop_restores),
+        isolated("cli_ways_of_receiving_are_chosen_and_shown", ways),
+        isolated("cli_many_namespaces_come_and_go_together", many),
         isolated(
             "cli_port_whose_interface_came_back_is_added_again",
             came_back,
@@ -39,6 +41,48 @@ fn cable() -> Link {
         .add_address(&far, address, DuplicateDetection::Skip)
         .unwrap();
     super::settled(near)
+}
+
+fn ways() {
+    for (way, driver) in [
+        ("auto", "packet socket, mapped ring"),
+        ("ring", "packet socket, mapped ring"),
+        ("socket", "packet socket, recvmmsg"),
+    ] {
+        let switch = Switch::start(&format!("{way} --receive {way}"));
+        ok("attach mario --ip 10.0.0.1/24");
+        ok("attach luigi --ip 10.0.0.2/24");
+        assert_eq!(switch.port("mario-vsw")["driver"], driver);
+        assert!(ok(&format!("show {way}")).contains(driver));
+        let mario = Namespace::open("mario").unwrap();
+        let luigi = "10.0.0.2".parse().unwrap();
+        let answered = mario.run(|| icmp::ping_until(luigi, None, 1400, PATIENCE));
+        assert!(answered.unwrap().is_ok(), "{way}");
+    }
+}
+
+/// More than get large rings, so that both sizes of ring are there.
+fn many() {
+    let switch = Switch::start("s --subnet 10.0.0.0/24");
+    let names: Vec<_> = (0..40).map(|number| format!("host{number}")).collect();
+    for name in &names {
+        ok(&format!("attach {name}"));
+    }
+    let first = Namespace::open("host0").unwrap();
+    for last_byte in [2, 32, 33, 40] {
+        let other = format!("10.0.0.{last_byte}").parse().unwrap();
+        let answered = first.run(|| icmp::ping_until(other, None, 56, PATIENCE));
+        assert!(answered.unwrap().is_ok(), "{other}");
+    }
+    ok("detach host39");
+    assert_eq!(switch.show()["ports"].as_array().unwrap().len(), 39);
+    ok("stop s");
+    for name in &names {
+        assert!(link(&format!("{name}-vsw")).is_none(), "{name}");
+        let inside = Namespace::open(name).unwrap();
+        let mut inside = Netlink::open_in(&inside).unwrap();
+        assert!(inside.find_link(&format!("{name}-netns")).unwrap().is_none());
+    }
 }
 
 fn ipv6_is_off(interface: &str) -> bool {
