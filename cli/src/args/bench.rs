@@ -28,8 +28,9 @@ What is compared, with --compare:
 All of it is built in throw-away namespaces: nothing of this machine is changed, and nothing is left
 behind. Each rival has the same addresses and stations and an MTU of 1500, and its own programs run
 for the time of its measurement alone, apart from the system's services. Every round measures each
-test on each rival, in another order, on a fresh set-up once a ping has come through. Shown are the
-median of all rounds, the spread (lowest and highest, from the median), and the ratio of the median
+test on each rival, on a fresh set-up once a ping has come through, in an order in which what a
+rival comes after changes from round to round and from test to test. Shown are the median of all
+rounds, the spread (lowest and highest, from the median), and the ratio of the median
 to that of the bridge, or of the first rival measured if there is no bridge. Ratios from one machine
 hold elsewhere only roughly; figures do not.
 

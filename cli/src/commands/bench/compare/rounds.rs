@@ -27,8 +27,8 @@ pub(super) fn measure(plan: &Plan, stop: &Stop) -> Samples {
     }
     let mut progress = Progress::new(expected(plan, &samples));
     for round in 0..plan.rounds {
-        for &test in &plan.tests {
-            for rival in plan.order(round) {
+        for (index, &test) in plan.tests.iter().enumerate() {
+            for rival in plan.order(round, index) {
                 if stop.is_set() {
                     samples.interrupted = true;
                     return samples;
