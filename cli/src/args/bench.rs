@@ -30,9 +30,9 @@ behind. Each rival has the same addresses and stations and an MTU of 1500, and i
 for the time of its measurement alone, apart from the system's services. Every round measures each
 test on each rival, on a fresh set-up once a ping has come through, in an order in which what a
 rival comes after changes from round to round and from test to test. Shown are the median of all
-rounds, the spread (lowest and highest, from the median), and the ratio of the median
-to that of the bridge, or of the first rival measured if there is no bridge. Ratios from one machine
-hold elsewhere only roughly; figures do not.
+rounds, the spread (lowest and highest, from the median), and the ratio to the bridge, or to the
+first rival measured if there is no bridge: the median of the ratios within each round. Ratios from
+one machine hold elsewhere only roughly; figures do not.
 
 With Ctrl-C the comparison ends early and shows what it has measured so far.";
 
