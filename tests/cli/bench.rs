@@ -90,7 +90,12 @@ fn frames() {
     assert!(cpu.is_null() || cpu.as_f64().unwrap() >= 0.0, "{cpu}");
     let [sent, received, lost] =
         ["sent", "received", "lost"].map(|field| frames[field].as_u64().unwrap());
-    assert!(received > 0 && received + lost == sent, "{frames}");
+    // Of the whole run, in which luigi's interface may have counted what mario's stack sends.
+    assert!(received > 0 && received < sent + 200, "{frames}");
+    assert_eq!(lost, sent.saturating_sub(received), "{frames}");
+    let field = |name: &str| frames[name].as_f64().unwrap();
+    let in_window = field("frames_per_second") * field("seconds");
+    assert!(in_window <= field("received") + 1.0, "{frames}");
     // The switch has counted the same, and the few that were sent before those that count.
     let forwarded = switch.port("luigi-vsw")["tx"]["frames"].as_u64().unwrap();
     assert!(

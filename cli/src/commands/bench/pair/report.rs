@@ -60,15 +60,22 @@ struct FramesReport {
     size: usize,
     /// From so many stations in turn.
     sources: usize,
+    /// The window in which the rates and the CPU time were counted: after the warm-up.
     seconds: f64,
+    /// Received in the window, per second of it.
     frames_per_second: f64,
+    /// Sent in the window, per second of it.
     sent_per_second: f64,
-    /// Null where the machine was busy with something else before.
+    /// In the window. Null where the machine was busy with something else before.
     cpu_ns_per_frame: Option<f64>,
     /// Before the test: 1 is one CPU all the time.
     cpus_busy_before: f64,
+    /// In the whole run, before and after the window too.
     sent: u64,
+    /// What B's interface counted in the whole run: of others' frames too, so that it may be more
+    /// than was sent.
     received: u64,
+    /// By how much that is less than what was sent, or 0.
     lost: u64,
 }
 
@@ -200,8 +207,8 @@ impl FramesReport {
             cpu_ns_per_frame: flood.cpu_per_frame().map(|seconds| seconds * 1e9),
             cpus_busy_before: flood.busy_before,
             sent: flood.all_sent,
-            received: flood.all_sent - flood.lost,
-            lost: flood.lost,
+            received: flood.all_received,
+            lost: flood.lost(),
         }
     }
 }
@@ -257,7 +264,7 @@ fn frames_row(flood: &Flood) -> (String, String) {
         format!(
             "received, of {} sent; lost in all: {}; CPU: {cpu}",
             Unit::FramesPerSecond.format(flood.sent_per_second()),
-            units::count(flood.lost),
+            units::count(flood.lost()),
         ),
     )
 }
