@@ -83,6 +83,8 @@ struct FramesReport {
 struct NoLossReport {
     size: usize,
     frames_per_second: f64,
+    /// Whether a longer trial at this rate lost nothing either.
+    confirmed: bool,
     limited_by_sender: bool,
     sender_frames_per_second: f64,
     trials: u32,
@@ -218,6 +220,7 @@ impl NoLossReport {
         Self {
             size,
             frames_per_second: no_loss.frames_per_second,
+            confirmed: no_loss.confirmed,
             limited_by_sender: no_loss.limited_by_sender,
             sender_frames_per_second: no_loss.sender_limit,
             trials: no_loss.trials,
@@ -272,15 +275,14 @@ fn frames_row(flood: &Flood) -> (String, String) {
 fn no_loss_row(no_loss: &NoLoss) -> (String, String) {
     let limit = Unit::FramesPerSecond.format(no_loss.sender_limit);
     let trials = no_loss.trials;
-    let plural = if trials == 1 { "" } else { "s" };
     (
         Unit::FramesPerSecond.format(no_loss.frames_per_second),
         if no_loss.limited_by_sender {
-            format!("the sender can offer no more; {trials} trial{plural}")
+            format!("the sender can offer no more; {trials} trials")
+        } else if no_loss.confirmed {
+            format!("highest rate without loss, where the sender can {limit}; {trials} trials")
         } else {
-            format!(
-                "highest rate without loss, where the sender can {limit}; {trials} trial{plural}"
-            )
+            format!("a longer trial lost some at it; the sender can {limit}; {trials} trials")
         },
     )
 }
