@@ -158,6 +158,11 @@ fn refused() {
         ("bench mario luigi --streams 0", 2, "--streams"),
         ("bench mario luigi --streams 65", 2, "--streams"),
         ("bench mario luigi --tests speed", 2, "--tests"),
+        (
+            "bench mario luigi --tests sources --sources 65537",
+            1,
+            "at most 65536 stations",
+        ),
         ("bench mario luigi --switch other", 1, "other"),
     ] {
         let told = fails(line, status);

@@ -91,7 +91,8 @@ pub(crate) struct BenchArgs {
           value_parser = clap::value_parser!(u16).range(1..=64))]
     streams: u16,
 
-    /// From how many stations the frames of the test 'sources' come.
+    /// From how many stations the frames of the test 'sources' come: a running switch remembers
+    /// them until they age, and it is measured last.
     #[arg(long, value_name = "N", default_value_t = 1000,
           value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     sources: u32,
@@ -103,7 +104,7 @@ pub(crate) struct BenchArgs {
         value_enum,
         value_delimiter = ',',
         hide_possible_values = true,
-        help = "What to measure, of tcp, response, response-one-cpu, frames, sources, no-loss \
+        help = "What to measure, of tcp, response, response-one-cpu, frames, no-loss, sources \
                   [default: all but response-one-cpu and sources; with --compare all but no-loss]"
     )]
     tests: Vec<BenchTest>,
