@@ -39,8 +39,11 @@ pub(super) fn run(runtime: &RuntimeDir, args: &PairArgs) -> anyhow::Result<ExitC
     rights::require("measure between namespaces", RIGHTS)?;
     let mut client = Client::choose(runtime, args.switch.as_ref(), BY_OPTION)?;
     let view = client.show()?;
+    let daemon = client
+        .process()
+        .context("can't find the process of the switch")?;
     drop(client); // it would count as one that is silent
-    let path = path(runtime, &view, args)?;
+    let path = path(runtime, &view, daemon, args)?;
     let tests = tests(args, &view, &path)?;
 
     let stop = Stop::on_signals()?;
@@ -112,6 +115,13 @@ fn tests(args: &PairArgs, view: &SwitchView, path: &Path) -> anyhow::Result<Vec<
         tests.push(Test::Response { one_cpu: false });
     }
     if wanted(BenchTest::ResponseOneCpu) {
+        if path.forwarders.is_empty() {
+            bail!(
+                "the switch '{}' can't be bound to a CPU from here, where its process is not to \
+                 be seen: measure without response-one-cpu",
+                view.name
+            );
+        }
         tests.push(Test::Response { one_cpu: true });
     }
     if !tests.is_empty() {
@@ -172,12 +182,17 @@ fn sizes(args: &PairArgs, path: &Path) -> anyhow::Result<Vec<usize>> {
     Ok(sizes)
 }
 
-fn path(runtime: &RuntimeDir, view: &SwitchView, args: &PairArgs) -> anyhow::Result<Path> {
+fn path(
+    runtime: &RuntimeDir,
+    view: &SwitchView,
+    daemon: Option<Pid>,
+    args: &PairArgs,
+) -> anyhow::Result<Path> {
     let end = |name| end(runtime, view, name);
     Ok(Path {
         from: end(&args.from)?,
         to: end(&args.to)?,
-        forwarders: vec![Pid::from_raw(i32::try_from(view.pid)?)],
+        forwarders: daemon.into_iter().collect(),
     })
 }
 
