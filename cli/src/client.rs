@@ -5,6 +5,9 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
+use nix::unistd::Pid;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -153,6 +156,16 @@ impl Client {
         &self.switch
     }
 
+    /// The process that listens, as the kernel knows it (`SO_PEERCRED`, unix(7)); `None` where it
+    /// is in a process namespace that this one can't see into.
+    ///
+    /// # Errors
+    /// Where the system does not tell.
+    pub(crate) fn process(&self) -> io::Result<Option<Pid>> {
+        let peer = getsockopt(self.stream.get_ref(), PeerCredentials)?;
+        Ok(Some(Pid::from_raw(peer.pid())).filter(|pid| pid.as_raw() > 0))
+    }
+
     /// Calls `method` and waits for its result.
     ///
     /// # Errors
@@ -253,7 +266,9 @@ mod tests {
         drop(listen(&runtime, "dead"));
         assert!(matches!(choose(), Err(ClientError::NoneRunning)));
         let _one = listen(&runtime, "one");
-        assert_eq!(choose().unwrap().switch().as_str(), "one");
+        let client = choose().unwrap();
+        assert_eq!(client.switch().as_str(), "one");
+        assert_eq!(client.process().unwrap(), Some(Pid::this()));
         let _two = listen(&runtime, "two");
         let error = choose().unwrap_err().to_string();
         assert!(

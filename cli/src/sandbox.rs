@@ -9,6 +9,7 @@
 //! behind, and an interruption needs no clean-up but to end that child.
 
 use std::ffi::OsString;
+use std::fs;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, bail};
@@ -22,6 +23,10 @@ use vswitch_netns::userns;
 
 /// What a shell adds to the number of a signal to make an exit status of it.
 const SIGNALLED: u8 = 128;
+
+/// In the child's environment: the number of its parent, as the `/proc` has it that both see;
+/// empty where it has none.
+const PARENT: &str = "VSWITCH_SANDBOX_PARENT";
 
 /// What becomes of the child when this process is told to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +65,7 @@ impl Sandbox {
         let program = std::env::current_exe().context("can't find the vswitch program itself")?;
         let child = Command::new(program)
             .args(self.words)
+            .env(PARENT, own_number().unwrap_or_default())
             .stdin(self.input)
             .spawn()
             .with_context(|| format!("can't start the {}", self.what))?;
@@ -128,6 +134,13 @@ pub(crate) fn settle_in(what: &str, command: &str) -> anyhow::Result<()> {
     // Ends with the process outside, even if that is killed.
     prctl::set_pdeathsig(Signal::SIGKILL)
         .with_context(|| format!("can't tie the {what} to its parent"))?;
+    // If that was killed before, no signal comes any more.
+    if is_orphan(
+        std::env::var(PARENT).ok().as_deref(),
+        own_status().as_deref(),
+    ) {
+        bail!("the process that started the {what} is gone");
+    }
     // What the parent holds back would be held back from every daemon that is started here.
     signals()
         .thread_unblock()
@@ -138,6 +151,29 @@ pub(crate) fn settle_in(what: &str, command: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The number of this process in what is mounted on `/proc`, which may be of another process
+/// namespace.
+fn own_number() -> Option<String> {
+    let number = fs::read_link("/proc/self").ok()?;
+    number.into_os_string().into_string().ok()
+}
+
+/// What the same `/proc` says of this process, its parent included: getppid(2) is 0 here, since
+/// the parent is outside.
+fn own_status() -> Option<String> {
+    fs::read_to_string("/proc/self/status").ok()
+}
+
+/// Whether the parent in `status` (proc(5)) is another than that which started this process. Not
+/// where either is unknown.
+fn is_orphan(parent: Option<&str>, status: Option<&str>) -> bool {
+    let now = status.and_then(|text| text.lines().find_map(|line| line.strip_prefix("PPid:")));
+    match (parent, now) {
+        (Some(parent), Some(now)) => !parent.is_empty() && parent != now.trim(),
+        _ => false,
+    }
+}
+
 /// Mounts `/proc` of the new process namespace. Some containers do not allow it: the old one
 /// serves as well, with other process numbers.
 fn mount_proc() {
@@ -145,5 +181,23 @@ fn mount_proc() {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     if let Err(errno) = mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>) {
         log::debug!("can't mount /proc: {errno}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_whose_parent_has_ended_has_another() {
+        let status = "Name:\tvswitch\nPid:\t7\nPPid:\t40\nTracerPid:\t0\n";
+        assert!(!is_orphan(Some("40"), Some(status)));
+        assert!(is_orphan(Some("4"), Some(status)));
+        assert!(!is_orphan(Some(""), Some(status)));
+        assert!(!is_orphan(None, Some(status)) && !is_orphan(Some("40"), None));
+        // Of this very process.
+        let parent = nix::unistd::getppid().to_string();
+        assert!(own_number().is_some());
+        assert!(!is_orphan(Some(&parent), own_status().as_deref()));
     }
 }

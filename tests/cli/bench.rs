@@ -90,7 +90,12 @@ fn frames() {
     assert!(cpu.is_null() || cpu.as_f64().unwrap() >= 0.0, "{cpu}");
     let [sent, received, lost] =
         ["sent", "received", "lost"].map(|field| frames[field].as_u64().unwrap());
-    assert!(received > 0 && received + lost == sent, "{frames}");
+    // Of the whole run, in which luigi's interface may have counted what mario's stack sends.
+    assert!(received > 0 && received < sent + 200, "{frames}");
+    assert_eq!(lost, sent.saturating_sub(received), "{frames}");
+    let field = |name: &str| frames[name].as_f64().unwrap();
+    let in_window = field("frames_per_second") * field("seconds");
+    assert!(in_window <= field("received") + 1.0, "{frames}");
     // The switch has counted the same, and the few that were sent before those that count.
     let forwarded = switch.port("luigi-vsw")["tx"]["frames"].as_u64().unwrap();
     assert!(
@@ -111,7 +116,8 @@ fn no_loss() {
     let rate = found["frames_per_second"].as_f64().unwrap();
     let limit = found["sender_frames_per_second"].as_f64().unwrap();
     assert!(rate > 0.0 && rate <= limit, "{found}");
-    assert!((1..=24).contains(&found["trials"].as_u64().unwrap()));
+    assert!(found["confirmed"].is_boolean(), "{found}");
+    assert!((2..=27).contains(&found["trials"].as_u64().unwrap()));
 }
 
 fn sizes() {
@@ -152,6 +158,11 @@ fn refused() {
         ("bench mario luigi --streams 0", 2, "--streams"),
         ("bench mario luigi --streams 65", 2, "--streams"),
         ("bench mario luigi --tests speed", 2, "--tests"),
+        (
+            "bench mario luigi --tests sources --sources 65537",
+            1,
+            "at most 65536 stations",
+        ),
         ("bench mario luigi --switch other", 1, "other"),
     ] {
         let told = fails(line, status);

@@ -28,10 +28,11 @@ What is compared, with --compare:
 All of it is built in throw-away namespaces: nothing of this machine is changed, and nothing is left
 behind. Each rival has the same addresses and stations and an MTU of 1500, and its own programs run
 for the time of its measurement alone, apart from the system's services. Every round measures each
-test on each rival, in another order, on a fresh set-up once a ping has come through. Shown are the
-median of all rounds, the spread (lowest and highest, from the median), and the ratio of the median
-to that of the bridge, or of the first rival measured if there is no bridge. Ratios from one machine
-hold elsewhere only roughly; figures do not.
+test on each rival, on a fresh set-up once a ping has come through, in an order in which what a
+rival comes after changes from round to round and from test to test. Shown are the median of all
+rounds, the spread (lowest and highest, from the median), and the ratio to the bridge, or to the
+first rival measured if there is no bridge: the median of the ratios within each round. Ratios from
+one machine hold elsewhere only roughly; figures do not.
 
 With Ctrl-C the comparison ends early and shows what it has measured so far.";
 
@@ -90,7 +91,8 @@ pub(crate) struct BenchArgs {
           value_parser = clap::value_parser!(u16).range(1..=64))]
     streams: u16,
 
-    /// From how many stations the frames of the test 'sources' come.
+    /// From how many stations the frames of the test 'sources' come: a running switch remembers
+    /// them until they age, and it is measured last.
     #[arg(long, value_name = "N", default_value_t = 1000,
           value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     sources: u32,
@@ -102,7 +104,7 @@ pub(crate) struct BenchArgs {
         value_enum,
         value_delimiter = ',',
         hide_possible_values = true,
-        help = "What to measure, of tcp, response, response-one-cpu, frames, sources, no-loss \
+        help = "What to measure, of tcp, response, response-one-cpu, frames, no-loss, sources \
                   [default: all but response-one-cpu and sources; with --compare all but no-loss]"
     )]
     tests: Vec<BenchTest>,

@@ -62,12 +62,12 @@ impl OneCpu {
 impl Process {
     fn bind(&mut self, set: &CpuSet) -> anyhow::Result<()> {
         for _ in 0..MAX_ROUNDS {
+            // Threads that have ended meanwhile are none: they may come and go all the time.
             let mut found = false;
             for thread in threads(self.pid)? {
                 if self.before.contains_key(&thread) {
                     continue;
                 }
-                found = true;
                 let before = match sched_getaffinity(thread) {
                     // It has ended since it was listed.
                     Err(Errno::ESRCH) => continue,
@@ -78,8 +78,12 @@ impl Process {
                     other => {
                         other?;
                         self.before.insert(thread, before);
+                        found = true;
                     }
                 }
+            }
+            if !found && self.before.is_empty() {
+                bail!("it has ended");
             }
             if !found {
                 return Ok(());

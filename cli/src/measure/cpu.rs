@@ -7,8 +7,9 @@ use nix::unistd::{SysconfVar, sysconf};
 
 use super::stop::Stop;
 
-/// How long the machine is watched before a test, to know what it does anyhow.
-pub(super) const BASELINE: Duration = Duration::from_millis(250);
+/// How long the machine is watched before a test, to know what it does anyhow: the clock ticks of
+/// 10 ms in which the kernel counts are then one part in a hundred of a CPU.
+pub(super) const BASELINE: Duration = Duration::from_secs(1);
 const STAT: &str = "/proc/stat";
 
 /// The time that all CPUs together have been busy, and when that was read.

@@ -62,7 +62,9 @@ What is measured, from A to B:
                 with A's and B's threads and the switch's bound to the same one meanwhile.
   no loss       The highest steady rate at which every frame sent by A is counted by B (RFC 2544,
                 26.1), by halving the interval down to 2 %. A trial takes an eighth of the time,
-                0.2 s at least; one that loses less than 10 % is repeated once.";
+                0.2 s at least; one that loses less than 10 % is repeated once. Other traffic to B
+                is counted too and can hide a loss, so the rate found is confirmed by a trial of
+                twice the time; where that loses, a rate 2 % lower is, three times at most.";
 
 /// What a test found.
 #[derive(Clone, Debug)]

@@ -39,9 +39,12 @@ pub(super) fn run(runtime: &RuntimeDir, args: &PairArgs) -> anyhow::Result<ExitC
     rights::require("measure between namespaces", RIGHTS)?;
     let mut client = Client::choose(runtime, args.switch.as_ref(), BY_OPTION)?;
     let view = client.show()?;
+    let daemon = client
+        .process()
+        .context("can't find the process of the switch")?;
     drop(client); // it would count as one that is silent
-    let path = path(runtime, &view, args)?;
-    let tests = tests(args, &path)?;
+    let path = path(runtime, &view, daemon, args)?;
+    let tests = tests(args, &view, &path)?;
 
     let stop = Stop::on_signals()?;
     let mut report = Report::new(&view, args, &path);
@@ -98,8 +101,9 @@ fn print(report: &Report, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is to be measured, in the order of the list in the help.
-fn tests(args: &PairArgs, path: &Path) -> anyhow::Result<Vec<Test>> {
+/// What is to be measured, in the order of the list in the help: many stations last, since the
+/// switch remembers them.
+fn tests(args: &PairArgs, view: &SwitchView, path: &Path) -> anyhow::Result<Vec<Test>> {
     let wanted = |test| args.tests.contains(&test);
     let mut tests = Vec::new();
     if wanted(BenchTest::Tcp) {
@@ -111,6 +115,13 @@ fn tests(args: &PairArgs, path: &Path) -> anyhow::Result<Vec<Test>> {
         tests.push(Test::Response { one_cpu: false });
     }
     if wanted(BenchTest::ResponseOneCpu) {
+        if path.forwarders.is_empty() {
+            bail!(
+                "the switch '{}' can't be bound to a CPU from here, where its process is not to \
+                 be seen: measure without response-one-cpu",
+                view.name
+            );
+        }
         tests.push(Test::Response { one_cpu: true });
     }
     if !tests.is_empty() {
@@ -122,16 +133,29 @@ fn tests(args: &PairArgs, path: &Path) -> anyhow::Result<Vec<Test>> {
         if wanted(BenchTest::Frames) {
             tests.extend(sizes.iter().map(|&size| Test::Frames { size, sources: 1 }));
         }
+        if wanted(BenchTest::NoLoss) {
+            tests.extend(sizes.iter().map(|&size| Test::NoLoss { size }));
+        }
         if wanted(BenchTest::Sources) {
+            refuse_more_than_remembered(args.sources, view)?;
             let sources = usize::try_from(args.sources)?;
             let shortest = sizes.first();
             tests.extend(shortest.map(|&size| Test::Frames { size, sources }));
         }
-        if wanted(BenchTest::NoLoss) {
-            tests.extend(sizes.iter().map(|&size| Test::NoLoss { size }));
-        }
     }
     Ok(tests)
+}
+
+/// Stations that the switch can't remember would be flooded for: another test than asked for.
+fn refuse_more_than_remembered(sources: u32, view: &SwitchView) -> anyhow::Result<()> {
+    let SwitchView { name, max_macs, .. } = view;
+    if u64::from(sources) > *max_macs {
+        bail!(
+            "the switch '{name}' remembers at most {max_macs} stations, not {sources}: choose \
+             fewer with --sources, or run it with a greater --max-macs"
+        );
+    }
+    Ok(())
 }
 
 /// The sizes of raw frames, each once, the smallest first.
@@ -158,12 +182,17 @@ fn sizes(args: &PairArgs, path: &Path) -> anyhow::Result<Vec<usize>> {
     Ok(sizes)
 }
 
-fn path(runtime: &RuntimeDir, view: &SwitchView, args: &PairArgs) -> anyhow::Result<Path> {
+fn path(
+    runtime: &RuntimeDir,
+    view: &SwitchView,
+    daemon: Option<Pid>,
+    args: &PairArgs,
+) -> anyhow::Result<Path> {
     let end = |name| end(runtime, view, name);
     Ok(Path {
         from: end(&args.from)?,
         to: end(&args.to)?,
-        forwarders: vec![Pid::from_raw(i32::try_from(view.pid)?)],
+        forwarders: daemon.into_iter().collect(),
     })
 }
 

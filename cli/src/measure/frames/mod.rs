@@ -33,7 +33,7 @@ const BUSY: f64 = 0.1;
 /// What became of the frames.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flood {
-    /// For how long frames were counted.
+    /// The window, from the first reading of the counters to the last.
     pub(crate) time: Duration,
     /// Frames that the sender's kernel took in that time.
     pub(crate) sent: u64,
@@ -43,10 +43,44 @@ pub(crate) struct Flood {
     pub(crate) cpu: Duration,
     /// How busy they were before: 1 for one of them all the time.
     pub(crate) busy_before: f64,
-    /// Frames sent from the first to the last, before and after that time too.
+    /// Frames sent in the whole run, before and after the window too.
     pub(crate) all_sent: u64,
-    /// Those of them that never arrived.
-    pub(crate) lost: u64,
+    /// Frames that the receiving interface counted in the whole run, others' too.
+    pub(crate) all_received: u64,
+}
+
+/// All counters, read at one moment.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    at: Instant,
+    sent: u64,
+    received: u64,
+    cpu: cpu::Reading,
+}
+
+impl Moment {
+    fn now(line: &mut Line<'_>, sent: &AtomicU64) -> anyhow::Result<Self> {
+        let received = line.received()?;
+        Ok(Self {
+            at: Instant::now(),
+            sent: sent.load(Ordering::Relaxed),
+            received,
+            cpu: cpu::Reading::now()?,
+        })
+    }
+
+    /// What was counted since `earlier`; of the whole run nothing is known yet.
+    fn since(&self, earlier: &Self, baseline: f64) -> Flood {
+        Flood {
+            time: self.at.saturating_duration_since(earlier.at),
+            sent: self.sent.saturating_sub(earlier.sent),
+            received: self.received.saturating_sub(earlier.received),
+            cpu: self.cpu.busy_since(&earlier.cpu, baseline),
+            busy_before: baseline,
+            all_sent: 0,
+            all_received: 0,
+        }
+    }
 }
 
 impl Flood {
@@ -58,6 +92,11 @@ impl Flood {
     /// Frames sent in a second.
     pub(crate) fn sent_per_second(&self) -> f64 {
         figures::value(self.sent) / self.time.as_secs_f64()
+    }
+
+    /// Frames of the whole run that never arrived. Others' frames that arrived hide as many.
+    pub(crate) const fn lost(&self) -> u64 {
+        self.all_sent.saturating_sub(self.all_received)
     }
 
     /// Seconds that a CPU worked for a frame that arrived; unknown where the machine was busy with
@@ -80,7 +119,7 @@ impl Flood {
             Figure {
                 key: "lost",
                 name: "lost",
-                value: figures::value(self.lost),
+                value: figures::value(self.lost()),
                 unit: Unit::Count,
                 better: Better::Less,
             },
@@ -124,13 +163,13 @@ pub(super) fn run(
         .with_context(|| format!("can't send frames at {}", path.from))?;
     let window = window?;
     let all_sent = sent.into_inner();
-    let arrived = line.settled(before, all_sent, stop)?;
+    let all_received = line.settled(before, all_sent, stop)?;
     if window.received == 0 {
         bail!("{line} lets no frame of {size} bytes through under load");
     }
     Ok(Flood {
         all_sent,
-        lost: all_sent.saturating_sub(arrived),
+        all_received,
         ..window
     })
 }
@@ -153,14 +192,11 @@ fn watch(
     ended: impl Fn() -> bool,
 ) -> anyhow::Result<Flood> {
     stop.pause(WARM_UP)?;
-    let start = Instant::now();
-    let sent_before = sent.load(Ordering::Relaxed);
-    let received_before = line.received()?;
-    let cpu_before = cpu::Reading::now()?;
-    let end = start + time;
-    let mut next = start;
-    let mut received = received_before;
-    let mut arrived_at = start;
+    let start = Moment::now(line, sent)?;
+    let end = start.at + time;
+    let mut next = start.at;
+    let mut received = start.received;
+    let mut arrived_at = start.at;
     while next < end && !ended() {
         line.announce()?;
         next = end.min(next + ANNOUNCED_EVERY);
@@ -175,16 +211,34 @@ fn watch(
             );
         }
     }
-    let sent = sent.load(Ordering::Relaxed);
-    let elapsed = start.elapsed();
-    let cpu = cpu::Reading::now()?.busy_since(&cpu_before, baseline);
-    Ok(Flood {
-        time: elapsed,
-        sent: sent - sent_before,
-        received: received.saturating_sub(received_before),
-        cpu,
-        busy_before: baseline,
-        all_sent: sent,
-        lost: 0,
-    })
+    Ok(Moment::now(line, sent)?.since(&start, baseline))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_of_the_window_and_losses_of_the_whole_run() {
+        let flood = Flood {
+            time: Duration::from_secs(2),
+            sent: 2_000,
+            received: 1_000,
+            cpu: Duration::from_millis(1),
+            busy_before: 0.0,
+            all_sent: 3_000,
+            all_received: 2_900,
+        };
+        assert!((flood.frames_per_second() - 500.0).abs() < 1e-9);
+        assert!((flood.sent_per_second() - 1_000.0).abs() < 1e-9);
+        assert!((flood.cpu_per_frame().unwrap() - 1e-6).abs() < 1e-12);
+        assert_eq!(flood.lost(), 100);
+        let with_others = Flood {
+            all_received: 3_001,
+            busy_before: 0.5,
+            ..flood
+        };
+        assert_eq!(with_others.lost(), 0);
+        assert_eq!(with_others.cpu_per_frame(), None);
+    }
 }

@@ -28,6 +28,11 @@ const RESOLUTION: f64 = 0.02;
 const MAX_TRIALS: u32 = 24;
 /// About so many trials a search takes, with those repeated.
 const USUAL_TRIALS: u32 = 10;
+/// The most trials that confirm the rate found, each lower than the one before. Others' frames that
+/// B counts hide losses, and a rate may pass by luck: a longer trial shows most of that.
+const CONFIRMATIONS: u32 = 3;
+/// So many times longer they are.
+const LONGER: u32 = 2;
 /// The part of the time given that one trial takes.
 const TRIALS_IN_TIME: u32 = 8;
 /// The shortest trial that tells anything.
@@ -40,11 +45,13 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct NoLoss {
     /// Frames in a second at the highest rate without loss.
     pub(crate) frames_per_second: f64,
+    /// Whether a longer trial at this rate lost nothing either.
+    pub(crate) confirmed: bool,
     /// Frames in a second that the sender can offer at most.
     pub(crate) sender_limit: f64,
     /// Whether that is what bounds the rate, and not the path.
     pub(crate) limited_by_sender: bool,
-    /// How many rates were tried, those repeated too.
+    /// How many rates were tried, those repeated and the longer ones too.
     pub(crate) trials: u32,
 }
 
@@ -77,7 +84,7 @@ fn trial_time(time: Duration) -> Duration {
 
 /// How long a search takes, about.
 pub(super) fn duration(time: Duration) -> Duration {
-    (trial_time(time) + PAUSE * 2) * USUAL_TRIALS
+    (trial_time(time) + PAUSE * 2) * (USUAL_TRIALS + LONGER)
 }
 
 /// Searches with frames of `size` bytes, check sequence included, and trials of a part of `time`.
@@ -91,21 +98,25 @@ pub(super) fn run(path: &Path, size: usize, time: Duration, stop: &Stop) -> anyh
     let found = search::highest(RESOLUTION, MAX_TRIALS, |rate| {
         trial(&mut line, &mut sender, rate, time, stop)
     })?;
-    let Some(Found {
-        rate,
-        sender_limit,
-        limited_by_sender,
-        trials,
-    }) = found
-    else {
+    let Some(found) = found else {
         bail!(
             "frames of {size} bytes from {} to {} are lost at every rate",
             path.from,
             path.to
         );
     };
+    let (found, confirmed) = search::confirm(found, RESOLUTION, CONFIRMATIONS, |rate| {
+        trial(&mut line, &mut sender, rate, time * LONGER, stop)
+    })?;
+    let Found {
+        rate,
+        sender_limit,
+        limited_by_sender,
+        trials,
+    } = found;
     Ok(NoLoss {
         frames_per_second: rate,
+        confirmed,
         sender_limit,
         limited_by_sender,
         trials,

@@ -43,6 +43,37 @@ pub(super) struct Found {
     pub(super) trials: u32,
 }
 
+/// Tries the rate that was found again with `trial`, a longer one. Where it loses, a rate lower by
+/// `resolution` is tried, and so on, at most `most` times in all. Returns the last rate that was
+/// tried, and whether it passed.
+///
+/// # Errors
+/// That of a trial.
+pub(super) fn confirm<E>(
+    mut found: Found,
+    resolution: f64,
+    most: u32,
+    mut trial: impl FnMut(Option<f64>) -> Result<Trial, E>,
+) -> Result<(Found, bool), E> {
+    // The sender's highest rate is offered as it was found: without a pace.
+    let mut rate = (found.rate < found.sender_limit).then_some(found.rate);
+    for left in (0..most).rev() {
+        found.trials += 1;
+        let tried = trial(rate)?;
+        if tried.passed() {
+            // What was really sent.
+            found.rate = found.rate.min(tried.rate);
+            return Ok((found, true));
+        }
+        found.limited_by_sender = false;
+        if left > 0 {
+            found.rate *= 1.0 - resolution;
+            rate = Some(found.rate);
+        }
+    }
+    Ok((found, false))
+}
+
 /// Halves the interval between a rate that passed and one that did not until it is no wider than
 /// `resolution` of the latter, or `most` trials were made. `trial` is given a rate, or nothing
 /// for the sender's highest. `None` if no trial passed.
@@ -191,6 +222,46 @@ mod tests {
         let found = found.unwrap().unwrap();
         assert!(found.limited_by_sender, "{found:?}");
         assert!((found.rate - 3e5).abs() < 6e3, "{found:?}");
+    }
+
+    #[test]
+    fn a_rate_that_a_longer_trial_does_not_confirm_is_lowered() {
+        let found = Found {
+            rate: 1e6,
+            sender_limit: 2e6,
+            limited_by_sender: false,
+            trials: 9,
+        };
+        let confirmed = |found, device| {
+            let mut simulation = Simulation::new(2e6, device);
+            confirm(found, 0.02, 3, |rate| Ok::<_, ()>(simulation.trial(rate))).unwrap()
+        };
+        assert_eq!(
+            confirmed(found, 1e6),
+            (
+                Found {
+                    trials: 10,
+                    ..found
+                },
+                true
+            )
+        );
+        let (lower, passed) = confirmed(found, 0.97e6);
+        assert!(passed && lower.trials == 12, "{lower:?}");
+        assert!((lower.rate - 0.9604e6).abs() < 1.0, "{lower:?}");
+        let (lost, passed) = confirmed(found, 0.5e6);
+        assert!(!passed && lost.trials == 12, "{lost:?}");
+        assert!((lost.rate - 0.9604e6).abs() < 1.0, "{lost:?}");
+        // The sender's highest rate, which the path does not bear for longer.
+        let fastest = Found {
+            rate: 2e6,
+            limited_by_sender: true,
+            ..found
+        };
+        assert!(confirmed(fastest, 2e6).0.limited_by_sender);
+        let (lower, passed) = confirmed(fastest, 1.97e6);
+        assert!(passed && !lower.limited_by_sender, "{lower:?}");
+        assert!((lower.rate - 1.96e6).abs() < 1.0, "{lower:?}");
     }
 
     #[test]

@@ -51,13 +51,17 @@ fn test_table(report: &Report, test: &TestReport) -> String {
             let found: Option<Summary> = result(&figure.results);
             let spread = report.rounds > 1 && figure.unit != Unit::Count;
             let median = found.as_ref().map(|found| {
-                let median = figure.unit.format(found.median);
+                let fewer = report.fewer(found.samples.len());
+                let median = figure.unit.format(found.median) + &fewer;
                 let spread = spread.then(|| format!(" ({})", found.spread()));
                 median + &spread.unwrap_or_default()
             });
             row.push(median.unwrap_or_default());
             if figure.unit != Unit::Count {
-                let ratio = found.and_then(|found| found.ratio).map(ratio);
+                let ratio = found.and_then(|found| {
+                    let fewer = report.fewer(found.ratio_rounds);
+                    found.ratio.map(|value| ratio(value) + &fewer)
+                });
                 row.push(ratio.unwrap_or_default());
             }
         }

@@ -30,12 +30,24 @@ impl Plan {
         })
     }
 
-    /// The rivals in the order of a round: each round begins with another, so that none always
-    /// follows the same one.
-    pub(super) fn order(&self, round: u32) -> impl Iterator<Item = Rival> {
+    /// The rivals in the order of a round of the test with this index. What is measured may
+    /// depend on what ran just before (heat, caches), so the order is balanced: with as many
+    /// rounds as rivals, twice as many if their number is odd, each comes at every place and after
+    /// every other equally often (E. J. Williams, Aust. J. Sci. Res. A 2, 1949, 149-168).
+    pub(super) fn order(&self, round: u32, test: usize) -> impl Iterator<Item = Rival> {
         let count = self.rivals.len();
-        let first = usize::try_from(round).unwrap_or(0) % count.max(1);
-        self.rivals.iter().copied().cycle().skip(first).take(count)
+        let step = usize::try_from(round).unwrap_or(0).wrapping_add(test);
+        let reversed = !count.is_multiple_of(2) && !step.is_multiple_of(2);
+        (0..count).map(move |place| {
+            let place = if reversed { count - 1 - place } else { place };
+            // 0, 1, -1, 2, -2 and so on: no two neighbours are as far apart as two others.
+            let zigzag = if place.is_multiple_of(2) {
+                count - place / 2
+            } else {
+                place.div_ceil(2)
+            };
+            self.rivals[(step % count + zigzag) % count]
+        })
     }
 
     /// How many measurements there are.
@@ -114,15 +126,43 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Rival::{Bridge, Direct, Vswitch};
+    use Rival::{Bridge, Direct, Ovs, OvsTso, Vde, Vswitch};
+    use std::collections::HashMap;
 
     #[test]
-    fn each_round_begins_with_another_rival() {
+    fn each_rival_comes_at_every_place_and_after_every_other_equally_often() {
+        let all = [Direct, Bridge, Vswitch, Ovs, OvsTso, Vde];
+        for count in 1..=all.len() {
+            let plan = Plan::example(&all[..count], 1);
+            let rounds = if count % 2 == 0 { count } else { 2 * count };
+            for test in 0..3 {
+                let mut places = HashMap::new();
+                let mut pairs = HashMap::new();
+                for round in 0..u32::try_from(rounds).unwrap() {
+                    let order: Vec<_> = plan.order(round, test).collect();
+                    for (place, &rival) in order.iter().enumerate() {
+                        *places.entry((place, rival)).or_insert(0) += 1;
+                    }
+                    for pair in order.windows(2) {
+                        *pairs.entry((pair[0], pair[1])).or_insert(0) += 1;
+                    }
+                }
+                assert_eq!(places.len(), count * count, "{count}");
+                assert!(places.values().all(|&times| times == rounds / count));
+                assert_eq!(pairs.len(), count * (count - 1), "{count}");
+                assert!(pairs.values().all(|&times| times == rounds / count));
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_rival_follows_differs_between_rounds_and_tests() {
         let plan = Plan::example(&[Direct, Bridge, Vswitch], 2);
-        let order = |round| plan.order(round).collect::<Vec<_>>();
-        assert_eq!(order(0), [Direct, Bridge, Vswitch]);
-        assert_eq!(order(1), [Bridge, Vswitch, Direct]);
-        assert_eq!(order(5), [Vswitch, Direct, Bridge]);
+        let order = |round, test| plan.order(round, test).collect::<Vec<_>>();
+        assert_eq!(order(0, 0), [Direct, Bridge, Vswitch]);
+        assert_eq!(order(1, 0), [Direct, Vswitch, Bridge]);
+        assert_eq!(order(0, 1), order(1, 0));
+        assert_eq!(order(2, 0), [Vswitch, Direct, Bridge]);
         assert_eq!(plan.measurements(), 12);
     }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::machine::Machine;
 use super::plan::Plan;
-use super::samples::{Problem, Samples, Series};
+use super::samples::{Problem, Sample, Samples, Series};
 use crate::args::Rival;
 use crate::measure::{Better, Test, Unit};
 
@@ -22,7 +22,7 @@ pub(super) struct Report {
     pub(super) time_s: u64,
     pub(super) rounds: u32,
     pub(super) interrupted: bool,
-    /// To whose medians the ratios are.
+    /// To which rival the ratios are.
     pub(super) reference: Option<&'static str>,
     pub(super) rivals: Vec<RivalReport>,
     pub(super) tests: Vec<TestReport>,
@@ -66,9 +66,13 @@ pub(super) struct Summary {
     pub(super) median: f64,
     pub(super) min: f64,
     pub(super) max: f64,
-    /// Of the median to that of the reference.
+    /// To the reference: the median of the ratios in each round that has a sample of both.
     pub(super) ratio: Option<f64>,
+    /// How many rounds those are.
+    pub(super) ratio_rounds: usize,
     pub(super) samples: Vec<f64>,
+    /// From which round each sample is; the first is 1.
+    pub(super) sample_rounds: Vec<u32>,
 }
 
 impl Report {
@@ -127,8 +131,32 @@ impl Report {
         if self.rounds > 1 {
             legend.push("Spread: the lowest and the highest, from the median.".to_owned());
         }
-        legend.extend(self.reference.map(|key| format!("Ratio: to {key}.")));
+        legend.extend(self.reference.map(|key| match self.rounds {
+            1 => format!("Ratio: to {key}."),
+            _ => format!("Ratio: to {key}. Median of the ratios in each round."),
+        }));
+        if self.lacks_samples() {
+            legend.push("n: from how many rounds, where not from all.".to_owned());
+        }
         legend
+    }
+
+    /// The mark of what comes from fewer rounds than there were.
+    pub(super) fn fewer(&self, rounds: usize) -> String {
+        match u32::try_from(rounds) {
+            Ok(rounds) if rounds < self.rounds => format!(" (n={rounds})"),
+            _ => String::new(),
+        }
+    }
+
+    /// Whether anything has that mark.
+    fn lacks_samples(&self) -> bool {
+        let figures = self.tests.iter().flat_map(|test| &test.figures);
+        let mut results = figures.flat_map(|figure| figure.results.values());
+        results.any(|result| {
+            !self.fewer(result.samples.len()).is_empty()
+                || result.ratio.is_some() && !self.fewer(result.ratio_rounds).is_empty()
+        })
     }
 }
 
@@ -173,7 +201,7 @@ fn test_report(test: Test, samples: &Samples, reference: Option<Rival>) -> TestR
         let of_reference = samples
             .of_test(test)
             .find(|other| Some(other.rival) == reference && other.figure.key == series.figure.key);
-        let summary = summary(&series.values, of_reference.map(|s| median(&s.values)));
+        let summary = summary(&series.values, of_reference.map(|s| &s.values[..]));
         let key = series.figure.key;
         let index = figures.iter().position(|figure| figure.key == key);
         let index = index.unwrap_or_else(|| {
@@ -210,18 +238,29 @@ fn figure_report(series: &Series) -> FigureReport {
     }
 }
 
-fn summary(samples: &[f64], reference: Option<f64>) -> Summary {
-    let median = median(samples);
-    let ratio = reference
-        .map(|reference| median / reference)
-        .filter(|ratio| ratio.is_finite());
+fn summary(samples: &[Sample], reference: Option<&[Sample]>) -> Summary {
+    let values: Vec<f64> = samples.iter().map(|sample| sample.value).collect();
+    let ratios = ratios(samples, reference.unwrap_or_default());
+    // Nothing to nothing is no ratio.
+    let is_ratio = !ratios.is_empty() && ratios.iter().all(|ratio| ratio.is_finite());
     Summary {
-        median,
-        min: samples.iter().copied().fold(f64::INFINITY, f64::min),
-        max: samples.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-        ratio,
-        samples: samples.to_vec(),
+        median: median(&values),
+        min: values.iter().copied().fold(f64::INFINITY, f64::min),
+        max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        ratio: is_ratio.then(|| median(&ratios)),
+        ratio_rounds: if is_ratio { ratios.len() } else { 0 },
+        samples: values,
+        sample_rounds: samples.iter().map(|sample| sample.round + 1).collect(),
     }
+}
+
+/// One for each round that has both. What drifts from round to round is not in them.
+fn ratios(samples: &[Sample], reference: &[Sample]) -> Vec<f64> {
+    let of_round = |round| reference.iter().find(move |other| other.round == round);
+    samples
+        .iter()
+        .filter_map(|sample| Some(sample.value / of_round(sample.round)?.value))
+        .collect()
 }
 
 /// The middle one, or the mean of the two in the middle. There is at least one.

@@ -27,8 +27,8 @@ pub(super) fn measure(plan: &Plan, stop: &Stop) -> Samples {
     }
     let mut progress = Progress::new(expected(plan, &samples));
     for round in 0..plan.rounds {
-        for &test in &plan.tests {
-            for rival in plan.order(round) {
+        for (index, &test) in plan.tests.iter().enumerate() {
+            for rival in plan.order(round, index) {
                 if stop.is_set() {
                     samples.interrupted = true;
                     return samples;
@@ -36,7 +36,7 @@ pub(super) fn measure(plan: &Plan, stop: &Stop) -> Samples {
                 if samples.wants(rival, test) {
                     let what = what(plan, round, test, rival);
                     progress.step(&what, SET_UP + test.duration(plan.time));
-                    one(plan, rival, test, stop, &mut samples);
+                    one(plan, (round, rival, test), stop, &mut samples);
                 }
             }
         }
@@ -64,7 +64,7 @@ fn expected(plan: &Plan, samples: &Samples) -> Duration {
 }
 
 /// One measurement.
-fn one(plan: &Plan, rival: Rival, test: Test, stop: &Stop, samples: &mut Samples) {
+fn one(plan: &Plan, (round, rival, test): (u32, Rival, Test), stop: &Stop, samples: &mut Samples) {
     let running = match rival.start(stop) {
         Ok(running) => running,
         // Whatever failed, it was the interruption.
@@ -75,7 +75,7 @@ fn one(plan: &Plan, rival: Rival, test: Test, stop: &Stop, samples: &mut Samples
         .with_context(|| format!("can't be measured with {}", test.name()));
     match figures {
         _ if stop.is_set() => {}
-        Ok(figures) => samples.add(rival, test, &figures),
+        Ok(figures) => samples.add(round, rival, test, &figures),
         Err(error) => samples.give_up(rival, Some(test), format!("{error:#}")),
     }
 }

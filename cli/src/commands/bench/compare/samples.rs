@@ -19,7 +19,14 @@ pub(super) struct Series {
     pub(super) test: Test,
     /// As it was in the first of the rounds.
     pub(super) figure: Figure,
-    pub(super) values: Vec<f64>,
+    pub(super) values: Vec<Sample>,
+}
+
+/// What one round gave.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sample {
+    pub(super) round: u32,
+    pub(super) value: f64,
 }
 
 /// Why there is less of a rival than was asked for.
@@ -33,18 +40,20 @@ pub(super) struct Problem {
 }
 
 impl Samples {
-    pub(super) fn add(&mut self, rival: Rival, test: Test, figures: &[Figure]) {
+    pub(super) fn add(&mut self, round: u32, rival: Rival, test: Test, figures: &[Figure]) {
         for figure in figures {
+            let value = figure.value;
+            let sample = Sample { round, value };
             let same = |series: &&mut Series| {
                 (series.rival, series.test, series.figure.key) == (rival, test, figure.key)
             };
             match self.series.iter_mut().find(same) {
-                Some(series) => series.values.push(figure.value),
+                Some(series) => series.values.push(sample),
                 None => self.series.push(Series {
                     rival,
                     test,
                     figure: *figure,
-                    values: vec![figure.value],
+                    values: vec![sample],
                 }),
             }
         }

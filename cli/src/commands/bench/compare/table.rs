@@ -41,11 +41,15 @@ fn test_table(report: &Report, test: &TestReport) -> String {
         for (index, figure) in test.figures.iter().enumerate() {
             let result = figure.results.get(rival.key);
             row.push(cell(result, |result| {
-                Some(figure.unit.format(result.median))
+                let fewer = report.fewer(result.samples.len());
+                Some(figure.unit.format(result.median) + &fewer)
             }));
             if figure.unit != Unit::Count {
                 row.extend(spread(index).then(|| cell(result, |result| Some(result.spread()))));
-                row.push(cell(result, |result| result.ratio.map(ratio)));
+                row.push(cell(result, |result| {
+                    let fewer = report.fewer(result.ratio_rounds);
+                    result.ratio.map(|value| ratio(value) + &fewer)
+                }));
             }
         }
         rows.push(row);

@@ -60,15 +60,22 @@ struct FramesReport {
     size: usize,
     /// From so many stations in turn.
     sources: usize,
+    /// The window in which the rates and the CPU time were counted: after the warm-up.
     seconds: f64,
+    /// Received in the window, per second of it.
     frames_per_second: f64,
+    /// Sent in the window, per second of it.
     sent_per_second: f64,
-    /// Null where the machine was busy with something else before.
+    /// In the window. Null where the machine was busy with something else before.
     cpu_ns_per_frame: Option<f64>,
     /// Before the test: 1 is one CPU all the time.
     cpus_busy_before: f64,
+    /// In the whole run, before and after the window too.
     sent: u64,
+    /// What B's interface counted in the whole run: of others' frames too, so that it may be more
+    /// than was sent.
     received: u64,
+    /// By how much that is less than what was sent, or 0.
     lost: u64,
 }
 
@@ -76,6 +83,8 @@ struct FramesReport {
 struct NoLossReport {
     size: usize,
     frames_per_second: f64,
+    /// Whether a longer trial at this rate lost nothing either.
+    confirmed: bool,
     limited_by_sender: bool,
     sender_frames_per_second: f64,
     trials: u32,
@@ -200,8 +209,8 @@ impl FramesReport {
             cpu_ns_per_frame: flood.cpu_per_frame().map(|seconds| seconds * 1e9),
             cpus_busy_before: flood.busy_before,
             sent: flood.all_sent,
-            received: flood.all_sent - flood.lost,
-            lost: flood.lost,
+            received: flood.all_received,
+            lost: flood.lost(),
         }
     }
 }
@@ -211,6 +220,7 @@ impl NoLossReport {
         Self {
             size,
             frames_per_second: no_loss.frames_per_second,
+            confirmed: no_loss.confirmed,
             limited_by_sender: no_loss.limited_by_sender,
             sender_frames_per_second: no_loss.sender_limit,
             trials: no_loss.trials,
@@ -257,7 +267,7 @@ fn frames_row(flood: &Flood) -> (String, String) {
         format!(
             "received, of {} sent; lost in all: {}; CPU: {cpu}",
             Unit::FramesPerSecond.format(flood.sent_per_second()),
-            units::count(flood.lost),
+            units::count(flood.lost()),
         ),
     )
 }
@@ -265,15 +275,14 @@ fn frames_row(flood: &Flood) -> (String, String) {
 fn no_loss_row(no_loss: &NoLoss) -> (String, String) {
     let limit = Unit::FramesPerSecond.format(no_loss.sender_limit);
     let trials = no_loss.trials;
-    let plural = if trials == 1 { "" } else { "s" };
     (
         Unit::FramesPerSecond.format(no_loss.frames_per_second),
         if no_loss.limited_by_sender {
-            format!("the sender can offer no more; {trials} trial{plural}")
+            format!("the sender can offer no more; {trials} trials")
+        } else if no_loss.confirmed {
+            format!("highest rate without loss, where the sender can {limit}; {trials} trials")
         } else {
-            format!(
-                "highest rate without loss, where the sender can {limit}; {trials} trial{plural}"
-            )
+            format!("a longer trial lost some at it; the sender can {limit}; {trials} trials")
         },
     )
 }

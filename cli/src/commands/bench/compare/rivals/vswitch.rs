@@ -17,10 +17,17 @@ use crate::runtime_dir::RuntimeDir;
 /// This program, wherever its file is by now.
 const ITSELF: &str = "/proc/self/exe";
 
+/// What in the environment would change how it forwards, or how much it logs: a comparison is of
+/// the program as it comes.
+const SETTINGS: [&str; 2] = ["VSWITCH_RECEIVE", "VSWITCH_LOG"];
+
 pub(super) fn start(stage: Stage, stop: &Stop) -> Result<Running> {
     let name: SwitchName = "rival".parse()?;
     let dir = stage.file("vswitch");
     let mut command = Command::new(ITSELF);
+    for variable in SETTINGS {
+        command.env_remove(variable);
+    }
     command
         .arg("--runtime-dir")
         .arg(&dir)
