@@ -81,7 +81,12 @@ fn many() {
         assert!(link(&format!("{name}-vsw")).is_none(), "{name}");
         let inside = Namespace::open(name).unwrap();
         let mut inside = Netlink::open_in(&inside).unwrap();
-        assert!(inside.find_link(&format!("{name}-netns")).unwrap().is_none());
+        assert!(
+            inside
+                .find_link(&format!("{name}-netns"))
+                .unwrap()
+                .is_none()
+        );
     }
 }
 
