@@ -14,6 +14,7 @@ mod args;
 mod client;
 mod commands;
 mod daemon;
+mod exit;
 mod measure;
 mod names;
 mod protocol;

@@ -21,8 +21,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, geteuid};
 use vswitch_netns::userns;
 
-/// What a shell adds to the number of a signal to make an exit status of it.
-const SIGNALLED: u8 = 128;
+use crate::exit::signalled;
 
 /// In the child's environment: the number of its parent, as the `/proc` has it that both see;
 /// empty where it has none.
@@ -93,7 +92,9 @@ fn wait(child: Pid, what: &str, on_signal: OnSignal, signals: &SigSet) -> anyhow
         match signals.wait() {
             Ok(Signal::SIGCHLD) => match waitpid(child, Some(WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::Exited(_, status)) => {
-                    let status = asked.map_or(u8::try_from(status).unwrap_or(1), signalled);
+                    let status = asked.map_or(u8::try_from(status).unwrap_or(1), |signal| {
+                        signalled(signal as i32)
+                    });
                     return Ok(ExitCode::from(status));
                 }
                 Ok(WaitStatus::Signaled(_, signal, _)) => {
@@ -112,17 +113,12 @@ fn wait(child: Pid, what: &str, on_signal: OnSignal, signals: &SigSet) -> anyhow
                 kill(child, Signal::SIGKILL).with_context(|| format!("can't end the {what}"))?;
                 waitpid(child, None).with_context(|| format!("can't wait for the {what}"))?;
                 eprintln!("vswitch: interrupted; all that was made for the {what} is gone");
-                return Ok(ExitCode::from(signalled(signal)));
+                return Ok(ExitCode::from(signalled(signal as i32)));
             }
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno).context("can't wait for a signal"),
         }
     }
-}
-
-/// The exit status of a command that a signal has ended.
-fn signalled(signal: Signal) -> u8 {
-    SIGNALLED + u8::try_from(signal as i32).unwrap_or(0)
 }
 
 /// Prepares the namespaces from inside, as their first process. `command` is what a person

@@ -10,6 +10,7 @@ use vswitch_netns::{Namespace, NamespaceName, SpawnError};
 
 use super::WrongUsage;
 use crate::args::{ExecArgs, Execution};
+use crate::exit::signalled;
 use crate::rights;
 
 /// The status where the command is found and cannot be run (POSIX.1-2024, sh, 2.8.2).
@@ -102,8 +103,6 @@ fn eprint_heading(name: &str) {
 
 /// The status as a shell tells it: that of the command, or 128 and the signal that ended it.
 fn code(status: ExitStatus) -> u8 {
-    let code = status
-        .code()
-        .or_else(|| status.signal().map(|signal| 128 + signal));
-    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    code.or_else(|| status.signal().map(signalled)).unwrap_or(1)
 }

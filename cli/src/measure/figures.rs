@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::render::units;
 
 /// One figure of a test.
-#[allow(dead_code, reason = "read by the comparison of switches")]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Figure {
     /// What JSON calls it, the same in each run of the test.

@@ -24,10 +24,8 @@ mod sys;
 pub(crate) mod tcp;
 pub(crate) mod test;
 
-pub(crate) use figures::Unit;
-pub(crate) use figures::{Better, Figure};
+pub(crate) use figures::{Better, Figure, Unit};
 pub(crate) use frames::line::{MIN_SIZE, largest_size};
 pub(crate) use path::{End, Path};
 pub(crate) use stop::{Interrupted, Stop};
-pub(crate) use test::run;
-pub(crate) use test::{DEFINITIONS, Outcome, Test, measure};
+pub(crate) use test::{DEFINITIONS, Outcome, Test, measure, run};

@@ -56,7 +56,9 @@ What is measured, from A to B:
                 is counted too.
   CPU a frame   Time that all CPUs of the machine worked meanwhile (user, nice, system, irq and
                 softirq of /proc/stat), less what they worked just before, divided by the frames
-                that arrived: sender, switch and kernel together.
+                that arrived: sender, switch and kernel together, and so what A's thread spends
+                on sending again what its kernel refuses. Left out where other work kept a tenth
+                of a CPU busy just before.
   response      Time from sending one byte over TCP to having it back, without delays (TCP_NODELAY),
                 at A's application; percentiles of all exchanges but the first hundred. On one CPU:
                 with A's and B's threads and the switch's bound to the same one meanwhile.

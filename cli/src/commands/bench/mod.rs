@@ -3,14 +3,12 @@
 mod compare;
 mod pair;
 mod progress;
+mod sizes;
 
 use std::process::ExitCode;
 
 use crate::args::{Bench, BenchArgs};
 use crate::runtime_dir::{RuntimeDir, RuntimeDirError};
-
-/// The exit status of a measurement that a signal has ended: that of SIGINT in a shell.
-const INTERRUPTED: u8 = 130;
 
 pub(crate) fn run(
     runtime: impl FnOnce() -> Result<RuntimeDir, RuntimeDirError>,

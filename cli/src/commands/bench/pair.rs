@@ -6,25 +6,23 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use nix::unistd::Pid;
 use vswitch_netns::{Namespace, NamespaceName, Netlink};
 
 use super::progress::Progress;
+use super::sizes::sizes;
 use crate::args::{BenchTest, PairArgs};
 use crate::client::Client;
 use crate::commands::{BY_OPTION, WrongUsage};
-use crate::measure::{End, Interrupted, MIN_SIZE, Path, Stop, Test, largest_size, measure};
+use crate::exit::signalled;
+use crate::measure::{End, Interrupted, Path, Stop, Test, largest_size, measure};
 use crate::protocol::SwitchView;
 use crate::render;
 use crate::rights::{self, Capability};
 use crate::runtime_dir::RuntimeDir;
 use report::Report;
 
-/// The largest frame that every Ethernet carries, check sequence included.
-const USUAL_LARGEST: usize = 1518;
-/// What a shell adds to the number of a signal to make an exit status of it.
-const SIGNALLED: u8 = 128;
 /// What entering namespaces and sending raw frames takes.
 const RIGHTS: &[Capability] = &[Capability::NetRaw, Capability::SysAdmin];
 
@@ -52,7 +50,7 @@ pub(super) fn run(runtime: &RuntimeDir, args: &PairArgs) -> anyhow::Result<ExitC
     let status = match ended {
         Err(error) if error.is::<Interrupted>() => {
             report.interrupted = true;
-            SIGNALLED + stop.signal().unwrap_or_default()
+            signalled(stop.signal().unwrap_or_default().into())
         }
         // What was measured before is worth having all the same.
         Err(error) if report.is_empty() => return Err(error),
@@ -129,7 +127,7 @@ fn tests(args: &PairArgs, view: &SwitchView, path: &Path) -> anyhow::Result<Vec<
     }
     let of_frames = [BenchTest::Frames, BenchTest::Sources, BenchTest::NoLoss];
     if of_frames.into_iter().any(wanted) {
-        let sizes = sizes(args, path)?;
+        let sizes = frame_sizes(args, path)?;
         if wanted(BenchTest::Frames) {
             tests.extend(sizes.iter().map(|&size| Test::Frames { size, sources: 1 }));
         }
@@ -158,28 +156,17 @@ fn refuse_more_than_remembered(sources: u32, view: &SwitchView) -> anyhow::Resul
     Ok(())
 }
 
-/// The sizes of raw frames, each once, the smallest first.
-fn sizes(args: &PairArgs, path: &Path) -> anyhow::Result<Vec<usize>> {
+/// The sizes of raw frames that fit both ends.
+fn frame_sizes(args: &PairArgs, path: &Path) -> anyhow::Result<Vec<usize>> {
     let largest = largest_size(path)?;
-    let mut sizes = Vec::new();
-    for &size in &args.sizes {
-        let size = usize::try_from(size)?;
-        if size > largest {
-            bail!(
-                "frames of {size} bytes do not fit between '{}' and '{}', whose MTU allows \
-                 {largest}: choose a smaller --size, or attach both with a greater --mtu",
-                args.from,
-                args.to
-            );
-        }
-        sizes.push(size);
-    }
-    if sizes.is_empty() {
-        sizes = vec![MIN_SIZE, USUAL_LARGEST.min(largest)];
-    }
-    sizes.sort_unstable();
-    sizes.dedup();
-    Ok(sizes)
+    sizes(&args.sizes, largest).map_err(|size| {
+        anyhow!(
+            "frames of {size} bytes do not fit between '{}' and '{}', whose MTU allows \
+             {largest}: choose a smaller --size, or attach both with a greater --mtu",
+            args.from,
+            args.to
+        )
+    })
 }
 
 fn path(

@@ -23,8 +23,8 @@ use std::process::{ExitCode, Stdio};
 
 use anyhow::bail;
 
-use super::INTERRUPTED;
 use crate::args::CompareArgs;
+use crate::exit::signalled;
 use crate::measure::Stop;
 use crate::render;
 use crate::sandbox::{self, OnSignal, Sandbox};
@@ -77,7 +77,7 @@ fn compare(plan: &Plan, args: &CompareArgs, stop: &Stop) -> anyhow::Result<ExitC
     if report.is_empty() {
         if samples.interrupted {
             eprintln!("vswitch: interrupted before anything was measured; nothing is left of it");
-            return Ok(ExitCode::from(INTERRUPTED));
+            return Ok(interrupted(stop));
         }
         bail!(
             "nothing could be compared: {}",
@@ -97,9 +97,14 @@ fn compare(plan: &Plan, args: &CompareArgs, stop: &Stop) -> anyhow::Result<ExitC
     if samples.interrupted {
         let (done, all) = (samples.measurements(), plan.measurements());
         eprintln!("vswitch: interrupted; {done} of {all} measurements were over");
-        return Ok(ExitCode::from(INTERRUPTED));
+        return Ok(interrupted(stop));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn interrupted(stop: &Stop) -> ExitCode {
+    let signal = stop.signal().unwrap_or_default();
+    ExitCode::from(signalled(signal.into()))
 }
 
 #[cfg(test)]

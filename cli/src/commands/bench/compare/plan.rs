@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use crate::args::{BenchTest, CompareArgs, Rival};
 use crate::commands::WrongUsage;
+use crate::commands::bench::sizes::{USUAL_LARGEST, sizes};
 use crate::measure::Test;
-
-/// The shortest frame and the longest of a common Ethernet, check sequence included.
-const USUAL_SIZES: [u32; 2] = [64, 1518];
 
 /// What is to be done.
 #[derive(Debug)]
@@ -57,7 +55,7 @@ impl Plan {
 }
 
 fn tests(args: &CompareArgs) -> anyhow::Result<Vec<Test>> {
-    let sizes = sizes(&args.sizes)?;
+    let sizes = frame_sizes(&args.sizes)?;
     let mut tests = Vec::new();
     for kind in &args.tests {
         match kind {
@@ -83,25 +81,15 @@ fn tests(args: &CompareArgs) -> anyhow::Result<Vec<Test>> {
     Ok(tests)
 }
 
-/// The smallest first.
-fn sizes(given: &[u32]) -> anyhow::Result<Vec<usize>> {
-    let [_, largest] = USUAL_SIZES;
-    if let Some(size) = given.iter().find(|size| **size > largest) {
+/// The sizes of raw frames that every rival carries.
+fn frame_sizes(given: &[u32]) -> anyhow::Result<Vec<usize>> {
+    sizes(given, USUAL_LARGEST).map_err(|size| {
         let sentence = format!(
             "a frame of {size} bytes is too long for a comparison, in which the MTU is 1500: \
-             choose a --size from 64 to {largest}"
+             choose a --size from 64 to {USUAL_LARGEST}"
         );
-        return Err(WrongUsage(sentence).into());
-    }
-    let wanted = if given.is_empty() {
-        &USUAL_SIZES[..]
-    } else {
-        given
-    };
-    let sizes: Result<Vec<_>, _> = wanted.iter().map(|&size| usize::try_from(size)).collect();
-    let mut sizes = sizes?;
-    sizes.sort_unstable();
-    Ok(sizes)
+        WrongUsage(sentence).into()
+    })
 }
 
 #[cfg(test)]
@@ -168,9 +156,8 @@ mod tests {
 
     #[test]
     fn frames_fit_the_mtu() {
-        assert_eq!(sizes(&[]).unwrap(), [64, 1518]);
-        assert_eq!(sizes(&[512, 64]).unwrap(), [64, 512]);
-        let error = sizes(&[64, 1519]).unwrap_err();
+        assert_eq!(frame_sizes(&[]).unwrap(), [64, 1518]);
+        let error = frame_sizes(&[64, 1519]).unwrap_err();
         assert!(error.is::<WrongUsage>() && error.to_string().contains("1519"));
     }
 }
