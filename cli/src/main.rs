@@ -2,6 +2,7 @@
 //!
 //! - [`args`]: the command line as plain data
 //! - [`commands`]: one file for each command
+//! - [`completions`]: what a shell that completes is told
 //! - [`daemon`]: the process of a running switch
 //! - [`protocol`], [`client`]: how commands speak with it
 //! - [`runtime_dir`], [`names`], [`rights`]: where it is found, what it is called, what it may
@@ -13,6 +14,7 @@
 mod args;
 mod client;
 mod commands;
+mod completions;
 mod daemon;
 mod exit;
 mod measure;
@@ -32,6 +34,9 @@ use clap::Parser;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
+    if completions::answer() {
+        return ExitCode::SUCCESS;
+    }
     let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

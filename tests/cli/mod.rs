@@ -5,9 +5,12 @@ mod bad_input;
 mod bench;
 mod commands;
 mod comparing;
+mod completions;
 mod demo;
 mod lifecycle;
 mod links;
+mod man;
+mod notify;
 mod ports;
 mod rights;
 mod sys;
@@ -34,9 +37,12 @@ pub(crate) fn tests() -> Vec<Trial> {
         bench::tests(),
         commands::tests(),
         comparing::tests(),
+        completions::tests(),
         demo::tests(),
         lifecycle::tests(),
         links::tests(),
+        man::tests(),
+        notify::tests(),
         ports::tests(),
         rights::tests(),
     ]

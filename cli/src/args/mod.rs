@@ -4,11 +4,13 @@
 //! never reach a command.
 
 mod bench;
+mod completions;
 mod demo;
 mod error;
 mod exec;
 mod fdb;
 mod lab;
+mod man;
 mod netns;
 mod port;
 mod run;
@@ -19,11 +21,13 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(crate) use bench::{Bench, BenchArgs, BenchTest, CompareArgs, PairArgs, Rival};
+pub(crate) use completions::{CompletionsArgs, ShellArg};
 pub(crate) use demo::DemoArgs;
 pub(crate) use error::usage_sentence;
 pub(crate) use exec::{ExecArgs, Execution};
 pub(crate) use fdb::{FdbAction, FdbArgs, FdbShowArgs};
 pub(crate) use lab::{AttachArgs, DetachArgs};
+pub(crate) use man::ManArgs;
 pub(crate) use netns::NetnsAction;
 pub(crate) use port::PortAction;
 pub(crate) use run::RunArgs;
@@ -83,6 +87,10 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Measure throughput and latency between two attached namespaces, or compare switches.
     Bench(BenchArgs),
+    /// Print the script that makes a shell complete, with the names of what runs.
+    Completions(CompletionsArgs),
+    /// Print a manual page, or write those of all commands.
+    Man(ManArgs),
 }
 
 #[cfg(test)]

@@ -2,11 +2,13 @@
 
 pub(crate) mod attach;
 pub(crate) mod bench;
+pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod detach;
 pub(crate) mod exec;
 pub(crate) mod fdb;
 pub(crate) mod list;
+pub(crate) mod man;
 pub(crate) mod netns;
 pub(crate) mod port;
 pub(crate) mod run;
@@ -45,6 +47,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Netns(action) => netns::run(action)?,
         Command::Exec(args) => return exec::run(args),
         Command::Demo(args) => return demo::run(&args),
+        Command::Completions(args) => completions::run(&args)?,
+        Command::Man(args) => man::run(&args)?,
         Command::Bench(args) => return bench::run(runtime, args),
     }
     Ok(ExitCode::SUCCESS)

@@ -14,6 +14,7 @@ mod lab;
 mod limits;
 mod lock;
 mod logging;
+mod notify;
 mod server;
 mod signals;
 mod subnet;
@@ -36,6 +37,7 @@ use crate::runtime_dir::RuntimeDir;
 use control::{Control, Ending};
 use lab::{Lab, LabError};
 use lock::{DirLock, LockError};
+use notify::Notifier;
 use server::Server;
 use signals::Signals;
 pub(crate) use signals::hangup_is_ignored;
@@ -125,6 +127,7 @@ fn serve(runtime: &RuntimeDir, config: &Config, ready: &mut bool) -> Result<(), 
         None
     };
     logging::start();
+    let manager = Notifier::from_environment();
     limits::raise();
     if lock.recovered() {
         log::warn!(
@@ -141,7 +144,9 @@ fn serve(runtime: &RuntimeDir, config: &Config, ready: &mut bool) -> Result<(), 
         detach::tell_ready(log)?;
     }
     *ready = true;
+    manager.ready(config.name.as_str());
     let served = server.run(&mut control);
+    manager.stopping();
     let outcome = finish(control, thread);
     drop(server);
     log::info!("the switch '{}' has ended", config.name);
