@@ -34,16 +34,14 @@ fn kind_of(path: &str, id: &str, value: &str) -> Option<Kind> {
         // Names of what is to be made.
         ("netns add" | "run", "names" | "name") => return None,
         ("stop" | "show" | "explain" | "top", "name") | (_, "switch") => Kind::Switch,
-        ("port add", "interface") => Kind::Interface,
-        ("port del", "interface") => Kind::Port,
         ("fdb del", "mac") => Kind::Mac,
         ("ping" | "bench", "hosts" | "from" | "to" | "target" | "source" | "destination") => {
             Kind::Namespace
         }
         ("capture" | "explain", "ports") => Kind::Station,
-        (_, "port" | "ports") => Kind::Port,
+        ("port del", "interface") | (_, "port" | "ports") => Kind::Port,
         (_, "namespace" | "netns") => Kind::Namespace,
-        (_, "dev") => Kind::Interface,
+        (_, "interface" | "dev") => Kind::Interface,
         _ if value == "NS" => Kind::Namespace,
         _ if value == "PORT" => Kind::Port,
         _ if value == "IFACE" || value == "DEV" => Kind::Interface,

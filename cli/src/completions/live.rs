@@ -18,7 +18,9 @@ use crate::protocol::{FdbEntry, SwitchView};
 use crate::runtime_dir::RuntimeDir;
 
 /// How long a person who has pressed the key waits, whatever happens.
-const PATIENCE: Duration = Duration::from_millis(700);
+const PATIENCE: Duration = Duration::from_millis(1_500);
+/// How long one switch may take: one that hangs does not hide the others.
+const PATIENCE_WITH_ONE: Duration = Duration::from_millis(1_000);
 
 /// What is looked up, within what has been typed.
 #[derive(Clone, Debug, Default)]
@@ -92,9 +94,8 @@ impl Live {
     /// The stations that the switch knows.
     pub(super) fn macs(&self) -> Vec<CompletionCandidate> {
         let entries = self.in_time(|live| {
-            let clients = live.clients(live.switch().as_ref()).into_iter();
-            let tables = clients.filter_map(|mut client| client.stations().ok());
-            tables.flatten().collect::<Vec<FdbEntry>>()
+            let tables = live.ask(live.switch().as_ref(), |mut client| client.stations().ok());
+            tables.into_iter().flatten().collect::<Vec<FdbEntry>>()
         });
         candidates(entries.into_iter().map(|entry| (entry.mac, entry.port)))
     }
@@ -105,7 +106,7 @@ impl Live {
         let links = links
             .into_iter()
             .flatten()
-            .filter(|link| link.is_ethernet());
+            .filter(vswitch_netns::Link::is_ethernet);
         candidates(links.map(|link| (link.name, link.kind.unwrap_or_default())))
     }
 
@@ -138,15 +139,18 @@ impl Live {
 
     /// What those that run tell of themselves, with their processes; or one alone.
     fn views(&self, only: Option<&SwitchName>) -> Vec<(SwitchView, Option<i32>)> {
-        let clients = self.clients(only).into_iter();
-        let told = clients.filter_map(|mut client| {
+        self.ask(only, |mut client| {
             let process = client.process().ok().flatten();
             Some((client.show().ok()?, process.map(nix::unistd::Pid::as_raw)))
-        });
-        told.collect()
+        })
     }
 
-    fn clients(&self, only: Option<&SwitchName>) -> Vec<Client> {
+    /// What those that run answer, in the order of their names, each asked by a thread of its own.
+    fn ask<T: Send + 'static>(
+        &self,
+        only: Option<&SwitchName>,
+        question: fn(Client) -> Option<T>,
+    ) -> Vec<T> {
         let given = self.value_of("--runtime-dir").map(PathBuf::from);
         let Ok(runtime) = RuntimeDir::resolve(given, |name| env::var_os(name)) else {
             return Vec::new();
@@ -155,13 +159,18 @@ impl Live {
             Some(name) => vec![name.clone()],
             None => runtime.switches().unwrap_or_default(),
         };
-        let clients = names.iter().filter_map(|name| {
-            let client = Client::connect(&runtime, name).ok()?;
-            // One that hangs is not to use up the time of the others.
-            client.set_patience(PATIENCE / 3).ok()?;
-            Some(client)
+        let asked = names.into_iter().filter_map(|name| {
+            let runtime = runtime.clone();
+            let ask = move || {
+                let client = Client::connect(&runtime, &name).ok()?;
+                client.set_patience(PATIENCE_WITH_ONE).ok()?;
+                question(client)
+            };
+            thread::Builder::new().spawn(ask).ok()
         });
-        clients.collect()
+        let asked: Vec<_> = asked.collect();
+        let answers = asked.into_iter().filter_map(|thread| thread.join().ok()?);
+        answers.collect()
     }
 
     /// The switch that has been typed, where it was.
