@@ -1,5 +1,7 @@
 //! The side of the control protocol that asks.
 
+mod news;
+
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -14,9 +16,11 @@ use serde_json::json;
 
 use crate::names::SwitchName;
 use crate::protocol::{
-    ErrorObject, FdbEntry, FdbPage, FdbShowParams, NoParams, Response, SwitchView, method,
+    ErrorObject, FdbEntry, FdbPage, FdbShowParams, Listening, NoParams, Response, SwitchView,
+    method,
 };
 use crate::runtime_dir::{RuntimeDir, RuntimeDirError};
+pub(crate) use news::{News, Told};
 
 /// How long a daemon may take to answer before it is taken for hung: it may have dozens of
 /// namespaces to attach before.
@@ -189,6 +193,18 @@ impl Client {
     /// As [`Client::call`].
     pub(crate) fn show(&mut self) -> Result<SwitchView, ClientError> {
         self.call(method::SHOW, &NoParams {})
+    }
+
+    /// Hears what happens in the switch from now on.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub(crate) fn listen(mut self) -> Result<News, ClientError> {
+        self.call::<Listening>(method::EVENTS_SUBSCRIBE, &NoParams {})?;
+        News::new(self.stream).map_err(|source| ClientError::Broken {
+            switch: self.switch,
+            source,
+        })
     }
 
     /// The whole MAC table, its pages joined.

@@ -9,14 +9,15 @@
 //! a million stations is read in pages, with batches between them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Sender, bounded};
 use mio::Waker;
 
-use crate::bridge::{self, BridgeConfig, Cursor, PortId, StaticError, Station};
+use crate::bridge::{BridgeConfig, Cursor, PortId, StaticError, Station};
 use crate::datapath::{AddPortError, PortInfo};
+use crate::events;
+pub use crate::events::{Event, Events, Notice};
 use crate::port::{LinkState, Port};
 use crate::switch::Engine;
 use crate::wire::{MacAddr, VlanId};
@@ -60,76 +61,6 @@ pub struct Status {
     pub stations: usize,
     /// How long it has existed.
     pub uptime: Duration,
-}
-
-/// Something that happened in a switch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// A station was learnt, moved, aged or evicted.
-    Station(bridge::Event),
-    /// A port was plugged in.
-    PortAdded {
-        /// Its number.
-        port: PortId,
-        /// Its name.
-        name: String,
-    },
-    /// A port was unplugged.
-    PortRemoved {
-        /// Its number.
-        port: PortId,
-        /// Its name.
-        name: String,
-    },
-    /// A port's link came up, went down or vanished.
-    Link {
-        /// The port's number.
-        port: PortId,
-        /// Its state now.
-        state: LinkState,
-    },
-}
-
-/// A stream of events. A listener that is slow loses events, never the switch its time.
-#[derive(Debug)]
-pub struct Events {
-    receiver: Receiver<Event>,
-    lost: Arc<AtomicU64>,
-}
-
-impl Events {
-    /// The channel of the events; it is disconnected when the switch has stopped.
-    #[must_use]
-    pub const fn receiver(&self) -> &Receiver<Event> {
-        &self.receiver
-    }
-
-    /// How many events found the channel full and were lost.
-    #[must_use]
-    pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
-    }
-}
-
-/// The switch's end of an [`Events`].
-pub(crate) struct Listener {
-    sender: Sender<Event>,
-    lost: Arc<AtomicU64>,
-}
-
-impl Listener {
-    /// Offers `event`. Returns whether anybody still listens.
-    pub(crate) fn offer(&self, event: &Event) -> bool {
-        match self.sender.try_send(event.clone()) {
-            Ok(()) => true,
-            Err(TrySendError::Full(_)) => {
-                self.lost.fetch_add(1, Ordering::Relaxed);
-                true
-            }
-            Err(TrySendError::Disconnected(_)) => false,
-        }
-    }
 }
 
 /// Speaks with a switch from any thread. Clones speak with the same switch.
@@ -221,7 +152,10 @@ impl Handle {
         self.ask(move |engine| {
             let id = engine.port_by_name(&port)?;
             let bridge = engine.datapath_mut().bridge_mut();
-            Ok(bridge.add_static(vlan, mac, id)?)
+            bridge.add_static(vlan, mac, id)?;
+            let port = id;
+            engine.tell_after_changes(&Event::StaticAdded { vlan, mac, port });
+            Ok(())
         })?
     }
 
@@ -231,7 +165,14 @@ impl Handle {
         mac: MacAddr,
         vlan: Option<VlanId>,
     ) -> Result<usize, ControlError> {
-        self.ask(move |engine| engine.datapath_mut().bridge_mut().remove_station(mac, vlan))
+        self.ask(move |engine| {
+            let bridge = engine.datapath_mut().bridge_mut();
+            let removed = bridge.remove_station(mac, vlan);
+            if removed > 0 {
+                engine.tell_after_changes(&Event::StationRemoved { vlan, mac });
+            }
+            removed
+        })
     }
 
     /// Forgets the stations that were learnt, on one port or on all. Returns how many.
@@ -239,20 +180,36 @@ impl Handle {
         let port = port.map(str::to_owned);
         self.ask(move |engine| {
             let id = port.map(|name| engine.port_by_name(&name)).transpose()?;
-            Ok(engine.datapath_mut().bridge_mut().flush(id))
+            let stations = engine.datapath_mut().bridge_mut().flush(id);
+            engine.tell_after_changes(&Event::Flushed { port: id, stations });
+            Ok(stations)
         })?
     }
 
     /// Listens to what happens from now on; at most `capacity` events wait for the listener.
     pub fn subscribe(&self, capacity: usize) -> Result<Events, ControlError> {
-        let (sender, receiver) = bounded(capacity);
-        let lost = Arc::new(AtomicU64::new(0));
-        let listener = Listener {
-            sender,
-            lost: Arc::clone(&lost),
-        };
+        self.listen(capacity, None)
+    }
+
+    /// The same for a listener that waits for other things besides: `wake` is called by the
+    /// switch's thread, and must not block, when events wait that [`Events::take`] has not been
+    /// called for.
+    pub fn subscribe_with(
+        &self,
+        capacity: usize,
+        wake: impl Fn() + Send + 'static,
+    ) -> Result<Events, ControlError> {
+        self.listen(capacity, Some(Box::new(wake)))
+    }
+
+    fn listen(
+        &self,
+        capacity: usize,
+        wake: Option<Box<dyn Fn() + Send>>,
+    ) -> Result<Events, ControlError> {
+        let (listener, events) = events::stream(capacity, wake);
         self.ask(move |engine| engine.add_listener(listener))?;
-        Ok(Events { receiver, lost })
+        Ok(events)
     }
 
     /// Ends the switch's thread after the batch at hand. A switch that has ended already is

@@ -31,7 +31,8 @@
 //!
 //! - [`switch`]: the poll loop; a [`Switch`] runs on a thread of its own or is stepped by hand
 //! - `poller`: which ports may have frames, told by their descriptors or, under load, by a clock
-//! - [`control`]: the [`Handle`] by which other threads speak with it, and its events
+//! - [`control`]: the [`Handle`] by which other threads speak with it
+//! - `events`: what happens in it, for those who listen, without holding it up
 //! - [`port`]: where frames enter and leave: packet sockets, TAP devices, memory, or your own
 //! - [`datapath`]: batches from ready ports, through the bridge, to other ports
 //! - [`bridge`]: the pure core: learning, looking up, a [`bridge::Verdict`] for each frame
@@ -41,6 +42,7 @@
 pub mod bridge;
 pub mod control;
 pub mod datapath;
+mod events;
 mod poller;
 pub mod port;
 pub mod switch;

@@ -17,8 +17,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, never, unbounded};
 
 use crate::bridge::{BridgeConfig, PortId};
-use crate::control::{ControlError, Event, Handle, Listener, Status, Task};
+use crate::control::{ControlError, Handle, Status, Task};
 use crate::datapath::Datapath;
+use crate::events::{Event, Listener, Listeners};
 use crate::poller::Poller;
 use crate::port::{LinkState, Port};
 use crate::sys;
@@ -67,7 +68,7 @@ pub struct Switch {
 pub(crate) struct Engine {
     datapath: Datapath,
     poller: Poller,
-    listeners: Vec<Listener>,
+    listeners: Listeners,
     origin: Instant,
     stopping: bool,
 }
@@ -87,7 +88,7 @@ impl Switch {
             engine: Engine {
                 datapath,
                 poller,
-                listeners: Vec::new(),
+                listeners: Listeners::default(),
                 origin: Instant::now(),
                 stopping: false,
             },
@@ -195,8 +196,7 @@ impl Engine {
             self.datapath.remove_port(id);
             return Err(ControlError::Register { name, source });
         }
-        self.tell_changes();
-        self.tell(&Event::PortAdded { port: id, name });
+        self.tell_after_changes(&Event::PortAdded { port: id, name });
         Ok(id)
     }
 
@@ -208,8 +208,7 @@ impl Engine {
             .remove_port(id)
             .ok_or_else(|| ControlError::NoSuchPort(name.to_owned()))?;
         // What is known of its stations comes before the news that it is gone.
-        self.tell_changes();
-        self.tell(&Event::PortRemoved {
+        self.tell_after_changes(&Event::PortRemoved {
             port: id,
             name: name.to_owned(),
         });
@@ -217,7 +216,7 @@ impl Engine {
     }
 
     pub(crate) fn add_listener(&mut self, listener: Listener) {
-        self.listeners.push(listener);
+        self.listeners.add(listener);
         self.datapath.bridge_mut().enable_events(true);
     }
 
@@ -272,7 +271,7 @@ impl Engine {
             if state == LinkState::Absent {
                 gone.push(port);
             }
-            tell(&mut self.listeners, &Event::Link { port, state });
+            self.listeners.tell(&Event::Link { port, state });
         }
         for port in gone {
             self.poller.unwatch(port);
@@ -283,17 +282,19 @@ impl Engine {
             return;
         }
         while let Some(event) = self.datapath.bridge_mut().next_event() {
-            tell(&mut self.listeners, &Event::Station(event));
+            self.listeners.tell(&Event::Station(event));
+        }
+        match self.datapath.bridge_mut().take_lost_events() {
+            0 => {}
+            lost => self.listeners.tell_lost(lost),
         }
     }
 
-    fn tell(&mut self, event: &Event) {
-        tell(&mut self.listeners, event);
+    /// Tells what somebody's command has done, after what happened before it.
+    pub(crate) fn tell_after_changes(&mut self, event: &Event) {
+        self.tell_changes();
+        self.listeners.tell(event);
     }
-}
-
-fn tell(listeners: &mut Vec<Listener>, event: &Event) {
-    listeners.retain(|listener| listener.offer(event));
 }
 
 /// A switch that runs on its own thread. Dropping it stops the switch and waits for the thread.

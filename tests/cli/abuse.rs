@@ -22,26 +22,27 @@ pub(super) fn tests() -> Vec<Trial> {
     ]
 }
 
-struct Peer(BufReader<UnixStream>);
+/// A client of the control socket.
+pub(super) struct Peer(BufReader<UnixStream>);
 
 impl Peer {
-    fn connect(socket: &Path) -> Self {
+    pub(super) fn connect(socket: &Path) -> Self {
         let stream = UnixStream::connect(socket).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self(BufReader::new(stream))
     }
 
-    fn send(&mut self, text: &str) {
+    pub(super) fn send(&mut self, text: &str) {
         self.0.get_mut().write_all(text.as_bytes()).unwrap();
     }
 
-    fn receive(&mut self) -> Value {
+    pub(super) fn receive(&mut self) -> Value {
         let mut line = String::new();
         self.0.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"))
     }
 
-    fn call(&mut self, method: &str, params: &Value) -> Value {
+    pub(super) fn call(&mut self, method: &str, params: &Value) -> Value {
         let call = json!({"jsonrpc": "2.0", "id": "x", "method": method, "params": params});
         self.send(&format!("{call}\n"));
         let reply = self.receive();

@@ -7,6 +7,7 @@ mod commands;
 mod comparing;
 mod completions;
 mod demo;
+mod events;
 mod lifecycle;
 mod links;
 mod man;
@@ -39,6 +40,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         comparing::tests(),
         completions::tests(),
         demo::tests(),
+        events::tests(),
         lifecycle::tests(),
         links::tests(),
         man::tests(),

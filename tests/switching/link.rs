@@ -107,7 +107,10 @@ fn noticed_without_traffic() {
         lab.port("sw2").link == LinkState::Absent
     });
     assert!(
-        events.receiver().try_iter().any(|event| event == gone),
+        events
+            .receiver()
+            .try_iter()
+            .any(|notice| notice.event == gone),
         "listeners are told"
     );
     assert_eq!(lab.port("sw1").link, LinkState::Up);

@@ -7,6 +7,7 @@ mod bench;
 mod completions;
 mod demo;
 mod error;
+mod events;
 mod exec;
 mod fdb;
 mod lab;
@@ -24,6 +25,7 @@ pub(crate) use bench::{Bench, BenchArgs, BenchTest, CompareArgs, PairArgs, Rival
 pub(crate) use completions::{CompletionsArgs, ShellArg};
 pub(crate) use demo::DemoArgs;
 pub(crate) use error::usage_sentence;
+pub(crate) use events::EventsArgs;
 pub(crate) use exec::{ExecArgs, Execution};
 pub(crate) use fdb::{FdbAction, FdbArgs, FdbShowArgs};
 pub(crate) use lab::{AttachArgs, DetachArgs};
@@ -76,6 +78,8 @@ pub(crate) enum Command {
     /// Plug existing interfaces into a switch, as `ovs-vsctl add-port` does.
     #[command(subcommand)]
     Port(PortAction),
+    /// Tell what happens in a switch, as it happens: stations and ports that come, move and go.
+    Events(EventsArgs),
     /// Show or change the MAC table.
     Fdb(FdbArgs),
     /// Create, delete and list network namespaces, compatible with `ip netns`.

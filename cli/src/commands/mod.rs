@@ -5,6 +5,7 @@ pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod detach;
+pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod fdb;
 pub(crate) mod list;
@@ -43,6 +44,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Attach(args) => attach::run(&runtime()?, &args)?,
         Command::Detach(args) => detach::run(&runtime()?, &args)?,
         Command::Port(action) => port::run(&runtime()?, action)?,
+        Command::Events(args) => events::run(&runtime()?, &args)?,
         Command::Fdb(args) => fdb::run(&runtime()?, args)?,
         Command::Netns(action) => netns::run(action)?,
         Command::Exec(args) => return exec::run(args),

@@ -2,10 +2,12 @@
 //!
 //! Theory of operation. A client that does not read its replies is not read from either: the
 //! next request is taken only when the last reply has left. So a connection holds at most one
-//! unfinished request and one unsent reply (to a batch: one for each of its requests).
+//! unfinished request and one unsent reply (to a batch: one for each of its requests), and what
+//! it is told unasked, which is bounded by itself ([`Backlog`]).
 
 use std::io::{self, ErrorKind, Read, Write};
 
+use super::news::{Backlog, Line};
 use crate::protocol::MAX_MESSAGE_BYTES;
 
 /// How much is read at once.
@@ -36,6 +38,8 @@ pub(crate) struct Connection<S> {
     output: Vec<u8>,
     /// So much of `output` has left.
     sent: usize,
+    /// What it is told unasked, once `output` has left.
+    news: Backlog,
     state: State,
 }
 
@@ -65,13 +69,14 @@ pub(crate) enum Step {
 
 impl<S: Stream> Connection<S> {
     /// A connection on a stream that does not block.
-    pub(crate) const fn new(stream: S) -> Self {
+    pub(crate) const fn new(stream: S, news: Backlog) -> Self {
         Self {
             stream,
             input: Vec::new(),
             scanned: 0,
             output: Vec::new(),
             sent: 0,
+            news,
             state: State::Open,
         }
     }
@@ -85,6 +90,11 @@ impl<S: Stream> Connection<S> {
     pub(crate) fn queue(&mut self, line: &[u8]) {
         self.output.extend_from_slice(line);
         self.output.push(b'\n');
+    }
+
+    /// Adds a line that the client is told unasked, or counts it where too many wait.
+    pub(crate) fn tell(&mut self, line: &Line) {
+        self.news.push(line);
     }
 
     /// Sends what is queued, then finds the next message.
@@ -121,7 +131,7 @@ impl<S: Stream> Connection<S> {
 
     /// Sends what it can; whether that was all.
     fn flush(&mut self) -> io::Result<bool> {
-        while self.sent < self.output.len() {
+        while self.sent < self.output.len() || self.fetch_news() {
             match self.stream.write(&self.output[self.sent..]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(written) => self.sent += written,
@@ -134,6 +144,18 @@ impl<S: Stream> Connection<S> {
         self.output = Vec::new();
         self.sent = 0;
         Ok(true)
+    }
+
+    /// Once all has left: the next news, as many as make a piece. Whether there were any.
+    fn fetch_news(&mut self) -> bool {
+        self.output.clear();
+        self.sent = 0;
+        while self.output.len() < CHUNK_BYTES
+            && let Some(line) = self.news.pop()
+        {
+            self.queue(&line);
+        }
+        !self.output.is_empty()
     }
 
     fn take_message(&mut self) -> Option<Step> {
@@ -243,10 +265,11 @@ mod tests {
     }
 
     fn connection(pieces: &[&[u8]]) -> Connection<Script> {
-        Connection::new(Script {
+        let script = Script {
             incoming: pieces.iter().map(|piece| piece.to_vec()).collect(),
             ..Script::default()
-        })
+        };
+        Connection::new(script, Backlog::new(|_| None))
     }
 
     #[test]
@@ -272,6 +295,19 @@ mod tests {
         conn.stream.window = 100;
         assert_eq!(conn.step(), Step::Message(b"two".to_vec()));
         assert_eq!(conn.stream.received, b"reply\n");
+    }
+
+    #[test]
+    fn news_leave_behind_replies_and_never_inside_one() {
+        let mut conn = connection(&[]);
+        conn.stream.window = 3;
+        conn.queue(b"reply");
+        conn.tell(&Line::from(&b"news"[..]));
+        assert_eq!(conn.step(), Step::Wait);
+        conn.queue(b"another");
+        conn.stream.window = 100;
+        assert_eq!(conn.step(), Step::Wait);
+        assert_eq!(conn.stream.received, b"reply\nanother\nnews\n");
     }
 
     #[test]

@@ -10,15 +10,17 @@ use serde_json::{Map, Value};
 use vswitch_switch::control::ControlError;
 use vswitch_switch::wire::VlanId;
 
+use super::events::{self, Hub, Seat};
 use super::fdb::Snapshot;
 use super::lab::{Lab, LabError};
+use super::news::Line;
 use super::server::Service;
 use super::signals::Signals;
 use crate::names::SwitchName;
 use crate::protocol::{
     AttachParams, DetachParams, ErrorCode, ErrorObject, FdbAddParams, FdbDelParams, FdbEntry,
-    FdbFlushParams, FdbShowParams, NoParams, PortAddParams, PortDelParams, Removed, Request,
-    SwitchView, VersionView, method,
+    FdbFlushParams, FdbShowParams, Listening, NoParams, PortAddParams, PortDelParams, Removed,
+    Request, SwitchView, VersionView, method,
 };
 use crate::values;
 
@@ -32,6 +34,8 @@ pub(crate) struct Control {
     pub(crate) log: Option<PathBuf>,
     /// What is attached.
     pub(crate) lab: Lab,
+    /// What those hear who listen.
+    pub(crate) hub: Hub,
     /// What may end it.
     pub(crate) signals: Signals,
     /// Ends with the switch's thread.
@@ -54,11 +58,14 @@ pub(crate) enum Ending {
 pub(crate) struct Session {
     /// The table that it is reading.
     table: Option<Snapshot>,
+    /// Its place among those who listen.
+    seat: Option<Seat>,
 }
 
 const SIGNALS: usize = 0;
 const SWITCH_END: usize = 1;
 const LINKS: usize = 2;
+const EVENTS: usize = 3;
 
 impl Service for Control {
     type Session = Session;
@@ -82,6 +89,11 @@ impl Service for Control {
                 removed(1)
             }),
             method::PORT_LIST => with(params, |_: NoParams| reply(&self.lab.ports()?)),
+            method::EVENTS_SUBSCRIBE => with(params, |_: NoParams| self.subscribe(session)),
+            method::EVENTS_UNSUBSCRIBE => with(params, |_: NoParams| {
+                session.seat = None;
+                reply(&Listening { listening: false })
+            }),
             method::FDB_SHOW => with(params, |params| self.fdb_show(session, params)),
             method::FDB_ADD => with(params, |params| self.fdb_add(params)),
             method::FDB_DEL => with(params, |params| self.fdb_del(&params)),
@@ -98,6 +110,7 @@ impl Service for Control {
             self.signals.fd(),
             self.switch_end.as_raw_fd(),
             self.lab.news_fd(),
+            self.hub.fd(),
         ]
     }
 
@@ -110,6 +123,7 @@ impl Service for Control {
                 }
             }
             LINKS => self.lab.read_news(),
+            EVENTS => self.hub.listen(),
             SWITCH_END => self.ending = Some(Ending::SwitchFailed),
             _ => {}
         }
@@ -117,6 +131,22 @@ impl Service for Control {
 
     fn is_ending(&self) -> bool {
         self.ending.is_some()
+    }
+
+    fn say_farewell(&mut self) {
+        self.hub.say_farewell();
+    }
+
+    fn listens(&self, session: &Session) -> bool {
+        session.seat.is_some()
+    }
+
+    fn take_news(&mut self) -> Vec<Line> {
+        self.hub.take_news()
+    }
+
+    fn lost_news(count: u64) -> Option<Line> {
+        events::lost_line(count)
     }
 }
 
@@ -154,6 +184,13 @@ impl Control {
         let id = self.lab.take(&params.interface)?;
         let ports = self.lab.ports()?;
         reply(&ports.into_iter().find(|port| port.id == id.0))
+    }
+
+    fn subscribe(&mut self, session: &mut Session) -> Outcome {
+        if session.seat.is_none() {
+            session.seat = Some(self.hub.seat(self.lab.handle())?);
+        }
+        reply(&Listening { listening: true })
     }
 
     fn fdb_show(&self, session: &mut Session, params: FdbShowParams) -> Outcome {

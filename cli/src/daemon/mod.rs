@@ -9,11 +9,13 @@
 mod connection;
 mod control;
 mod detach;
+mod events;
 mod fdb;
 mod lab;
 mod limits;
 mod lock;
 mod logging;
+mod news;
 mod notify;
 mod server;
 mod signals;
@@ -35,12 +37,12 @@ use crate::names::SwitchName;
 use crate::rights::{self, MissingRights};
 use crate::runtime_dir::RuntimeDir;
 use control::{Control, Ending};
+use events::Hub;
 use lab::{Lab, LabError};
 use lock::{DirLock, LockError};
 use notify::Notifier;
 use server::Server;
-use signals::Signals;
-pub(crate) use signals::hangup_is_ignored;
+pub(crate) use signals::{Signals, hangup_is_ignored};
 
 pub(crate) use detach::{DetachError, start as start_detached};
 
@@ -186,6 +188,7 @@ fn assemble(
         name: config.name.clone(),
         log: config.detached.then(|| lock.dir().log()),
         lab,
+        hub: Hub::new()?,
         signals,
         switch_end,
         ending: None,

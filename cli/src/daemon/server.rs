@@ -11,6 +11,7 @@ use mio::{Events, Interest, Poll, Token};
 use serde_json::Value;
 
 use super::connection::{Connection, Step};
+use super::news::{Backlog, Line};
 use crate::protocol::{
     ErrorCode, ErrorObject, Id, MAX_MESSAGE_BYTES, Message, Request, Response, parse_message,
 };
@@ -54,6 +55,27 @@ pub(crate) trait Service {
 
     /// Whether the loop is to end.
     fn is_ending(&self) -> bool;
+
+    /// The loop ends: the last opportunity for news.
+    fn say_farewell(&mut self) {}
+
+    /// Whether the client of this session is to get the news. Such a client is never closed to
+    /// make room for another: there must be fewer of them than clients.
+    fn listens(&self, session: &Self::Session) -> bool {
+        let _ = session;
+        false
+    }
+
+    /// The messages since the last call for all who listen.
+    fn take_news(&mut self) -> Vec<Line> {
+        Vec::new()
+    }
+
+    /// The message that so many were not sent to a client, who does not read fast enough.
+    fn lost_news(count: u64) -> Option<Line> {
+        let _ = count;
+        None
+    }
 }
 
 struct Client<S> {
@@ -61,6 +83,8 @@ struct Client<S> {
     session: S,
     /// When it was last served.
     last_heard: Instant,
+    /// Whether it gets the news.
+    listens: bool,
 }
 
 /// The listener and its clients.
@@ -120,11 +144,14 @@ impl<S: Service> Server<S> {
             for client in ready {
                 self.serve(client, service);
             }
+            self.spread_news(service);
             // Last, so that nobody who has asked has to make room before being answered.
             if self.has_backlog {
                 self.accept();
             }
         }
+        service.say_farewell();
+        self.spread_news(service);
         Ok(())
     }
 
@@ -168,9 +195,10 @@ impl<S: Service> Server<S> {
             return;
         }
         let client = Client {
-            connection: Connection::new(stream),
+            connection: Connection::new(stream, Backlog::new(S::lost_news)),
             session: S::Session::default(),
             last_heard: Instant::now(),
+            listens: false,
         };
         self.clients.insert(token, client);
     }
@@ -181,7 +209,7 @@ impl<S: Service> Server<S> {
         let oldest = self
             .clients
             .iter()
-            .filter(|(_, client)| client.last_heard.elapsed() >= GRACE)
+            .filter(|(_, client)| !client.listens && client.last_heard.elapsed() >= GRACE)
             .min_by_key(|(token, client)| (client.last_heard, token.0))
             .map(|(token, _)| *token);
         if let Some(token) = oldest {
@@ -201,6 +229,24 @@ impl<S: Service> Server<S> {
         }
     }
 
+    /// Sends the news to all who listen, as far as they read.
+    fn spread_news(&mut self, service: &mut S) {
+        let news = service.take_news();
+        if news.is_empty() {
+            return;
+        }
+        let mut listeners = Vec::new();
+        for (token, client) in &mut self.clients {
+            if client.listens {
+                listeners.push(*token);
+                news.iter().for_each(|line| client.connection.tell(line));
+            }
+        }
+        for token in listeners {
+            self.serve(token, service);
+        }
+    }
+
     fn serve(&mut self, token: Token, service: &mut S) {
         // A client that was closed earlier in this turn may still have an event.
         let Some(client) = self.clients.get_mut(&token) else {
@@ -209,7 +255,11 @@ impl<S: Service> Server<S> {
         client.last_heard = Instant::now();
         for _ in 0..REQUESTS_PER_TURN {
             let reply = match client.connection.step() {
-                Step::Message(message) => answer(service, &mut client.session, &message),
+                Step::Message(message) => {
+                    let reply = answer(service, &mut client.session, &message);
+                    client.listens = service.listens(&client.session);
+                    reply
+                }
                 Step::CutOff => encode(&refusal(
                     ErrorCode::Parse,
                     "the connection ended inside a message",

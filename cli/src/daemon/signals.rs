@@ -4,6 +4,7 @@ use std::fs;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
@@ -30,6 +31,20 @@ impl Signals {
     /// The descriptor that becomes readable with a signal.
     pub(crate) fn fd(&self) -> RawFd {
         self.0.as_fd().as_raw_fd()
+    }
+
+    /// Waits for one.
+    ///
+    /// # Errors
+    /// Where the system does not let it wait.
+    pub(crate) fn wait(&self) -> Result<(), Errno> {
+        let mut ready = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        loop {
+            match poll(&mut ready, PollTimeout::NONE) {
+                Err(Errno::EINTR) => {}
+                other => return other.map(drop),
+            }
+        }
     }
 
     /// The signals that have come, by name.

@@ -24,6 +24,10 @@ pub(crate) mod method {
     pub(crate) const PORT_DEL: &str = "port.del";
     /// All ports: [`super::NoParams`] to an array of [`super::PortView`].
     pub(crate) const PORT_LIST: &str = "port.list";
+    /// Hear what happens from now on: [`super::NoParams`] to [`super::super::Listening`].
+    pub(crate) const EVENTS_SUBSCRIBE: &str = "events.subscribe";
+    /// Hear no more: [`super::NoParams`] to [`super::super::Listening`].
+    pub(crate) const EVENTS_UNSUBSCRIBE: &str = "events.unsubscribe";
     /// A page of the MAC table: [`super::FdbShowParams`] to [`super::FdbPage`].
     pub(crate) const FDB_SHOW: &str = "fdb.show";
     /// A static entry: [`super::FdbAddParams`] to [`super::FdbEntry`].

@@ -3,9 +3,11 @@
 //! Described for users in `docs/control-protocol.md`.
 
 mod envelope;
+mod events;
 mod methods;
 
 pub(crate) use envelope::{ErrorCode, ErrorObject, Id, Message, Request, Response, parse_message};
+pub(crate) use events::{EventView, Happening, Listening};
 pub(crate) use methods::{
     AttachParams, Attached, DetachParams, FdbAddParams, FdbDelParams, FdbEntry, FdbFlushParams,
     FdbPage, FdbShowParams, NoParams, PortAddParams, PortDelParams, PortState, PortView, Removed,
@@ -14,6 +16,9 @@ pub(crate) use methods::{
 
 /// The longest request, its newline not counted.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
+
+/// The method of the notifications that a switch sends to those who listen.
+pub(crate) const EVENT: &str = "event";
 
 /// The most requests in one batch.
 pub(crate) const MAX_BATCH: usize = 32;

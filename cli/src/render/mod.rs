@@ -3,6 +3,7 @@
 //! Everything here gives text with colours in it; [`print()`] and [`print_json`] put it out.
 
 mod drops;
+pub(crate) mod events;
 mod fdb;
 mod list;
 mod show;

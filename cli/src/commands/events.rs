@@ -1,0 +1,108 @@
+//! `vswitch events`: what happens in a switch, as it happens.
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::thread;
+
+use anyhow::{Context, bail};
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::args::EventsArgs;
+use crate::client::{Client, Told};
+use crate::daemon::Signals;
+use crate::protocol::{EventView, Happening};
+use crate::render::events;
+use crate::runtime_dir::RuntimeDir;
+
+pub(crate) fn run(runtime: &RuntimeDir, args: &EventsArgs) -> anyhow::Result<()> {
+    let client = Client::choose(runtime, args.switch.as_ref(), super::BY_OPTION)?;
+    let name = client.switch().to_string();
+    // Before the thread that waits for them.
+    let signals = Signals::take().context("can't listen for signals")?;
+    end_at(signals)?;
+    let mut news = client.listen()?;
+    if io::stderr().is_terminal() && io::stdout().is_terminal() {
+        let _ = writeln!(io::stderr(), "listening to {name} until Ctrl-C");
+    }
+    let writer = Writer {
+        switch: &name,
+        zone: (!args.json).then(TimeZone::system),
+    };
+    while let Some(told) = news
+        .wait()
+        .with_context(|| format!("the connection to the switch '{name}' broke"))?
+    {
+        match writer.write(&told) {
+            Ok(true) => {}
+            // Whoever reads has read enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            Ok(false) => return Ok(()),
+            Err(error) => return Err(error).context("can't write the events"),
+        }
+    }
+    bail!("the switch '{name}' has ended without a word: it was killed, most likely")
+}
+
+/// Ends the process, as a success, when it is asked to, whatever it waits for then.
+fn end_at(signals: Signals) -> anyhow::Result<()> {
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            // Where it can't be waited for, the signals are as good as ignored; SIGKILL is left.
+            if signals.wait().is_ok() {
+                std::process::exit(0);
+            }
+        })
+        .context("can't start the thread that waits for signals")?;
+    Ok(())
+}
+
+/// An event for machines: what all have comes first.
+#[derive(Serialize)]
+struct Line<'a> {
+    time: Option<Value>,
+    switch: &'a str,
+    event: Option<Value>,
+    #[serde(flatten)]
+    rest: Told,
+}
+
+/// Writes events to standard output.
+struct Writer<'a> {
+    switch: &'a str,
+    /// Where people live; `None` for machines.
+    zone: Option<TimeZone>,
+}
+
+impl Writer<'_> {
+    /// Writes what has come at once. Whether more will come.
+    fn write(&self, told: &[Told]) -> io::Result<bool> {
+        let mut text = String::new();
+        let mut goes_on = true;
+        for event in told {
+            let view: EventView = serde_json::from_value(Value::Object(event.clone()))?;
+            goes_on &= view.what != Happening::Stopped;
+            match &self.zone {
+                Some(zone) => text.push_str(&events::line(&view, zone)),
+                None => text.push_str(&self.json(event)?),
+            }
+        }
+        let mut out = anstream::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()?;
+        Ok(goes_on)
+    }
+
+    /// As the switch has sent it, with the switch's name.
+    fn json(&self, event: &Told) -> io::Result<String> {
+        let mut rest = event.clone();
+        let line = Line {
+            time: rest.remove("time"),
+            switch: self.switch,
+            event: rest.remove("event"),
+            rest,
+        };
+        Ok(serde_json::to_string(&line)? + "\n")
+    }
+}
