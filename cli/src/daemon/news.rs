@@ -55,8 +55,8 @@ impl Backlog {
 mod tests {
     use super::*;
 
-    fn lost(count: u64) -> Option<Line> {
-        Some(format!("lost {count}").into_bytes().into())
+    fn lost(count: u64) -> Line {
+        format!("lost {count}").into_bytes().into()
     }
 
     fn numbered(number: usize) -> Line {
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_loss_is_told_where_it_was() {
-        let mut backlog = Backlog::new(lost);
+        let mut backlog = Backlog::new(|count| Some(lost(count)));
         for number in 0..CAPACITY + 3 {
             backlog.push(&numbered(number));
         }
@@ -74,7 +74,7 @@ mod tests {
         for number in 1..CAPACITY {
             assert_eq!(backlog.pop(), Some(numbered(number)));
         }
-        assert_eq!(backlog.pop(), lost(4));
+        assert_eq!(backlog.pop(), Some(lost(4)));
         assert_eq!(backlog.pop(), None);
         backlog.push(&numbered(7));
         assert_eq!(backlog.pop(), Some(numbered(7)));

@@ -239,7 +239,9 @@ impl<S: Service> Server<S> {
         for (token, client) in &mut self.clients {
             if client.listens {
                 listeners.push(*token);
-                news.iter().for_each(|line| client.connection.tell(line));
+                for line in &news {
+                    client.connection.tell(line);
+                }
             }
         }
         for token in listeners {
