@@ -1,10 +1,12 @@
 //! A whole batch at once: check, learn, look up, verdict, output queues.
 
+use arrayvec::ArrayVec;
+
 use super::egress::OutputQueues;
 use super::fdb::Home;
 use super::ingress::{self, Admitted};
 use super::key::Key;
-use super::{Bridge, DropReason, PortId};
+use super::{Bridge, DropReason, Look, PortId, Verdict};
 use crate::port::{BATCH, Drops, Frame};
 use crate::time::Timestamp;
 
@@ -77,6 +79,32 @@ impl Bridge {
         }
         self.probes = probes;
         out.finish(ingress, self.ports.forwarding());
+    }
+
+    /// The same frame by frame, for somebody who looks on: what [`Bridge::look`] tells of each
+    /// frame whose bit is set in `wanted`, just before it is handled.
+    pub fn classify_watched(
+        &mut self,
+        now: Timestamp,
+        ingress: PortId,
+        frames: &[Frame<'_>],
+        out: &mut OutputQueues,
+        drops: &mut Drops,
+        wanted: u64,
+    ) -> ArrayVec<Option<Look>, BATCH> {
+        out.clear();
+        let mut looks = ArrayVec::new();
+        for (index, frame) in (0..).zip(frames.iter().take(BATCH)) {
+            let is_wanted = wanted >> index & 1 != 0;
+            looks.push(is_wanted.then(|| self.look(now, ingress, frame.bytes)));
+            match self.handle(now, ingress, frame.bytes) {
+                Verdict::Forward(port) => out.push(port, index),
+                Verdict::Flood => out.push_flood(index),
+                Verdict::Drop(reason) => drops.add(reason, 1),
+            }
+        }
+        out.finish(ingress, self.ports.forwarding());
+        looks
     }
 
     /// Fills `probes` with the frames that pass and counts the others. Returns how many pass.

@@ -92,6 +92,48 @@ proptest! {
     }
 
     #[test]
+    fn a_batch_that_is_watched_is_a_batch(
+        max_stations in 1..6_usize,
+        batches in prop::collection::vec((port(), prop::collection::vec(frame(), 0..64)), 0..12),
+        wanted in any::<u64>(),
+    ) {
+        let mut watched = Pair::new(max_stations, 1).bridge;
+        let mut unwatched = Pair::new(max_stations, 1).bridge;
+        let (mut queues, mut expected) = (OutputQueues::new(), OutputQueues::new());
+        for port in 1..=3 {
+            queues.add_port(PortId(port));
+            expected.add_port(PortId(port));
+        }
+        let (mut counted, mut drops) = (Drops::default(), Drops::default());
+        let mut now = Timestamp::from_secs(1);
+        for (ingress, frames) in batches {
+            now = now + AGEING / 8;
+            let ingress = PortId(ingress);
+            let batch: Vec<_> = frames.iter().map(|frame| Frame::finished(frame)).collect();
+            unwatched.classify(now, ingress, &batch, &mut expected, &mut drops);
+            let looks =
+                watched.classify_watched(now, ingress, &batch, &mut queues, &mut counted, wanted);
+            let sorted = |queues: &OutputQueues| {
+                let mut all: Vec<_> =
+                    queues.iter().map(|(port, indices)| (port, indices.to_vec())).collect();
+                all.sort_unstable();
+                all
+            };
+            prop_assert_eq!(sorted(&queues), sorted(&expected));
+            prop_assert_eq!(counted, drops);
+            prop_assert_eq!(listed(&watched, now), listed(&unwatched, now));
+            prop_assert_eq!(looks.len(), batch.len());
+            for (index, look) in looks.iter().enumerate() {
+                prop_assert_eq!(look.is_some(), wanted >> index & 1 == 1);
+                let Some(look) = look else { continue };
+                let index = u8::try_from(index).unwrap();
+                let leaves = queues.iter().filter(|(_, indices)| indices.contains(&index)).count();
+                prop_assert_eq!(leaves == 0, matches!(look.verdict, Verdict::Drop(_)));
+            }
+        }
+    }
+
+    #[test]
     fn no_bytes_make_it_panic(frames in prop::collection::vec(any::<Vec<u8>>(), 0..64)) {
         let mut pair = Pair::new(4, 0);
         for frame in frames {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use vswitch_switch::Timestamp;
-use vswitch_switch::bridge::{Bridge, BridgeConfig, Cursor, Event, PortId, StaticError, Station};
+use vswitch_switch::bridge::{
+    Bridge, BridgeConfig, Cursor, Event, Look, PortId, Source, StaticError, Station,
+};
 use vswitch_switch::wire::{MacAddr, VlanId};
 
 use crate::model::{Known, Model};
@@ -14,6 +16,24 @@ pub(crate) struct Pair {
     pub(crate) bridge: Bridge,
     pub(crate) model: Model,
     pub(crate) now: Timestamp,
+}
+
+/// What a look has said of the source is what the bridge then tells.
+fn foreseen(look: &Look, events: &[Event]) {
+    let source = look.passed.map(|passed| passed.source);
+    let as_foreseen = match (source, events) {
+        (Some(Source::New { evicts: None }), [Event::Learnt { .. }]) => true,
+        (
+            Some(Source::New {
+                evicts: Some(station),
+            }),
+            [Event::Evicted { vlan, mac, port }, Event::Learnt { .. }],
+        ) => (station.vlan, station.mac, station.port) == (*vlan, *mac, *port),
+        (Some(Source::Moves { from: foreseen }), [Event::Moved { from, .. }]) => foreseen == *from,
+        (Some(Source::New { .. } | Source::Moves { .. }), _) => false,
+        (_, events) => events.is_empty(),
+    };
+    assert!(as_foreseen, "{look:?}: {events:?}");
 }
 
 impl Pair {
@@ -40,8 +60,12 @@ impl Pair {
     pub(crate) fn step(&mut self, action: Action) {
         match action {
             Action::Frame(port, frame) => {
+                let look = self.bridge.look(self.now, PortId(port), &frame);
+                assert_eq!(self.bridge.next_event(), None, "a look changes nothing");
                 let verdict = self.bridge.handle(self.now, PortId(port), &frame);
+                assert_eq!(look.verdict, verdict);
                 let (now, mut events) = (self.now, self.events());
+                foreseen(&look, events.as_slice());
                 let expected = self.model.frame(now, port, &frame, &mut events);
                 assert_eq!(verdict, expected);
                 assert_eq!(events.next(), None);

@@ -154,6 +154,19 @@ impl Holders {
         }
     }
 
+    /// What [`Holders::donor`] would say to `newcomer`, found without keeping the answer.
+    pub(super) fn would_give(&self, newcomer: PortId) -> Option<PortId> {
+        let claims = (0..).map(PortId).zip(&self.ports);
+        let fullest = claims
+            .map(|(port, holding)| Claim::new(port, holding.dynamic.len()))
+            .max()?;
+        if fullest.count() == 0 {
+            return None;
+        }
+        let is_as_full = u64::from(self.dynamic(newcomer).len()) == fullest.count();
+        Some(if is_as_full { newcomer } else { fullest.port() })
+    }
+
     #[inline(never)]
     fn search(&mut self) {
         (self.fullest, self.rival) = (Claim::NONE, Claim::NONE);

@@ -16,6 +16,7 @@ mod ageing;
 mod commands;
 mod hash;
 mod holders;
+mod look;
 mod slab;
 #[allow(unsafe_code)] // fetching ahead has no safe wrapper in the standard library yet
 mod sys;

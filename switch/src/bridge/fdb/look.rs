@@ -1,0 +1,58 @@
+//! What the database would do and what it knows, without changing it.
+
+use super::{Fdb, Value};
+use crate::bridge::PortId;
+use crate::bridge::key::Key;
+use crate::bridge::look::Source;
+use crate::bridge::station::Station;
+use crate::time::Timestamp;
+
+impl Fdb {
+    /// What [`Fdb::learn`] would do about a frame of the station `key` that came in by `port`.
+    pub(in crate::bridge) fn would_learn(&self, now: Timestamp, key: Key, port: PortId) -> Source {
+        match self.find(key) {
+            Some(known) if known.is_static() => Source::Static { port: known.port() },
+            _ if self.ageing.is_zero() => Source::NotLearnt,
+            Some(known) if known.port() == port => Source::Known {
+                age: self.station(now, known).and_then(|station| station.age),
+            },
+            Some(known) => Source::Moves { from: known.port() },
+            None if self.slab.len() < self.max_stations => Source::New { evicts: None },
+            None => match self.victim(now, port) {
+                Some(station) => Source::New {
+                    evicts: Some(station),
+                },
+                None => Source::NoRoom,
+            },
+        }
+    }
+
+    /// What the table holds for `key`.
+    pub(in crate::bridge) fn find(&self, key: Key) -> Option<Value> {
+        self.lookup(self.table.home(key), key)
+    }
+
+    /// The station whose value is `known`.
+    pub(in crate::bridge) fn station(&self, now: Timestamp, known: Value) -> Option<Station> {
+        self.station_at(now, known.slot())
+    }
+
+    /// Who would have to give way to a newcomer on `port`, in a table that is full.
+    fn victim(&self, now: Timestamp, port: PortId) -> Option<Station> {
+        if self.max_stations == 0 {
+            return None;
+        }
+        let donor = self.holders.would_give(port)?;
+        self.station_at(now, self.holders.dynamic(donor).head()?)
+    }
+
+    fn station_at(&self, now: Timestamp, slot: u32) -> Option<Station> {
+        let (key, node) = self.slab.get(slot)?;
+        Some(Station {
+            vlan: key.vlan(),
+            mac: key.mac(),
+            port: node.port,
+            age: (!node.is_static).then(|| now.since(node.seen)),
+        })
+    }
+}
