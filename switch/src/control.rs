@@ -14,7 +14,8 @@ use std::time::Duration;
 use crossbeam_channel::{Sender, bounded};
 use mio::Waker;
 
-use crate::bridge::{BridgeConfig, Cursor, PortId, StaticError, Station};
+use crate::bridge::{BridgeConfig, Cursor, Look, PortId, StaticError, Station};
+use crate::capture::{Capture, CaptureOptions};
 use crate::datapath::{AddPortError, PortInfo};
 use crate::events;
 pub use crate::events::{Event, Events, Notice};
@@ -50,6 +51,9 @@ pub enum ControlError {
     /// The static station could not be added.
     #[error(transparent)]
     Static(#[from] StaticError),
+    /// The system gave no descriptor for a capture.
+    #[error("can't capture frames: {0}")]
+    Capture(#[source] std::io::Error),
 }
 
 /// What a switch is set to and how full its table is.
@@ -210,6 +214,38 @@ impl Handle {
         let (listener, events) = events::stream(capacity, wake);
         self.ask(move |engine| engine.add_listener(listener))?;
         Ok(events)
+    }
+
+    /// Begins to copy frames as they pass, until the [`Capture`] is stopped or dropped.
+    pub fn capture(&self, options: CaptureOptions) -> Result<Capture, ControlError> {
+        let handle = self.clone();
+        self.ask(move |engine| {
+            let now = engine.now();
+            let mut capture = engine.datapath_mut().capture(options)?;
+            capture.attach(now, handle);
+            Ok(capture)
+        })?
+        .map_err(ControlError::Capture)
+    }
+
+    /// Has the switch's thread end the captures that nobody reads any more; does not wait.
+    pub(crate) fn sweep_captures(&self) {
+        let task: Task = Box::new(|engine| engine.datapath_mut().sweep_captures());
+        if self.tasks.send(task).is_ok() {
+            // Fails where the switch has stopped, and its captures with it.
+            let _ = self.waker.wake();
+        }
+    }
+
+    /// What the switch would do with a frame that came in by the port of that name, and how the
+    /// ports are by which it would leave. Nothing is changed.
+    pub fn look(&self, port: &str, frame: Vec<u8>) -> Result<Look, ControlError> {
+        let port = port.to_owned();
+        self.ask(move |engine| {
+            let id = engine.port_by_name(&port)?;
+            let now = engine.now();
+            Ok(engine.datapath_mut().bridge().look(now, id, &frame))
+        })?
     }
 
     /// Ends the switch's thread after the batch at hand. A switch that has ended already is

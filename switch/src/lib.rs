@@ -35,11 +35,13 @@
 //! - `events`: what happens in it, for those who listen, without holding it up
 //! - [`port`]: where frames enter and leave: packet sockets, TAP devices, memory, or your own
 //! - [`datapath`]: batches from ready ports, through the bridge, to other ports
+//! - [`capture`]: copies of frames as they pass, for somebody who looks on
 //! - [`bridge`]: the pure core: learning, looking up, a [`bridge::Verdict`] for each frame
 //! - [`wire`]: checked views of addresses, tags, headers
 //! - [`time`]: the time that the core is given
 
 pub mod bridge;
+pub mod capture;
 pub mod control;
 pub mod datapath;
 mod events;

@@ -15,6 +15,7 @@
 mod table;
 
 use crate::bridge::{Bridge, BridgeConfig, OutputQueues, PortId, TooManyPorts};
+use crate::capture::{Capture, CaptureOptions, Taps};
 use crate::port::{
     Arena, Batch, Counters, Frame, LinkState, Port, RxStatus, Selection, SoftwareOffload, TxStatus,
 };
@@ -28,6 +29,7 @@ pub struct Datapath {
     table: PortTable,
     queues: OutputQueues,
     arena: Arena,
+    taps: Taps,
 }
 
 /// Why a port could not be added.
@@ -84,6 +86,7 @@ impl Datapath {
             table: PortTable::default(),
             queues: OutputQueues::default(),
             arena: Arena::new(),
+            taps: Taps::default(),
         }
     }
 
@@ -112,6 +115,7 @@ impl Datapath {
         };
         let id = self.bridge.add_port()?;
         self.queues.add_port(id);
+        self.taps.plug(id, port.name());
         self.table.insert(id, port);
         Ok(id)
     }
@@ -120,7 +124,21 @@ impl Datapath {
     pub fn remove_port(&mut self, id: PortId) -> Option<Box<dyn Port>> {
         let slot = self.table.remove(id)?;
         self.bridge.remove_port(id);
+        self.taps.unplug(id);
         Some(slot.port)
+    }
+
+    /// Begins to copy frames as they pass, for as long as the capture is read. Fails where the
+    /// process has no descriptor left.
+    pub fn capture(&mut self, options: CaptureOptions) -> std::io::Result<Capture> {
+        let ports = self.table.iter();
+        let named = ports.map(|(id, slot)| (id, slot.port.name()));
+        self.taps.start(options, named)
+    }
+
+    /// Ends the captures that nobody reads any more; otherwise the next batch does.
+    pub(crate) fn sweep_captures(&mut self) {
+        self.taps.sweep();
     }
 
     /// All ports in the order of their numbers.
@@ -263,20 +281,37 @@ impl Datapath {
         let bytes: usize = batch.iter().map(|frame| frame.bytes.len()).sum();
         let Counters { rx, drops, .. } = &mut state.counters;
         rx.add(batch.len() as u64, bytes as u64);
-        self.bridge
-            .classify(now, id, &batch, &mut self.queues, drops);
-        serviced.flushed = flush(&batch, &mut self.queues, &mut self.table, &mut self.bridge);
+        let Self {
+            bridge,
+            table,
+            queues,
+            taps,
+            ..
+        } = self;
+        serviced.flushed = if taps.is_empty() {
+            bridge.classify(now, id, &batch, queues, drops);
+            flush::<false>(now, &batch, queues, table, bridge, taps)
+        } else {
+            let wanted = taps.wanted(id, &batch);
+            let looks = bridge.classify_watched(now, id, &batch, queues, drops, wanted);
+            taps.came_in(now, id, &batch, &looks);
+            let flushed = flush::<true>(now, &batch, queues, table, bridge, taps);
+            taps.ring();
+            flushed
+        };
         status
     }
 }
 
 /// Sends every egress port its share of `batch` and empties the queues. Returns how many ports
-/// had a share.
-fn flush(
+/// had a share. Where it is `WATCHED`, `taps` are shown what became of the frames.
+fn flush<const WATCHED: bool>(
+    now: Timestamp,
     batch: &[Frame<'_>],
     queues: &mut OutputQueues,
     table: &mut PortTable,
     bridge: &mut Bridge,
+    taps: &mut Taps,
 ) -> usize {
     let mut flushed = 0;
     for (id, indices) in queues.iter() {
@@ -286,7 +321,13 @@ fn flush(
         };
         let Slot { port, state } = egress;
         let sent_before = state.counters.tx.frames;
-        match port.transmit(Selection::new(batch, indices), &mut state.counters) {
+        let before = WATCHED.then_some(state.counters);
+        let frames = Selection::new(batch, indices);
+        let status = port.transmit(frames, &mut state.counters);
+        if let Some(before) = &before {
+            taps.went_out(now, (id, port.mtu()), frames, before, &state.counters);
+        }
+        match status {
             TxStatus::Done if state.link == LinkState::Up => {}
             TxStatus::Done if state.counters.tx.frames == sent_before => {}
             TxStatus::Done => {
