@@ -224,6 +224,12 @@ impl Client {
         }
     }
 
+    /// The connection itself, for what follows a reply on it, and what has come already.
+    pub(crate) fn into_stream(self) -> (UnixStream, Vec<u8>) {
+        let early = self.stream.buffer().to_vec();
+        (self.stream.into_inner(), early)
+    }
+
     fn exchange(&mut self, method: &str, params: &impl Serialize) -> io::Result<Response> {
         let id = self.next_id;
         self.next_id += 1;

@@ -9,6 +9,7 @@
 //! - [`sandbox`]: throw-away namespaces for a lab of the program's own
 //! - [`values`]: addresses, subnets and stations, checked
 //! - [`measure`]: pings, throughput and response time between namespaces
+//! - [`pcapng`]: captured frames as a file
 //! - [`render`]: output for people
 
 mod args;
@@ -19,6 +20,7 @@ mod daemon;
 mod exit;
 mod measure;
 mod names;
+mod pcapng;
 mod protocol;
 mod render;
 mod rights;

@@ -91,6 +91,23 @@ pub(crate) fn vlan() -> RangedI64ValueParser<u16> {
     clap::value_parser!(u16).range(0..=4095)
 }
 
+/// An EtherType in hexadecimal, such as `0x88b5`.
+///
+/// # Errors
+/// A sentence, where this is not one.
+pub(crate) fn ethertype(text: &str) -> Result<u16, String> {
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    digits
+        .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+        .and_then(|digits| u16::from_str_radix(digits, 16).ok())
+        .ok_or_else(|| {
+            format!(
+                "'{}' is neither a protocol that is known by name nor an EtherType such as 0x88b5",
+                shown(text)
+            )
+        })
+}
+
 /// Whether the first address of this network stands for the network (or, in IPv6, for any of
 /// its routers: RFC 4291, 2.6.1). Links of two hosts have none (RFC 3021, RFC 6164).
 fn has_network_address(net: IpNet) -> bool {

@@ -3,6 +3,7 @@
 mod abuse;
 mod bad_input;
 mod bench;
+mod capture;
 mod commands;
 mod comparing;
 mod completions;
@@ -36,6 +37,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         abuse::tests(),
         bad_input::tests(),
         bench::tests(),
+        capture::tests(),
         commands::tests(),
         comparing::tests(),
         completions::tests(),

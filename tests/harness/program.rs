@@ -88,6 +88,11 @@ impl Background {
         Ok(kill(Pid::from_raw(self.child.id().cast_signed()), signal)?)
     }
 
+    /// Whether it has ended by now.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().ok().flatten().is_some()
+    }
+
     /// Waits for its end; `None` if it still runs when patience is over.
     pub(crate) fn wait(&mut self) -> Option<ExitStatus> {
         let mut status = None;

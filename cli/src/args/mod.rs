@@ -5,6 +5,7 @@
 
 mod bench;
 mod completions;
+mod capture;
 mod demo;
 mod error;
 mod events;
@@ -23,6 +24,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use bench::{Bench, BenchArgs, BenchTest, CompareArgs, PairArgs, Rival};
 pub(crate) use completions::{CompletionsArgs, ShellArg};
+pub(crate) use capture::CaptureArgs;
 pub(crate) use demo::DemoArgs;
 pub(crate) use error::usage_sentence;
 pub(crate) use events::EventsArgs;
@@ -87,6 +89,8 @@ pub(crate) enum Command {
     Netns(NetnsAction),
     /// Run a command inside a network namespace, as `ip netns exec` does.
     Exec(ExecArgs),
+    /// Show frames as they pass, or write them to a pcapng file.
+    Capture(CaptureArgs),
     /// Walk through a small lab from beginning to end in throw-away namespaces.
     Demo(DemoArgs),
     /// Measure throughput and latency between two attached namespaces, or compare switches.

@@ -3,6 +3,7 @@
 pub(crate) mod attach;
 pub(crate) mod bench;
 pub(crate) mod completions;
+pub(crate) mod capture;
 pub(crate) mod demo;
 pub(crate) mod detach;
 pub(crate) mod events;
@@ -48,6 +49,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Fdb(args) => fdb::run(&runtime()?, args)?,
         Command::Netns(action) => netns::run(action)?,
         Command::Exec(args) => return exec::run(args),
+        Command::Capture(args) => capture::run(&runtime()?, &args)?,
         Command::Demo(args) => return demo::run(&args),
         Command::Completions(args) => completions::run(&args)?,
         Command::Man(args) => man::run(&args)?,

@@ -86,6 +86,13 @@ impl<S: Stream> Connection<S> {
         &mut self.stream
     }
 
+    /// The stream, and what is still to be sent. What the client has sent and nobody has read is
+    /// forgotten.
+    pub(crate) fn into_parts(mut self) -> (S, Vec<u8>) {
+        self.output.drain(..self.sent);
+        (self.stream, self.output)
+    }
+
     /// Adds a line to what is to be sent.
     pub(crate) fn queue(&mut self, line: &[u8]) {
         self.output.extend_from_slice(line);

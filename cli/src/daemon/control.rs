@@ -2,6 +2,7 @@
 
 use std::io::PipeReader;
 use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -11,6 +12,7 @@ use vswitch_switch::control::ControlError;
 use vswitch_switch::wire::VlanId;
 
 use super::events::{self, Hub, Seat};
+use super::capture::{Captures, Prepared};
 use super::fdb::Snapshot;
 use super::lab::{Lab, LabError};
 use super::news::Line;
@@ -18,8 +20,9 @@ use super::server::Service;
 use super::signals::Signals;
 use crate::names::SwitchName;
 use crate::protocol::{
-    AttachParams, DetachParams, ErrorCode, ErrorObject, FdbAddParams, FdbDelParams, FdbEntry,
-    FdbFlushParams, FdbShowParams, Listening, NoParams, PortAddParams, PortDelParams, Removed,
+    AttachParams, CaptureParams, DetachParams, ErrorCode, ErrorObject, FdbAddParams, FdbDelParams,
+    FdbEntry, FdbFlushParams, FdbShowParams, Listening, NoParams, PortAddParams, PortDelParams,
+    Removed,
     Request, SwitchView, VersionView, method,
 };
 use crate::values;
@@ -36,6 +39,8 @@ pub(crate) struct Control {
     pub(crate) lab: Lab,
     /// What those hear who listen.
     pub(crate) hub: Hub,
+    /// Who looks on.
+    pub(crate) captures: Captures,
     /// What may end it.
     pub(crate) signals: Signals,
     /// Ends with the switch's thread.
@@ -60,6 +65,8 @@ pub(crate) struct Session {
     table: Option<Snapshot>,
     /// Its place among those who listen.
     seat: Option<Seat>,
+    /// The capture that is to have its stream.
+    capture: Option<Prepared>,
 }
 
 const SIGNALS: usize = 0;
@@ -98,10 +105,21 @@ impl Service for Control {
             method::FDB_ADD => with(params, |params| self.fdb_add(params)),
             method::FDB_DEL => with(params, |params| self.fdb_del(&params)),
             method::FDB_FLUSH => with(params, |params| self.fdb_flush(&params)),
+            method::CAPTURE_START => with(params, |params| self.capture_start(session, &params)),
             other => Err(ErrorObject::new(
                 ErrorCode::MethodNotFound,
                 format!("there is no method '{}'", other.escape_debug()),
             )),
+        }
+    }
+
+    fn wants_stream(&self, session: &Session) -> bool {
+        session.capture.is_some()
+    }
+
+    fn take_stream(&mut self, session: Session, stream: UnixStream, unsent: Vec<u8>) {
+        if let Some(capture) = session.capture {
+            self.captures.carry(capture, stream, unsent);
         }
     }
 
@@ -191,6 +209,13 @@ impl Control {
             session.seat = Some(self.hub.seat(self.lab.handle())?);
         }
         reply(&Listening { listening: true })
+    }
+
+    fn capture_start(&mut self, session: &mut Session, params: &CaptureParams) -> Outcome {
+        let ports = self.lab.ports()?;
+        let (capture, started) = self.captures.start(self.lab.handle(), &ports, params)?;
+        session.capture = Some(capture);
+        reply(&started)
     }
 
     fn fdb_show(&self, session: &mut Session, params: FdbShowParams) -> Outcome {

@@ -2,14 +2,16 @@
 //!
 //! Theory of operation. Two threads: the switch's own, which moves frames, and this one, which
 //! answers on the control socket ([`server`], [`control`]), watches signals and links, and
-//! changes what is attached ([`lab`]). While it lives it holds its directory locked ([`lock`]).
+//! changes what is attached ([`lab`]). A capture has a third while it runs ([`capture`]). While it lives it holds its directory locked ([`lock`]).
 //! However it ends, all that it made goes with it, but where it is killed: then the next of its
 //! name takes over.
 
+mod capture;
 mod connection;
 mod control;
 mod detach;
 mod events;
+mod explain;
 mod fdb;
 mod lab;
 mod limits;
@@ -36,6 +38,7 @@ use vswitch_switch::{BridgeConfig, Handle, Switch, SwitchError};
 use crate::names::SwitchName;
 use crate::rights::{self, MissingRights};
 use crate::runtime_dir::RuntimeDir;
+use capture::Captures;
 use control::{Control, Ending};
 use events::Hub;
 use lab::{Lab, LabError};
@@ -182,6 +185,7 @@ fn assemble(
         config.subnet,
         config.receive,
     )?;
+    let captures = Captures::new(lab.captions());
     let (switch_end, held_by_switch) = io::pipe()?;
     let thread = start_switch(switch, held_by_switch)?;
     let control = Control {
@@ -189,6 +193,7 @@ fn assemble(
         log: config.detached.then(|| lock.dir().log()),
         lab,
         hub: Hub::new()?,
+        captures,
         signals,
         switch_end,
         ending: None,
@@ -211,8 +216,9 @@ fn finish(mut control: Control, thread: SwitchThread) -> Result<(), DaemonError>
     let handle: Handle = control.lab.handle().clone();
     control.lab.dismantle();
     handle.stop();
-    let ended = thread.join().map_err(|_| DaemonError::Panicked)?;
-    ended?;
+    let ended = thread.join().map_err(|_| DaemonError::Panicked);
+    control.captures.finish();
+    ended??;
     match control.ending {
         Some(Ending::SwitchFailed) => Err(DaemonError::Panicked),
         _ => Ok(()),

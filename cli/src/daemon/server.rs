@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, RawFd};
 use std::time::{Duration, Instant};
 
 use mio::net::{UnixListener, UnixStream};
@@ -42,6 +42,22 @@ pub(crate) trait Service {
         session: &mut Self::Session,
         request: &Request,
     ) -> Result<Value, ErrorObject>;
+
+    /// Whether a client's stream is for something else from now on. Asked after each message.
+    fn wants_stream(&self, session: &Self::Session) -> bool {
+        let _ = session;
+        false
+    }
+
+    /// Takes such a stream over, on which `unsent` is still to go before all else.
+    fn take_stream(
+        &mut self,
+        session: Self::Session,
+        stream: std::os::unix::net::UnixStream,
+        unsent: Vec<u8>,
+    ) {
+        let _ = (session, stream, unsent);
+    }
 
     /// Descriptors that also wake the loop; fewer than 63, open as long as the loop runs.
     fn sources(&self) -> Vec<RawFd> {
@@ -276,8 +292,26 @@ impl<S: Service> Server<S> {
             if let Some(reply) = reply {
                 client.connection.queue(&reply);
             }
+            if service.wants_stream(&client.session) {
+                return self.hand_over(token, service);
+            }
         }
         self.unfinished.push(token);
+    }
+
+    /// Lets the service have a client's stream.
+    fn hand_over(&mut self, token: Token, service: &mut S) {
+        let Some(mut client) = self.clients.remove(&token) else {
+            return;
+        };
+        let stream = client.connection.stream_mut();
+        // Fails only if it was not registered.
+        let _ = self.poll.registry().deregister(stream);
+        let (stream, unsent) = client.connection.into_parts();
+        match stream.as_fd().try_clone_to_owned() {
+            Ok(stream) => service.take_stream(client.session, stream.into(), unsent),
+            Err(error) => log::warn!("cannot hand over a control connection: {error}"),
+        }
     }
 }
 

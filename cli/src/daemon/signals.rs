@@ -1,7 +1,7 @@
 //! Signals that end a daemon, as a descriptor for its loop.
 
 use std::fs;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -45,6 +45,11 @@ impl Signals {
                 other => return other.map(drop),
             }
         }
+    }
+
+    /// The same, borrowed.
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 
     /// The signals that have come, by name.

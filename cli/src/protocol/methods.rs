@@ -36,6 +36,9 @@ pub(crate) mod method {
     pub(crate) const FDB_DEL: &str = "fdb.del";
     /// Forget learnt entries: [`super::FdbFlushParams`] to [`super::Removed`].
     pub(crate) const FDB_FLUSH: &str = "fdb.flush";
+    /// Capture frames: [`super::super::CaptureParams`] to [`super::super::CaptureStarted`], and
+    /// then pcapng on the same connection.
+    pub(crate) const CAPTURE_START: &str = "capture.start";
 }
 
 /// No parameters.

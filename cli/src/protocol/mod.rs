@@ -2,10 +2,12 @@
 //!
 //! Described for users in `docs/control-protocol.md`.
 
+mod capture;
 mod envelope;
 mod events;
 mod methods;
 
+pub(crate) use capture::{CaptureParams, CaptureStarted, DirectionView};
 pub(crate) use envelope::{ErrorCode, ErrorObject, Id, Message, Request, Response, parse_message};
 pub(crate) use events::{EventView, Happening, Listening};
 pub(crate) use methods::{

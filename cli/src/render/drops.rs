@@ -5,7 +5,7 @@ use super::units::count;
 use crate::protocol::PortView;
 
 /// What a reason means. A daemon of another version may know more of them.
-fn meaning(reason: &str) -> &'static str {
+pub(crate) fn meaning(reason: &str) -> &'static str {
     match reason {
         "runt" => "shorter than an Ethernet header",
         "source_multicast" => "sent from a group's address",

@@ -14,6 +14,7 @@ use std::io::{self, ErrorKind, Write};
 
 use serde::Serialize;
 
+pub(crate) use drops::meaning;
 pub(crate) use fdb::stations;
 pub(crate) use list::switches;
 pub(crate) use show::{ports, switch};

@@ -211,6 +211,8 @@ impl Lab {
     ) -> Result<PortId, LabError> {
         let port = self.prepared_port().open(plan.outside.as_str())?;
         self.netlink.set_up(outside)?;
+        let namespace = plan.namespace.as_str();
+        self.captions.set(plan.outside.as_str(), Some(namespace));
         let id = self.handle.add_port(Box::new(port))?;
         progress.port = Some(id);
         Ok(id)

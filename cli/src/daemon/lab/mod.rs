@@ -20,6 +20,7 @@ use vswitch_switch::Handle;
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::{LinkState, PacketOptions, PreparedPort, ReceivePath};
 
+use super::capture::Captions;
 use crate::names::SwitchName;
 
 use spares::Spares;
@@ -46,6 +47,7 @@ pub(crate) struct Lab {
     receive: ReceivePath,
     spares: Spares,
     plugs: BTreeMap<PortId, Plug>,
+    captions: Captions,
 }
 
 /// A port, and what it is plugged into.
@@ -97,6 +99,7 @@ impl Lab {
             receive,
             spares: Spares::default(),
             plugs: BTreeMap::new(),
+            captions: Captions::default(),
         };
         let options = lab.packet_options();
         lab.spares.order(&options);
@@ -106,6 +109,11 @@ impl Lab {
     /// What speaks with the switch.
     pub(crate) const fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// What is behind each port.
+    pub(crate) fn captions(&self) -> Captions {
+        self.captions.clone()
     }
 
     /// Whence addresses are taken.

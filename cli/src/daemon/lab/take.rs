@@ -66,6 +66,7 @@ impl Lab {
 
     fn start(&mut self, link: &Link, port: PacketPort) -> Result<PortId, LabError> {
         self.netlink.set_up(link)?;
+        self.captions.set(&link.name, None);
         Ok(self.handle.add_port(Box::new(port))?)
     }
 

@@ -1,0 +1,65 @@
+//! What the switch makes of a frame, in words.
+
+use std::time::Duration;
+
+use vswitch_switch::bridge::{Destination, DropReason, Look, PortId, Source, Verdict};
+use vswitch_switch::wire::EthernetFrame;
+
+/// One line: what was learnt, what was found, where the frame goes. `name` knows ports; those
+/// that it does not know are told by their numbers.
+pub(crate) fn in_short(
+    look: &Look,
+    frame: &[u8],
+    name: impl Fn(PortId) -> Option<String>,
+) -> String {
+    let name = |port: PortId| name(port).unwrap_or_else(|| format!("port {port}"));
+    let Ok(addresses) = EthernetFrame::new_checked(frame) else {
+        return outcome(look.verdict, &name);
+    };
+    let (src, dst) = (addresses.src(), addresses.dst());
+    let Some(passed) = &look.passed else {
+        return outcome(look.verdict, &name);
+    };
+    let learnt = match passed.source {
+        Source::New { evicts: None } => format!("{src} is new and learnt"),
+        Source::New {
+            evicts: Some(station),
+        } => format!("{src} is new and learnt in place of {}", station.mac),
+        Source::Known { .. } => String::new(),
+        Source::Moves { from } => format!("{src} moves here from {}", name(from)),
+        Source::Static { port } => format!("{src} is bound to {}", name(port)),
+        Source::NotLearnt | Source::NoRoom => format!("{src} is not learnt"),
+    };
+    let found = match passed.destination {
+        Destination::Group => format!("{dst} is a group"),
+        Destination::Unknown => format!("{dst} is unknown"),
+        Destination::Known { port, age: None } => format!("{dst} is bound to {}", name(port)),
+        Destination::Known {
+            port,
+            age: Some(age),
+        } => format!("{dst} is behind {}, heard {} ago", name(port), short(age)),
+    };
+    let parts = [learnt, found, outcome(look.verdict, &name)];
+    let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join("; ")
+}
+
+fn outcome(verdict: Verdict, name: &impl Fn(PortId) -> String) -> String {
+    match verdict {
+        Verdict::Forward(port) => format!("to {}", name(port)),
+        Verdict::Flood => "to all other ports".to_owned(),
+        Verdict::Drop(reason) => format!("dropped: {}", why(reason)),
+    }
+}
+
+fn why(reason: DropReason) -> &'static str {
+    crate::render::meaning(reason.as_str())
+}
+
+/// A span in one figure.
+fn short(span: Duration) -> String {
+    match span.as_secs() {
+        0 => format!("{} ms", span.as_millis()),
+        seconds => format!("{seconds} s"),
+    }
+}
