@@ -4,8 +4,8 @@
 //! never reach a command.
 
 mod bench;
-mod completions;
 mod capture;
+mod completions;
 mod demo;
 mod error;
 mod events;
@@ -23,8 +23,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(crate) use bench::{Bench, BenchArgs, BenchTest, CompareArgs, PairArgs, Rival};
-pub(crate) use completions::{CompletionsArgs, ShellArg};
 pub(crate) use capture::CaptureArgs;
+pub(crate) use completions::{CompletionsArgs, ShellArg};
 pub(crate) use demo::DemoArgs;
 pub(crate) use error::usage_sentence;
 pub(crate) use events::EventsArgs;

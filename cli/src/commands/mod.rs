@@ -2,8 +2,8 @@
 
 pub(crate) mod attach;
 pub(crate) mod bench;
-pub(crate) mod completions;
 pub(crate) mod capture;
+pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod detach;
 pub(crate) mod events;

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use vswitch_switch::control::ControlError;
 use vswitch_switch::wire::VlanId;
 
-use super::events::{self, Hub, Seat};
 use super::capture::{Captures, Prepared};
+use super::events::{self, Hub, Seat};
 use super::fdb::Snapshot;
 use super::lab::{Lab, LabError};
 use super::news::Line;
@@ -22,8 +22,7 @@ use crate::names::SwitchName;
 use crate::protocol::{
     AttachParams, CaptureParams, DetachParams, ErrorCode, ErrorObject, FdbAddParams, FdbDelParams,
     FdbEntry, FdbFlushParams, FdbShowParams, Listening, NoParams, PortAddParams, PortDelParams,
-    Removed,
-    Request, SwitchView, VersionView, method,
+    Removed, Request, SwitchView, VersionView, method,
 };
 use crate::values;
 
