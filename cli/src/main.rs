@@ -6,6 +6,7 @@
 //! - [`daemon`]: the process of a running switch
 //! - [`protocol`], [`client`]: how commands speak with it
 //! - [`runtime_dir`], [`names`], [`rights`]: where it is found, what it is called, what it may
+//! - [`userlab`]: where commands work without root's rights
 //! - [`sandbox`]: throw-away namespaces for a lab of the program's own
 //! - [`values`]: addresses, subnets and stations, checked
 //! - [`measure`]: pings, throughput and response time between namespaces
@@ -18,6 +19,7 @@ mod commands;
 mod completions;
 mod daemon;
 mod exit;
+mod lock_file;
 mod measure;
 mod names;
 mod pcapng;
@@ -26,6 +28,7 @@ mod render;
 mod rights;
 mod runtime_dir;
 mod sandbox;
+mod userlab;
 mod values;
 
 use std::process::ExitCode;
@@ -39,11 +42,13 @@ fn main() -> ExitCode {
     if completions::answer() {
         return ExitCode::SUCCESS;
     }
-    let cli = match args::Cli::try_parse() {
+    let mut cli = match args::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    match commands::run(cli) {
+    // Before the first thread: a process changes its user namespace as a whole.
+    let entered = userlab::enter(&mut cli).map_err(anyhow::Error::from);
+    match entered.and_then(|()| commands::run(cli)) {
         Ok(status) => status,
         Err(error) => {
             complain(&sentence(&error));

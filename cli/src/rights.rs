@@ -1,5 +1,8 @@
 //! What the process may do, asked before anything is changed.
 
+#[allow(unsafe_code, reason = "an ioctl that no dependency wraps")]
+mod sys;
+
 use std::fmt;
 
 /// A capability that some command needs (capabilities(7)).
@@ -27,8 +30,8 @@ pub(crate) const NAMESPACE: &[Capability] = &[Capability::SysAdmin];
 /// Capabilities that are missing for something.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "cannot {action} without {}: use 'sudo vswitch ...', or work inside a user namespace with a \
-     /run of its own ('unshare -Urnm', then 'mount -t tmpfs tmpfs /run')",
+    "cannot {action} without {}: use 'sudo vswitch ...', or have a lab of your own, which \
+     'vswitch run NAME --detach' and 'vswitch netns add NAME' make for an ordinary user",
     list(missing)
 )]
 pub(crate) struct MissingRights {
@@ -57,21 +60,39 @@ impl fmt::Display for Capability {
 /// Names what is missing. Where the system does not tell, nothing is missing yet: what is then
 /// refused tells by itself.
 pub(crate) fn require(action: &'static str, needed: &[Capability]) -> Result<(), MissingRights> {
-    let Some(effective) = std::fs::read_to_string("/proc/thread-self/status")
-        .ok()
-        .and_then(|status| effective(&status))
-    else {
-        return Ok(());
-    };
-    let missing: Vec<_> = needed
-        .iter()
-        .copied()
-        .filter(|capability| effective & (1 << *capability as u32) == 0)
-        .collect();
+    let missing = missing(needed);
     if missing.is_empty() {
         Ok(())
     } else {
         Err(MissingRights { action, missing })
+    }
+}
+
+/// Whether this process has `needed`, over the namespaces that it is in.
+pub(crate) fn are_held(needed: &[Capability]) -> bool {
+    missing(needed).is_empty()
+}
+
+fn missing(needed: &[Capability]) -> Vec<Capability> {
+    let Some(effective) = std::fs::read_to_string("/proc/thread-self/status")
+        .ok()
+        .and_then(|status| effective(&status))
+    else {
+        return Vec::new();
+    };
+    let lacks = |capability: Capability| {
+        effective & (1 << capability as u32) == 0 || !sys::is_over(capability.namespace())
+    };
+    needed.iter().copied().filter(|&c| lacks(c)).collect()
+}
+
+impl Capability {
+    /// The kind of namespace that it is needed over.
+    const fn namespace(self) -> &'static str {
+        match self {
+            Self::NetAdmin | Self::NetRaw => "net",
+            Self::SysAdmin => "mnt",
+        }
     }
 }
 

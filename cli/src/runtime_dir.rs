@@ -23,11 +23,6 @@ pub(crate) struct SwitchDir(PathBuf);
 /// Why there is no usable runtime directory.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RuntimeDirError {
-    /// Neither given nor to be derived.
-    #[error(
-        "no runtime directory is known: set XDG_RUNTIME_DIR, VSWITCH_RUNTIME_DIR or --runtime-dir"
-    )]
-    Unknown,
     /// A socket in it could not be bound.
     #[error(
         "the socket's path {path} would be {len} bytes long and the system allows \
@@ -87,8 +82,8 @@ impl RuntimeDir {
     /// `given`, else what `variable` gives for `VSWITCH_RUNTIME_DIR`, else the default.
     ///
     /// # Errors
-    /// [`RuntimeDirError::Unknown`] for an ordinary user without `XDG_RUNTIME_DIR`, and
-    /// [`RuntimeDirError::Io`] where a relative path has no working directory to start from.
+    /// [`RuntimeDirError::Io`] where a relative path has no working directory to start from, and
+    /// what is wrong with `/tmp/vswitch-UID`, where anybody could have made it, and it is needed.
     pub(crate) fn resolve(
         given: Option<PathBuf>,
         variable: impl Fn(&str) -> Option<std::ffi::OsString>,
@@ -97,8 +92,10 @@ impl RuntimeDir {
         let path = match given.or_else(|| set("VSWITCH_RUNTIME_DIR").map(PathBuf::from)) {
             Some(path) => path,
             None if geteuid().is_root() => PathBuf::from("/run/vswitch"),
-            None => PathBuf::from(set("XDG_RUNTIME_DIR").ok_or(RuntimeDirError::Unknown)?)
-                .join("vswitch"),
+            None => match set("XDG_RUNTIME_DIR") {
+                Some(dir) => PathBuf::from(dir).join("vswitch"),
+                None => without_session(geteuid().as_raw())?,
+            },
         };
         let absolute = std::path::absolute(&path);
         absolute
@@ -138,12 +135,10 @@ impl RuntimeDir {
     /// Makes sure that the directory exists and that nobody else can replace what is in it.
     ///
     /// # Errors
-    /// All of [`RuntimeDirError`] but [`RuntimeDirError::Unknown`].
-    fn prepare(&self) -> Result<(), RuntimeDirError> {
-        let made = DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(&self.0);
+    /// See [`RuntimeDirError`].
+    pub(crate) fn prepare(&self) -> Result<(), RuntimeDirError> {
+        let mode = if geteuid().is_root() { 0o755 } else { 0o700 };
+        let made = DirBuilder::new().recursive(true).mode(mode).create(&self.0);
         made.map_err(|source| io_error(&self.0, source))?;
         let metadata = fs::metadata(&self.0).map_err(|source| io_error(&self.0, source))?;
         // A sticky directory such as /tmp protects its entries from other users.
@@ -162,27 +157,11 @@ impl SwitchDir {
     /// Creates the directory, and those above it, unless it exists and is ours alone.
     ///
     /// # Errors
-    /// All of [`RuntimeDirError`] but [`RuntimeDirError::Unknown`].
+    /// See [`RuntimeDirError`].
     pub(crate) fn prepare(&self, parent: &RuntimeDir) -> Result<(), RuntimeDirError> {
         self.check_length()?;
         parent.prepare()?;
-        match DirBuilder::new().mode(0o700).create(&self.0) {
-            Ok(()) => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(source) => return Err(io_error(&self.0, source)),
-        }
-        let metadata = fs::symlink_metadata(&self.0).map_err(|source| io_error(&self.0, source))?;
-        if !metadata.is_dir() {
-            let path = self.0.clone();
-            return Err(RuntimeDirError::NotADirectory { path });
-        }
-        refuse_foreign(&self.0, &metadata)?;
-        let mode = metadata.mode() & 0o7777;
-        if mode & 0o077 != 0 {
-            let path = self.0.clone();
-            return Err(RuntimeDirError::Open { path, mode });
-        }
-        Ok(())
+        private_directory(&self.0)
     }
 
     fn check_length(&self) -> Result<(), RuntimeDirError> {
@@ -213,6 +192,49 @@ impl SwitchDir {
     pub(crate) fn log(&self) -> PathBuf {
         self.0.join("log")
     }
+}
+
+/// Where an ordinary user's switches are that has no `XDG_RUNTIME_DIR`, as in many containers.
+///
+/// # Errors
+/// Where somebody else has made it: who asks a switch there would be answered by them.
+fn without_session(uid: u32) -> Result<PathBuf, RuntimeDirError> {
+    let path = PathBuf::from(format!("/tmp/vswitch-{uid}"));
+    match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => return Err(io_error(&path, source)),
+        Ok(metadata) => refuse_open(&path, &metadata)?,
+    }
+    Ok(path)
+}
+
+/// Creates a directory that nobody else may enter, unless it exists and is that.
+///
+/// # Errors
+/// See [`RuntimeDirError`].
+pub(crate) fn private_directory(path: &Path) -> Result<(), RuntimeDirError> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(source) => return Err(io_error(path, source)),
+    }
+    let metadata = fs::symlink_metadata(path).map_err(|source| io_error(path, source))?;
+    refuse_open(path, &metadata)
+}
+
+/// Refuses what is no directory, or not ours alone.
+fn refuse_open(path: &Path, metadata: &Metadata) -> Result<(), RuntimeDirError> {
+    if !metadata.is_dir() {
+        let path = path.to_owned();
+        return Err(RuntimeDirError::NotADirectory { path });
+    }
+    refuse_foreign(path, metadata)?;
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        let path = path.to_owned();
+        return Err(RuntimeDirError::Open { path, mode });
+    }
+    Ok(())
 }
 
 fn io_error(path: &Path, source: io::Error) -> RuntimeDirError {

@@ -8,8 +8,8 @@ use nix::errno::Errno;
 pub(crate) fn remedy(errno: Errno, capability: &str) -> String {
     match errno {
         Errno::EPERM | Errno::EACCES => format!(
-            "; {capability} is missing: run as root, or as an ordinary user inside a user \
-             namespace with a /run of its own (`unshare -Urnm`, `mount -t tmpfs tmpfs /run`)"
+            "; {capability} is missing: run as root, or in a user namespace that has network and \
+             mount namespaces of its own"
         ),
         Errno::EMFILE | Errno::ENFILE => "; raise the limit of open files (`ulimit -n`)".to_owned(),
         Errno::ENOSPC => "; the limit of namespaces is reached: raise user.max_net_namespaces or \

@@ -129,6 +129,20 @@ pub fn private_mounts() -> Result<(), UserNamespaceError> {
     })
 }
 
+/// Makes the mounts of the calling thread's mount namespace follow those of the namespace that it
+/// was made of: what is mounted and unmounted there is so here too, and not the other way round.
+///
+/// For a namespace that lives long: one with private mounts holds on to what the system unmounts.
+pub fn slave_mounts() -> Result<(), UserNamespaceError> {
+    let slave = MsFlags::MS_REC | MsFlags::MS_SLAVE;
+    mount(None::<&str>, "/", None::<&str>, slave, None::<&str>).map_err(|errno| {
+        UserNamespaceError::Mount {
+            action: "detach the mounts",
+            errno,
+        }
+    })
+}
+
 /// Mounts an empty tmpfs on `/run`: nothing of the system's `/run` is seen or changed from then
 /// on. Call [`private_mounts`] first.
 pub fn private_run() -> Result<(), UserNamespaceError> {

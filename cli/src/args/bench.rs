@@ -206,6 +206,11 @@ pub(crate) struct CompareArgs {
 }
 
 impl BenchArgs {
+    /// Whether switches are compared, in namespaces of their own.
+    pub(crate) const fn is_comparison(&self) -> bool {
+        self.compare.is_some()
+    }
+
     /// One of the two, which the definition of the arguments has kept apart.
     pub(crate) fn choose(self) -> Bench {
         use BenchTest::{Frames, NoLoss, Response, ResponseOneCpu, Sources, Tcp};

@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod exec;
 mod fdb;
+mod keeper;
 mod lab;
 mod man;
 mod netns;
@@ -30,6 +31,7 @@ pub(crate) use error::usage_sentence;
 pub(crate) use events::EventsArgs;
 pub(crate) use exec::{ExecArgs, Execution};
 pub(crate) use fdb::{FdbAction, FdbArgs, FdbShowArgs};
+pub(crate) use keeper::KeeperArgs;
 pub(crate) use lab::{AttachArgs, DetachArgs};
 pub(crate) use man::ManArgs;
 pub(crate) use netns::NetnsAction;
@@ -48,7 +50,7 @@ Example: two namespaces on one switch
 
 const RUNTIME_DIR_HELP: &str = "\
     Where the switches keep their control sockets [default: $VSWITCH_RUNTIME_DIR, else \
-    /run/vswitch as root, else $XDG_RUNTIME_DIR/vswitch]";
+    /run/vswitch as root, else $XDG_RUNTIME_DIR/vswitch, else /tmp/vswitch-UID]";
 
 /// A virtual Ethernet switch for network namespaces, in user space.
 #[derive(Debug, Parser)]
@@ -99,6 +101,9 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
     /// Print a manual page, or write those of all commands.
     Man(ManArgs),
+    /// Hold the namespaces of an ordinary user's lab; the commands that need one start it.
+    #[command(hide = true)]
+    Keeper(KeeperArgs),
 }
 
 #[cfg(test)]

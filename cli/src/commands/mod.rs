@@ -21,6 +21,7 @@ use std::process::ExitCode;
 
 use crate::args::{Cli, Command};
 use crate::runtime_dir::RuntimeDir;
+use crate::userlab;
 
 /// How a command that takes `--switch` is told which one, in an error.
 const BY_OPTION: &str = "with --switch NAME";
@@ -54,6 +55,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Completions(args) => completions::run(&args)?,
         Command::Man(args) => man::run(&args)?,
         Command::Bench(args) => return bench::run(runtime, args),
+        Command::Keeper(args) => userlab::keeper::run(runtime()?, &args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

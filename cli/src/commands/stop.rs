@@ -11,7 +11,9 @@ use nix::fcntl::{Flock, FlockArg};
 use crate::args::StopArgs;
 use crate::client::{Client, ClientError};
 use crate::protocol::{NoParams, Removed, method};
+use crate::render;
 use crate::runtime_dir::RuntimeDir;
+use crate::userlab::{self, Visit};
 
 /// How long the daemon may take to remove what it made, and then to end: some 40 ms for each
 /// attached namespace. One that does not even get to it is hung.
@@ -20,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const INTERVAL: Duration = Duration::from_millis(2);
 
 pub(crate) fn run(runtime: &RuntimeDir, args: &StopArgs) -> anyhow::Result<()> {
+    let visit = userlab::visit(runtime);
     let mut client = Client::connect(runtime, &args.name)?;
     client.set_patience(PATIENCE)?;
     // Opened before the daemon removes it; the daemon holds it locked to its very end.
@@ -32,13 +35,32 @@ pub(crate) fn run(runtime: &RuntimeDir, args: &StopArgs) -> anyhow::Result<()> {
     }
     drop(client);
     match lock {
-        Ok(lock) => wait_for_end(lock, args),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Ok(lock) => wait_for_end(lock, args)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => anyhow::bail!(
             "the switch '{}' is stopping, but its end cannot be awaited: {error}",
             args.name
         ),
     }
+    if let Some(namespaces) = visit.and_then(Visit::leave) {
+        render::print(&farewell(&namespaces))?;
+    }
+    Ok(())
+}
+
+/// Says that the lab has ended with its last switch.
+fn farewell(namespaces: &[String]) -> String {
+    let mut line = String::from("the lab ended with its last switch");
+    if !namespaces.is_empty() {
+        let names: Vec<_> = namespaces
+            .iter()
+            .map(|name| name.escape_debug().to_string())
+            .collect();
+        line.push_str(", and its namespaces with it: ");
+        line.push_str(&names.join(", "));
+    }
+    line.push('\n');
+    line
 }
 
 fn wait_for_end(mut lock: File, args: &StopArgs) -> anyhow::Result<()> {

@@ -2,18 +2,16 @@
 //!
 //! Theory of operation. The lock is an flock(2) on a file in the switch's directory: the kernel
 //! frees it with the process, however that ended, so a killed daemon leaves a directory but no
-//! lock. The directory is removed by the daemon that holds the lock; another that opened the
-//! file just before would then lock a file that nobody else can find. So after locking, the
-//! path must still lead to the file that was locked.
+//! lock. The directory is removed by the daemon that holds the lock ([`crate::lock_file`]).
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+use crate::lock_file::{leads_to, open, remove_if_there};
 use crate::names::SwitchName;
 use crate::runtime_dir::{RuntimeDir, RuntimeDirError, SwitchDir};
 
@@ -134,22 +132,12 @@ impl Drop for DirLock {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-}
-
-fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
-    let ours = file.metadata()?;
-    match fs::metadata(path) {
-        Ok(found) => Ok((found.dev(), found.ino()) == (ours.dev(), ours.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
+/// Removes what killed daemons left in the directories of their switches. For when all else that
+/// they made has gone with their lab.
+pub(crate) fn clear_killed(runtime: &RuntimeDir) {
+    for name in runtime.switches().unwrap_or_default() {
+        // One that lives is not touched, and what cannot be removed is told when it is in the way.
+        drop(DirLock::acquire(runtime, &name));
     }
 }
 
@@ -164,16 +152,10 @@ fn read_pid(file: &mut File) -> Option<u32> {
     text.trim().parse().ok()
 }
 
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     fn runtime(base: &Path) -> RuntimeDir {
         RuntimeDir::resolve(Some(base.to_owned()), |_| None).unwrap()

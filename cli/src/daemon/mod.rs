@@ -39,6 +39,7 @@ use crate::names::SwitchName;
 use crate::rights::{self, MissingRights};
 use crate::runtime_dir::RuntimeDir;
 use capture::Captures;
+use crate::userlab;
 use control::{Control, Ending};
 use events::Hub;
 use lab::{Lab, LabError};
@@ -48,6 +49,7 @@ use server::Server;
 pub(crate) use signals::{Signals, hangup_is_ignored};
 
 pub(crate) use detach::{DetachError, start as start_detached};
+pub(crate) use lock::clear_killed;
 
 /// A switch to be run.
 #[derive(Clone, Debug)]
@@ -150,6 +152,7 @@ fn serve(runtime: &RuntimeDir, config: &Config, ready: &mut bool) -> Result<(), 
     }
     *ready = true;
     manager.ready(config.name.as_str());
+    userlab::settle();
     let served = server.run(&mut control);
     manager.stopping();
     let outcome = finish(control, thread);

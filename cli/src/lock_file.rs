@@ -1,0 +1,47 @@
+//! Files that are locked and may be removed by whoever holds the lock.
+//!
+//! flock(2) locks a file, not its path: who opened a file just before its holder removed it locks
+//! one that nobody else can find. So after locking, the path must still lead to that file.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Opens the file to be locked, making it where there is none.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+}
+
+/// Whether the path leads to this file, still.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(found) => Ok((found.dev(), found.ino()) == (ours.dev(), ours.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a file; that there is none is no error.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,107 @@
+//! The switches of a lab, as their keeper sees them.
+
+use std::io::{ErrorKind, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
+
+use crate::names::SwitchName;
+use crate::runtime_dir::RuntimeDir;
+use crate::userlab::files::Identity;
+
+/// A switch of this lab.
+#[derive(Debug)]
+struct Member {
+    name: SwitchName,
+    /// Ends with the switch. None of one that was killed: it may be started again, and its
+    /// namespaces are to be there then.
+    link: Option<UnixStream>,
+}
+
+/// The switches of this lab, alive or killed, not those that were stopped.
+#[derive(Debug, Default)]
+pub(super) struct Members(Vec<Member>);
+
+/// What is at a switch's control socket.
+enum Found {
+    Alive(UnixStream),
+    Killed,
+    /// No switch, or one that is not in this lab.
+    Nothing,
+}
+
+impl Members {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What to wait on.
+    pub(super) fn links(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.0
+            .iter()
+            .filter_map(|member| Some(member.link.as_ref()?.as_fd()))
+    }
+
+    /// Takes note of which links have ended, in their order; whether one has.
+    pub(super) fn lose(&mut self, ready: &[bool]) -> bool {
+        let mut lost = false;
+        let linked = self.0.iter_mut().filter(|member| member.link.is_some());
+        for (member, _) in linked.zip(ready).filter(|(_, ready)| **ready) {
+            // A switch says nothing to who does not ask: this is its end, or it makes room.
+            let mut byte = [0];
+            let said = member.link.as_mut().map(|link| link.read(&mut byte));
+            if !matches!(said, Some(Ok(1..))) {
+                member.link = None;
+                lost = true;
+            }
+        }
+        lost
+    }
+
+    /// Looks at all switches of the runtime directory.
+    pub(super) fn refresh(&mut self, runtime: &RuntimeDir) {
+        // What cannot be read now has not gone for that.
+        let Ok(names) = runtime.switches() else {
+            return;
+        };
+        self.0.retain(|member| names.contains(&member.name));
+        for name in names {
+            let known = self.0.iter().position(|member| member.name == name);
+            if known.is_some_and(|index| self.0[index].link.is_some()) {
+                continue;
+            }
+            match (look(runtime.switch(&name).socket()), known) {
+                (Found::Alive(link), Some(index)) => self.0[index].link = Some(link),
+                (Found::Alive(link), None) => self.0.push(Member {
+                    name,
+                    link: Some(link),
+                }),
+                (Found::Nothing, Some(index)) => {
+                    self.0.remove(index);
+                }
+                (Found::Killed, _) | (Found::Nothing, None) => {}
+            }
+        }
+    }
+}
+
+fn look(socket: PathBuf) -> Found {
+    match UnixStream::connect(socket) {
+        Ok(link) if is_inside(&link) => Found::Alive(link),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Found::Killed,
+        _ => Found::Nothing,
+    }
+}
+
+/// Whether the process that listens is in the user namespace of this one.
+fn is_inside(link: &UnixStream) -> bool {
+    let Ok(peer) = getsockopt(link, PeerCredentials) else {
+        return false;
+    };
+    let of = |process: &str| Identity::of(format!("/proc/{process}/ns/user").as_ref());
+    let theirs = of(&peer.pid().to_string());
+    theirs.is_ok_and(|theirs| of("self").is_ok_and(|ours| ours == theirs))
+}

@@ -1,0 +1,269 @@
+//! The process that holds a lab's namespaces.
+//!
+//! # Theory of operation
+//!
+//! It waits, in one thread, for three kinds of things: commands that connect, whom it hands the
+//! namespaces ([`super::visit`]); commands that leave; and switches that end, told by a
+//! connection to each one's control socket ([`members`]). When nobody visits, it looks which
+//! switches and named namespaces there are, and ends if it is no longer needed. So what a command
+//! makes is there before the lab can end, and a switch needs to know nothing of its keeper.
+
+mod members;
+mod setup;
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
+use nix::sys::signal::SigSet;
+use nix::unistd::{daemon, dup2_stdout};
+use vswitch_netns::Namespace;
+
+use super::files::{Identity, LabDir};
+use super::namespaces::Namespaces;
+use super::{sys, visit};
+use crate::args::KeeperArgs;
+use crate::runtime_dir::RuntimeDir;
+use members::Members;
+
+/// What a keeper says when it listens.
+pub(super) const READY: &str = "ready";
+/// How long to wait where no connection can be accepted, for lack of descriptors.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A lab from the inside.
+struct Keeper {
+    dir: LabDir,
+    runtime: RuntimeDir,
+    listener: UnixListener,
+    /// Of the socket that it listens on.
+    socket: Identity,
+    namespaces: Namespaces,
+    /// The commands that are at work.
+    guests: Vec<UnixStream>,
+    members: Members,
+    /// Whether there was a switch whose end is the lab's.
+    had_members: bool,
+    /// The named namespaces that there were when the last switch ended while others were at
+    /// work: what those make is to live on.
+    old_names: Option<Vec<String>>,
+}
+
+/// Runs a keeper until its lab ends.
+pub(crate) fn run(runtime: RuntimeDir, args: &KeeperArgs) -> anyhow::Result<()> {
+    match start(runtime, args) {
+        Ok(keeper) => keeper.keep(),
+        Err(error) => {
+            tell(&crate::sentence(&error));
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Leaves the surroundings of the parent, makes the namespaces and listens.
+fn start(runtime: RuntimeDir, args: &KeeperArgs) -> anyhow::Result<Keeper> {
+    sys::close_inherited().context("cannot close what was inherited")?;
+    SigSet::all()
+        .thread_unblock()
+        .context("cannot let signals through")?;
+    // A session of its own, in /, with a parent that does not have to wait for its end.
+    daemon(false, true).context("cannot leave the terminal's session")?;
+    // The kernel has named the process after its path, which was /proc/self/exe.
+    prctl::set_name(c"vswitch-keeper").context("cannot set the process's name")?;
+    if !args.adopt {
+        setup::make_namespaces(&runtime)?;
+    }
+    let dir = LabDir::of(&runtime);
+    let path = dir.socket();
+    let keeper = UnixListener::bind(&path).and_then(|listener| {
+        // Nobody else can enter the directory: there is no moment in which others may connect.
+        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        listener.set_nonblocking(true)?;
+        Ok(Keeper {
+            socket: Identity::of(&path)?,
+            namespaces: Namespaces::of("self")?,
+            dir,
+            runtime,
+            listener,
+            guests: Vec::new(),
+            members: Members::default(),
+            had_members: false,
+            old_names: None,
+        })
+    });
+    let keeper = keeper.with_context(|| format!("cannot listen on {}", path.display()))?;
+    tell(READY);
+    let null = File::options().write(true).open("/dev/null");
+    let null = null.context("cannot open /dev/null")?;
+    // Ends the parent's wait.
+    dup2_stdout(&null).context("cannot let go of the parent")?;
+    Ok(keeper)
+}
+
+/// Tells the parent.
+fn tell(line: &str) {
+    let mut out = io::stdout().lock();
+    // Fails where the parent is gone, who then need not know.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// What a wait has brought.
+#[derive(Default)]
+struct Ready {
+    somebody_connects: bool,
+    guests: Vec<bool>,
+    members: Vec<bool>,
+}
+
+impl Keeper {
+    fn keep(mut self) {
+        // It is not judged before it had a visitor: whoever started it comes first.
+        loop {
+            let ready = self.wait();
+            if ready.somebody_connects {
+                self.accept();
+            }
+            let left = self.take_leavers(&ready.guests);
+            let lost = self.members.lose(&ready.members);
+            if lost {
+                self.note_names();
+            }
+            if (lost || !left.is_empty()) && self.guests.is_empty() && self.is_over() {
+                self.end(left);
+                return;
+            }
+        }
+    }
+
+    /// Waits for the next event.
+    fn wait(&self) -> Ready {
+        let guests = self.guests.iter().map(AsFd::as_fd);
+        let members = self.members.links();
+        let mut fds: Vec<PollFd<'_>> = std::iter::once(self.listener.as_fd())
+            .chain(guests)
+            .chain(members)
+            .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
+            .collect();
+        match poll(&mut fds, PollTimeout::NONE) {
+            Ok(_) => {}
+            Err(Errno::EINTR) => return Ready::default(),
+            // Out of memory: later, perhaps.
+            Err(_) => {
+                thread::sleep(PAUSE);
+                return Ready::default();
+            }
+        }
+        let mut happened = fds.iter().map(|fd| fd.any().unwrap_or(true));
+        Ready {
+            somebody_connects: happened.next().unwrap_or(false),
+            guests: happened.by_ref().take(self.guests.len()).collect(),
+            members: happened.collect(),
+        }
+    }
+
+    /// Accepts all who wait, and hands each the namespaces.
+    fn accept(&mut self) {
+        loop {
+            match self.listener.accept() {
+                Ok((stream, _)) => {
+                    let greeted = stream
+                        .set_nonblocking(true)
+                        .and_then(|()| self.namespaces.send(&stream));
+                    if greeted.is_ok() {
+                        self.guests.push(stream);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return thread::sleep(PAUSE),
+            }
+        }
+    }
+
+    /// Takes out the guests who have closed their side.
+    fn take_leavers(&mut self, ready: &[bool]) -> Vec<UnixStream> {
+        let mut index = 0;
+        let has_left = |guest: &mut UnixStream| {
+            let is_ready = ready.get(index).copied().unwrap_or(false);
+            index += 1;
+            is_ready && has_ended(guest)
+        };
+        self.guests.extract_if(.., has_left).collect()
+    }
+
+    /// Remembers the named namespaces if the last switch has ended while somebody is at work.
+    fn note_names(&mut self) {
+        if self.guests.is_empty() {
+            return;
+        }
+        self.members.refresh(&self.runtime);
+        if self.members.is_empty() && self.old_names.is_none() {
+            self.old_names = Some(names());
+        }
+    }
+
+    /// Whether the lab is of no more use to anybody.
+    fn is_over(&mut self) -> bool {
+        self.members.refresh(&self.runtime);
+        if !self.members.is_empty() {
+            self.had_members = true;
+            self.old_names = None;
+            return false;
+        }
+        let names = names();
+        let old = self.old_names.take();
+        // Somebody has made a namespace since the last switch ended: a new beginning.
+        if old.is_some_and(|old| names.iter().any(|name| !old.contains(name))) {
+            self.had_members = false;
+        }
+        self.had_members || names.is_empty()
+    }
+
+    /// Removes what the lab has in the runtime directory, and tells those who just left.
+    fn end(self, left: Vec<UnixStream>) {
+        let path = self.dir.socket();
+        if Identity::of(&path).is_ok_and(|found| found == self.socket) {
+            // Who connected just before finds the connection closed, and looks again.
+            let _ = fs::remove_file(&path);
+        }
+        drop(self.listener);
+        // Whoever holds the lock is making the next lab, and has use for what is there.
+        if let Some(lock) = self.dir.try_lock() {
+            lock.remove();
+        }
+        let farewell = visit::farewell(&names());
+        for mut guest in left {
+            // One who has gone altogether need not know.
+            let _ = guest.write_all(&farewell);
+        }
+    }
+}
+
+/// Whether the other side says no more. What it says is not listened to.
+fn has_ended(guest: &mut UnixStream) -> bool {
+    let mut buffer = [0; 64];
+    loop {
+        match guest.read(&mut buffer) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return true,
+        }
+    }
+}
+
+/// The named namespaces.
+fn names() -> Vec<String> {
+    let entries = Namespace::list().unwrap_or_default();
+    entries.into_iter().map(|entry| entry.name).collect()
+}

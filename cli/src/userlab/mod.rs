@@ -1,0 +1,91 @@
+//! The lab of somebody without root's rights: namespaces inside a user namespace of their own.
+//!
+//! # Theory of operation
+//!
+//! A lab is a user, a mount and a network namespace. In the user namespace the user is root, which
+//! gives every right over the other two and none over anything outside. The mount namespace has a
+//! `/run` of its own, in which `/run/netns` is the lab's and all else is where it was, the runtime
+//! directory too: so switches are found from inside and outside at the same path. The network
+//! namespace is what the host is to root: the switches run in it.
+//!
+//! A small process of this program, the [`keeper`], holds the three while no other process is in
+//! them, and hands them to every command that connects to its socket in the runtime directory
+//! ([`visit`]). What a command needs ([`place`]) is looked at before its work begins: where the
+//! rights are there nothing is entered, so root, and whoever is inside already, stays where they
+//! are. Otherwise the command enters the lab, or makes it, or asks a switch from where it is.
+//!
+//! The lab ends with its last switch, or, before there was one, with its last named namespace:
+//! the keeper ends, and with it the namespaces go, unless a program still runs in them. If the
+//! keeper is killed, a command finds the lab through any of its living switches, and starts a
+//! keeper for it anew ([`revive`]). If all is killed, the kernel has removed the namespaces,
+//! and what is left in the runtime directory makes room for the next lab.
+
+mod error;
+mod files;
+pub(crate) mod keeper;
+mod namespaces;
+mod place;
+mod revive;
+mod start;
+#[allow(unsafe_code, reason = "what no safe call does")]
+mod sys;
+mod visit;
+
+use std::sync::Mutex;
+
+use crate::args::Cli;
+use crate::rights;
+use crate::runtime_dir::RuntimeDir;
+pub(crate) use error::UserLabError;
+use files::LabDir;
+use place::Place;
+pub(crate) use visit::Visit;
+
+/// The process's own visit: while it lasts the lab does not end.
+static VISIT: Mutex<Option<Visit>> = Mutex::new(None);
+
+/// Moves the process to where its command works, if it lacks the rights to do so here.
+///
+/// To be called while the process has one thread.
+///
+/// # Errors
+/// Where a lab is needed and cannot be had.
+pub(crate) fn enter(cli: &mut Cli) -> Result<(), UserLabError> {
+    let place = place::of(&cli.command);
+    let (Place::Lab(needed) | Place::NewLab(needed)) = place else {
+        return Ok(());
+    };
+    if rights::are_held(needed) {
+        return Ok(());
+    }
+    let runtime = RuntimeDir::resolve(cli.runtime_dir.take(), |name| std::env::var_os(name))?;
+    cli.runtime_dir = Some(runtime.path().to_owned());
+    let visit = match place {
+        Place::NewLab(_) => Some(start::find_or_make(&runtime)?),
+        _ => start::find(&runtime)?,
+    };
+    if let Some(visit) = visit {
+        visit.enter()?;
+        // For the programs that are started inside, which take themselves for root.
+        sys::set_variable("VSWITCH_RUNTIME_DIR", runtime.path().as_os_str());
+        remember(Some(visit));
+    }
+    Ok(())
+}
+
+/// Lets the lab end without this process, which goes on as a switch.
+pub(crate) fn settle() {
+    remember(None);
+}
+
+fn remember(visit: Option<Visit>) {
+    // Poisoned by a panic while a visit was put there: it is there all the same.
+    *VISIT
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner) = visit;
+}
+
+/// Visits the lab of this runtime directory from outside, if there is one: to see whether it ends.
+pub(crate) fn visit(runtime: &RuntimeDir) -> Option<Visit> {
+    Visit::connect(&LabDir::of(runtime)).ok().flatten()
+}

@@ -1,0 +1,80 @@
+//! Where each command has to be to do its work.
+
+use crate::args::{BenchArgs, Command, NetnsAction};
+use crate::rights::{Capability, NAMESPACE, SWITCH};
+
+/// What entering namespaces and sending into them takes.
+const TRAFFIC: &[Capability] = &[Capability::NetRaw, Capability::SysAdmin];
+
+/// Where a command works, if the process lacks the capabilities that it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Where it is: it asks a switch through its socket, or makes namespaces of its own.
+    Here,
+    /// In the lab if there is one.
+    Lab(&'static [Capability]),
+    /// In the lab, which it makes if there is none.
+    NewLab(&'static [Capability]),
+}
+
+/// Where this command works.
+pub(super) fn of(command: &Command) -> Place {
+    match command {
+        Command::Run(_) => Place::NewLab(SWITCH),
+        Command::Netns(NetnsAction::Add(_)) => Place::NewLab(NAMESPACE),
+        Command::Netns(NetnsAction::Del(_) | NetnsAction::List(_)) | Command::Exec(_) => {
+            Place::Lab(NAMESPACE)
+        }
+        Command::Bench(args) => of_bench(args),
+        Command::Stop(_)
+        | Command::List(_)
+        | Command::Show(_)
+        | Command::Attach(_)
+        | Command::Detach(_)
+        | Command::Port(_)
+        | Command::Fdb(_)
+        | Command::Events(_)
+        | Command::Capture(_)
+        | Command::Demo(_)
+        | Command::Completions(_)
+        | Command::Man(_)
+        | Command::Keeper(_) => Place::Here,
+    }
+}
+
+fn of_bench(args: &BenchArgs) -> Place {
+    if args.is_comparison() {
+        Place::Here
+    } else {
+        Place::Lab(TRAFFIC)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Cli;
+    use clap::Parser;
+
+    fn place(line: &str) -> Place {
+        of(&Cli::try_parse_from(line.split(' ')).unwrap().command)
+    }
+
+    #[test]
+    fn what_only_looks_makes_no_lab() {
+        for line in ["vswitch list", "vswitch fdb", "vswitch demo"] {
+            assert_eq!(place(line), Place::Here, "{line}");
+        }
+        for line in ["vswitch netns list", "vswitch exec mario ls"] {
+            assert_eq!(place(line), Place::Lab(NAMESPACE), "{line}");
+        }
+        assert_eq!(place("vswitch bench a b"), Place::Lab(TRAFFIC));
+        assert_eq!(place("vswitch bench --compare"), Place::Here);
+    }
+
+    #[test]
+    fn what_makes_something_makes_a_lab() {
+        assert_eq!(place("vswitch run s"), Place::NewLab(SWITCH));
+        assert_eq!(place("vswitch netns add mario"), Place::NewLab(NAMESPACE));
+    }
+}
