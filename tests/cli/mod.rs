@@ -16,6 +16,7 @@ mod notify;
 mod ports;
 mod rights;
 mod sys;
+mod userlab;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -49,6 +50,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         notify::tests(),
         ports::tests(),
         rights::tests(),
+        userlab::tests(),
     ]
     .into_iter()
     .flatten()

@@ -1,10 +1,10 @@
-//! Without the rights: told early, and nothing changed.
+//! Without the rights: done in a lab, or told early, and nothing changed.
 
 use libtest_mimic::Trial;
 
 use super::{Surroundings, Switch, namespaces, ok, refused, sys, words};
-use crate::harness::isolated;
-use crate::harness::program::vswitch;
+use crate::harness::program::{runtime_dir, vswitch};
+use crate::harness::{PATIENCE, isolated, wait_until};
 
 const NET_ADMIN: libc::c_ulong = 12;
 const NET_RAW: libc::c_ulong = 13;
@@ -13,6 +13,7 @@ const SYS_ADMIN: libc::c_ulong = 21;
 pub(super) fn tests() -> Vec<Trial> {
     vec![
         isolated("cli_missing_rights_are_named_and_nothing_changes", named),
+        isolated("cli_missing_rights_are_those_of_a_lab", moved),
         isolated(
             "cli_daemon_without_rights_refuses_to_attach",
             daemon_refuses,
@@ -30,10 +31,6 @@ fn named() {
     ok("netns add old");
     let before = Surroundings::now();
     for (capability, name, line) in [
-        (NET_ADMIN, "CAP_NET_ADMIN", "run s"),
-        (NET_ADMIN, "CAP_NET_ADMIN", "run s --detach"),
-        (NET_RAW, "CAP_NET_RAW", "run s"),
-        (SYS_ADMIN, "CAP_SYS_ADMIN", "netns add new"),
         (SYS_ADMIN, "CAP_SYS_ADMIN", "netns del old"),
         (SYS_ADMIN, "CAP_SYS_ADMIN", "exec old ls"),
         (SYS_ADMIN, "CAP_SYS_ADMIN", "exec --all ls"),
@@ -42,7 +39,35 @@ fn named() {
     ] {
         let told = without(capability, line);
         assert!(told.contains(name) && told.contains("sudo"), "{told}");
+        assert!(told.contains("vswitch netns add NAME"), "{told}");
         assert_eq!(Surroundings::now(), before, "{line}");
+    }
+}
+
+/// One right that is missing is enough: what needs it is done in a lab.
+fn moved() {
+    let before = Surroundings::now();
+    for (capability, line) in [
+        (NET_ADMIN, "run s --detach"),
+        (NET_RAW, "run s --detach"),
+        (SYS_ADMIN, "netns add s"),
+    ] {
+        let mut command = vswitch(words(line));
+        sys::drop_capability(&mut command, capability);
+        assert!(command.status().unwrap().success(), "{line}");
+        assert!(runtime_dir().join(".lab").exists(), "{line}");
+        assert_eq!(namespaces(), before.namespaces, "{line}");
+        let end = if line.starts_with("run") {
+            "stop s"
+        } else {
+            "netns del s"
+        };
+        let mut command = vswitch(words(end));
+        sys::drop_capability(&mut command, capability);
+        assert!(command.status().unwrap().success(), "{line}");
+        let gone = || !runtime_dir().join(".lab").exists();
+        assert!(wait_until(PATIENCE, gone), "{line}");
+        assert_eq!(Surroundings::now().links, before.links, "{line}");
     }
 }
 

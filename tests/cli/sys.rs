@@ -1,25 +1,115 @@
-//! Starting a program with fewer capabilities.
+//! Starting a program with fewer rights.
 #![allow(
     unsafe_code,
     reason = "the child is changed between fork and exec, which no safe call does"
 )]
 
+use std::ffi::CStr;
+use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+/// A user without any rights, on most systems.
+pub(super) const NOBODY: u32 = 65534;
+
+const NET_ADMIN: libc::c_ulong = 12;
+const NET_RAW: libc::c_ulong = 13;
+const SYS_ADMIN: libc::c_ulong = 21;
+
 /// Has the program start without this capability (its number in capabilities(7)), and with no
 /// way to get it.
 pub(super) fn drop_capability(command: &mut Command, capability: libc::c_ulong) {
-    let drop = move || {
-        // SAFETY: prctl(2) with PR_CAPBSET_DROP takes a number and touches no memory; it is a
-        // single system call, which is safe between fork and exec (signal-safety(7)).
-        if unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) } == 0 {
-            Ok(())
-        } else {
-            Err(io::Error::last_os_error())
-        }
-    };
+    let drop = move || drop_from_bounding_set(capability);
     // SAFETY: the closure makes one system call and allocates nothing.
     unsafe { command.pre_exec(drop) };
+}
+
+/// The same, between fork and exec.
+fn drop_from_bounding_set(capability: libc::c_ulong) -> io::Result<()> {
+    // SAFETY: prctl(2) with PR_CAPBSET_DROP takes a number and touches no memory; it is a
+    // single system call, which is safe between fork and exec (signal-safety(7)).
+    done(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) })
+}
+
+fn done(outcome: libc::c_int) -> io::Result<()> {
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Whether the user namespace of the tests has that user: one that was made without root has not.
+pub(super) fn can_be_nobody() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap();
+    map.lines().any(|line| {
+        let numbers: Vec<u64> = line
+            .split_whitespace()
+            .map(|number| number.parse().unwrap())
+            .collect();
+        (numbers[0]..numbers[0] + numbers[2]).contains(&NOBODY.into())
+    })
+}
+
+/// Has the program start as somebody without rights.
+pub(super) fn become_ordinary(command: &mut Command) {
+    if !can_be_nobody() {
+        for capability in [NET_ADMIN, NET_RAW, SYS_ADMIN] {
+            drop_capability(command, capability);
+        }
+        return;
+    }
+    let become_nobody = || {
+        // SAFETY: system calls that take numbers, and an empty list, which is not read.
+        unsafe {
+            done(libc::syscall(libc::SYS_setgroups, 0, 0) as libc::c_int)?;
+            done(libc::syscall(libc::SYS_setresgid, NOBODY, NOBODY, NOBODY) as libc::c_int)?;
+            done(libc::syscall(libc::SYS_setresuid, NOBODY, NOBODY, NOBODY) as libc::c_int)
+        }
+    };
+    // SAFETY: the closure makes system calls alone and allocates nothing.
+    unsafe { command.pre_exec(become_nobody) };
+}
+
+/// Has the program start as root of a user namespace of its own, in the network of its parent,
+/// after a 0 was written into the file. With a file, it has no rights over anything either.
+pub(super) fn be_alone(command: &mut Command, file: Option<&'static CStr>) {
+    let own = format!("0 {} 1", nix::unistd::geteuid());
+    let enter = move || {
+        // SAFETY: unshare(2) takes a number.
+        done(unsafe { libc::unshare(libc::CLONE_NEWUSER) })?;
+        write(c"/proc/self/setgroups", b"deny")?;
+        write(c"/proc/self/uid_map", own.as_bytes())?;
+        write(c"/proc/self/gid_map", own.as_bytes())?;
+        let Some(file) = file else {
+            return Ok(());
+        };
+        write(file, b"0")?;
+        [NET_ADMIN, NET_RAW, SYS_ADMIN]
+            .into_iter()
+            .try_for_each(drop_from_bounding_set)
+    };
+    // SAFETY: the closure makes system calls alone; its text was made before.
+    unsafe { command.pre_exec(enter) };
+}
+
+/// Writes into a file between fork and exec.
+fn write(path: &CStr, text: &[u8]) -> io::Result<()> {
+    // SAFETY: open(2), write(2) and close(2) get a C string, and a buffer with its length; all
+    // outlive the calls.
+    unsafe {
+        let fd = libc::open(path.as_ptr(), libc::O_WRONLY);
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let written = libc::write(fd, text.as_ptr().cast(), text.len());
+        let outcome = if written < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        };
+        libc::close(fd);
+        outcome
+    }
 }
