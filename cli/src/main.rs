@@ -11,6 +11,7 @@
 //! - [`values`]: addresses, subnets and stations, checked
 //! - [`measure`]: pings, throughput and response time between namespaces
 //! - [`pcapng`]: captured frames as a file
+//! - [`metrics`]: what a running switch tells Prometheus
 //! - [`render`]: output for people
 
 mod args;
@@ -21,6 +22,7 @@ mod daemon;
 mod exit;
 mod lock_file;
 mod measure;
+mod metrics;
 mod names;
 mod pcapng;
 mod protocol;

@@ -12,6 +12,7 @@ mod events;
 mod lifecycle;
 mod links;
 mod man;
+mod metrics;
 mod notify;
 mod ports;
 mod rights;
@@ -47,6 +48,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         lifecycle::tests(),
         links::tests(),
         man::tests(),
+        metrics::tests(),
         notify::tests(),
         ports::tests(),
         rights::tests(),

@@ -5,6 +5,7 @@ use ipnet::IpNet;
 use vswitch_switch::BridgeConfig;
 use vswitch_switch::port::ReceivePath;
 
+use crate::metrics;
 use crate::names::SwitchName;
 use crate::values;
 
@@ -15,6 +16,10 @@ const MAX_STATIONS: i64 = BridgeConfig::MAX_STATIONS_LIMIT.cast_signed() as i64;
 #[command(after_help = "Example:
   vswitch run my_switch                         # in the foreground, until Ctrl-C
   vswitch run lab --detach --subnet 10.0.0.0/24 # in the background, addresses given out")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are flags of a command line"
+)]
 pub(crate) struct RunArgs {
     /// The switch's name.
     pub(crate) name: SwitchName,
@@ -50,6 +55,15 @@ pub(crate) struct RunArgs {
         env = "VSWITCH_RECEIVE"
     )]
     pub(crate) receive: ReceiveArg,
+
+    /// Serve metrics for Prometheus at this loopback address, as in 127.0.0.1:9464 (port 0: any
+    /// that is free), or at a Unix socket, as in unix:/PATH. `show` tells where.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics: Option<metrics::Address>,
+
+    /// The socket for metrics was bound by the parent and is standard input.
+    #[arg(long, hide = true, requires = "detached", conflicts_with = "metrics")]
+    pub(crate) metrics_from_stdin: bool,
 
     /// Tell the parent on standard output when the switch is ready, and then log to a file.
     #[arg(long, hide = true, conflicts_with = "detach")]

@@ -6,11 +6,13 @@ use vswitch_switch::BridgeConfig;
 
 use crate::args::RunArgs;
 use crate::daemon::{self, Config};
+use crate::metrics::{Listener, MetricsError};
 use crate::runtime_dir::RuntimeDir;
 
 pub(crate) fn run(runtime: &RuntimeDir, args: RunArgs) -> anyhow::Result<()> {
+    let metrics = bind_metrics(&args)?;
     if args.detach {
-        daemon::start_detached(runtime, &args)?;
+        daemon::start_detached(runtime, &args, metrics)?;
         return Ok(());
     }
     let config = Config {
@@ -24,6 +26,15 @@ pub(crate) fn run(runtime: &RuntimeDir, args: RunArgs) -> anyhow::Result<()> {
         receive: args.receive.into(),
         detached: args.detached,
     };
-    daemon::run(runtime, &config)?;
+    daemon::run(runtime, &config, metrics)?;
     Ok(())
+}
+
+/// The socket for metrics, if there are to be any. It stays in the network namespace where this is
+/// called.
+fn bind_metrics(args: &RunArgs) -> Result<Option<Listener>, MetricsError> {
+    if args.metrics_from_stdin {
+        return Listener::from_stdin().map(Some);
+    }
+    args.metrics.as_ref().map(Listener::bind).transpose()
 }

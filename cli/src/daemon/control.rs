@@ -18,6 +18,7 @@ use super::lab::{Lab, LabError};
 use super::news::Line;
 use super::server::Service;
 use super::signals::Signals;
+use crate::metrics::Endpoint;
 use crate::names::SwitchName;
 use crate::protocol::{
     AttachParams, CaptureParams, DetachParams, ErrorCode, ErrorObject, FdbAddParams, FdbDelParams,
@@ -34,6 +35,8 @@ pub(crate) struct Control {
     pub(crate) name: SwitchName,
     /// Its log, if it runs in the background.
     pub(crate) log: Option<PathBuf>,
+    /// Where metrics are served, if they are.
+    pub(crate) metrics: Option<Endpoint>,
     /// What is attached.
     pub(crate) lab: Lab,
     /// What those hear who listen.
@@ -183,6 +186,7 @@ impl Control {
             forward_reserved: status.config.forward_reserved,
             subnet: self.lab.subnet(),
             log: self.log.clone(),
+            metrics: self.metrics.as_ref().map(Endpoint::address),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ports,
         })

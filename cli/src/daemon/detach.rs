@@ -18,6 +18,7 @@ use nix::unistd::{chdir, dup2_stderr, dup2_stdout, setsid};
 
 use super::sys;
 use crate::args::RunArgs;
+use crate::metrics::Listener;
 use crate::runtime_dir::RuntimeDir;
 
 /// What a child says when its switch takes commands.
@@ -62,14 +63,26 @@ pub(crate) enum DetachError {
 ///
 /// # Errors
 /// See [`DetachError`].
-pub(crate) fn start(runtime: &RuntimeDir, args: &RunArgs) -> Result<(), DetachError> {
+pub(crate) fn start(
+    runtime: &RuntimeDir,
+    args: &RunArgs,
+    metrics: Option<Listener>,
+) -> Result<(), DetachError> {
     let name = args.name.to_string();
     let start_error = |source| DetachError::Start {
         name: name.clone(),
         source,
     };
     sys::close_descriptors_on_exec().map_err(start_error)?;
-    let mut child = command(runtime, args).spawn().map_err(start_error)?;
+    let mut command = command(runtime, args);
+    if let Some(listener) = metrics.as_ref() {
+        let socket = listener.to_descriptor().map_err(start_error)?;
+        command.arg("--metrics-from-stdin").stdin(socket);
+    }
+    let mut child = command.spawn().map_err(start_error)?;
+    // Its socket is the child's alone from now on, and so is its file.
+    metrics.map(Listener::pass_on);
+    drop(command);
     let mut told = String::new();
     if let Some(mut pipe) = child.stdout.take() {
         pipe.read_to_string(&mut told).map_err(start_error)?;

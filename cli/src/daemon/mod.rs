@@ -1,8 +1,11 @@
 //! The process of one running switch.
 //!
 //! Theory of operation. Two threads: the switch's own, which moves frames, and this one, which
-//! answers on the control socket ([`server`], [`control`]), watches signals and links, and
-//! changes what is attached ([`lab`]). A capture has a third while it runs ([`capture`]). While it lives it holds its directory locked ([`lock`]).
+//! answers on the control socket ([`server`], [`control`]), tells what happens ([`events`]), watches
+//! signals and links, and changes what is attached ([`lab`]). A capture has a third while it runs
+//! ([`capture`]). Where metrics are asked for, those who serve them are threads of their own, and
+//! clients as any other ([`crate::metrics`]). While it lives it holds its directory locked
+//! ([`lock`]).
 //! However it ends, all that it made goes with it, but where it is killed: then the next of its
 //! name takes over.
 
@@ -35,6 +38,7 @@ use vswitch_switch::port::ReceivePath;
 use vswitch_switch::switch::schedule_in_batches;
 use vswitch_switch::{BridgeConfig, Handle, Switch, SwitchError};
 
+use crate::metrics::{Endpoint, Listener};
 use crate::names::SwitchName;
 use crate::rights::{self, MissingRights};
 use crate::runtime_dir::RuntimeDir;
@@ -110,10 +114,14 @@ impl From<LabError> for DaemonError {
 ///
 /// # Errors
 /// See [`DaemonError`]. Nothing is left behind in any case.
-pub(crate) fn run(runtime: &RuntimeDir, config: &Config) -> Result<(), DaemonError> {
+pub(crate) fn run(
+    runtime: &RuntimeDir,
+    config: &Config,
+    metrics: Option<Listener>,
+) -> Result<(), DaemonError> {
     let detached = config.detached;
     let mut ready = false;
-    let outcome = serve(runtime, config, &mut ready);
+    let outcome = serve(runtime, config, metrics, &mut ready);
     if let Err(error) = &outcome {
         if detached && !ready {
             detach::tell_failed(&error.to_string());
@@ -123,7 +131,12 @@ pub(crate) fn run(runtime: &RuntimeDir, config: &Config) -> Result<(), DaemonErr
     outcome
 }
 
-fn serve(runtime: &RuntimeDir, config: &Config, ready: &mut bool) -> Result<(), DaemonError> {
+fn serve(
+    runtime: &RuntimeDir,
+    config: &Config,
+    metrics: Option<Listener>,
+    ready: &mut bool,
+) -> Result<(), DaemonError> {
     rights::require("run a switch", rights::SWITCH)?;
     // Before the first thread: all have the signals blocked.
     let signals = Signals::take().map_err(io::Error::from)?;
@@ -145,6 +158,8 @@ fn serve(runtime: &RuntimeDir, config: &Config, ready: &mut bool) -> Result<(), 
     let listener = listen(lock.dir().socket())?;
     let (mut control, thread) = assemble(config, &lock, signals)?;
     control.lab.remove_leftovers()?;
+    let serve = |listener| Endpoint::start(listener, runtime.clone(), config.name.clone());
+    control.metrics = metrics.map(serve).transpose()?;
     let mut server = Server::new(listener, &control)?;
     log::info!("the switch '{}' is ready", config.name);
     if let Some(log) = &log {
@@ -194,6 +209,7 @@ fn assemble(
     let control = Control {
         name: config.name.clone(),
         log: config.detached.then(|| lock.dir().log()),
+        metrics: None,
         lab,
         hub: Hub::new()?,
         captures,

@@ -78,6 +78,9 @@ pub(crate) struct SwitchView {
     pub(crate) subnet: Option<IpNet>,
     /// Where a switch in the background logs.
     pub(crate) log: Option<PathBuf>,
+    /// Where metrics are served: a URL, or `unix:` and the path of a socket.
+    #[serde(default)]
+    pub(crate) metrics: Option<String>,
     /// The program's version.
     pub(crate) version: String,
     /// Its ports, by their numbers.

@@ -35,6 +35,9 @@ pub(crate) fn switch(view: &SwitchView) -> String {
     if let Some(log) = &view.log {
         fact("log", log.display().to_string());
     }
+    if let Some(metrics) = &view.metrics {
+        fact("metrics", metrics.clone());
+    }
     text.push('\n');
     text.push_str(&ports(&view.ports));
     text
@@ -159,6 +162,7 @@ mod tests {
             forward_reserved: false,
             subnet: None,
             log: Some("/run/vswitch/my_switch/log".into()),
+            metrics: Some("http://127.0.0.1:9464/metrics".into()),
             version: "0.1.0".into(),
             ports: vec![mario, eth],
         };
@@ -167,6 +171,7 @@ my_switch  running for 3m 20s, process 42
   datapath   user
   stations   2 of 65,536, forgotten after 5m
   log        /run/vswitch/my_switch/log
+  metrics    http://127.0.0.1:9464/metrics
 
   #  port       state   namespace  peer         address          mtu  received           sent       dropped  driver
   1  mario-vsw  up      mario      mario-netns  10.0.0.1/24 +1  1500     1,234  2.0 KiB     0  0 B        0  packet

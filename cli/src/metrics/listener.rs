@@ -1,0 +1,225 @@
+//! The socket on which metrics are asked for.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use nix::unistd::dup2_stdin;
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::Address;
+
+/// So many scrapers wait to be accepted.
+const BACKLOG: i32 = 16;
+
+/// A socket that listens. It stays in the network namespace where it was bound.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    socket: Socket,
+    address: Address,
+    /// The file of a Unix socket: its device and number.
+    file: Option<(u64, u64)>,
+}
+
+/// Why there are no metrics.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MetricsError {
+    /// The socket could not be bound.
+    #[error("cannot serve metrics at {address}: {source}; choose another --metrics")]
+    Bind {
+        /// Where.
+        address: Address,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Something else is in the place of the Unix socket.
+    #[error(
+        "cannot serve metrics at {0}: there is a file that is no socket; choose another --metrics"
+    )]
+    Taken(Address),
+    /// Somebody serves there already.
+    #[error("cannot serve metrics at {0}: somebody does already; choose another --metrics")]
+    InUse(Address),
+    /// The descriptor that the parent has passed on is unusable.
+    #[error("cannot serve metrics on the socket that was passed on: {0}")]
+    Inherited(#[source] io::Error),
+}
+
+impl Listener {
+    /// Binds `address` in the calling thread's network namespace. A Unix socket that nobody
+    /// listens on any more is replaced.
+    ///
+    /// # Errors
+    /// See [`MetricsError`].
+    pub(crate) fn bind(address: &Address) -> Result<Self, MetricsError> {
+        if let Address::Unix(path) = address {
+            make_way(path, address)?;
+        }
+        let bound = match address {
+            Address::Tcp(tcp) => {
+                listen(Domain::for_address(*tcp), &SockAddr::from(*tcp)).and_then(Self::new)
+            }
+            Address::Unix(path) => SockAddr::unix(path)
+                .and_then(|unix| listen(Domain::UNIX, &unix))
+                .and_then(Self::new),
+        };
+        bound.map_err(|source| MetricsError::Bind {
+            address: address.clone(),
+            source,
+        })
+    }
+
+    /// The socket that the parent has bound and passed on as standard input, in whose place comes
+    /// `/dev/null`.
+    ///
+    /// # Errors
+    /// [`MetricsError::Inherited`].
+    pub(crate) fn from_stdin() -> Result<Self, MetricsError> {
+        let take = || -> io::Result<Self> {
+            let socket = Socket::from(io::stdin().as_fd().try_clone_to_owned()?);
+            dup2_stdin(fs::File::open("/dev/null")?)?;
+            Self::new(socket)
+        };
+        take().map_err(MetricsError::Inherited)
+    }
+
+    fn new(socket: Socket) -> io::Result<Self> {
+        let local = socket.local_addr()?;
+        let path = local.as_pathname().map(Path::to_owned);
+        let address = match (local.as_socket(), path) {
+            (Some(tcp), _) => Address::Tcp(tcp),
+            (None, Some(path)) => Address::Unix(path),
+            (None, None) => return Err(io::Error::other("it has no address")),
+        };
+        let file = match &address {
+            Address::Tcp(_) => None,
+            Address::Unix(path) => identity(path),
+        };
+        Ok(Self {
+            socket,
+            address,
+            file,
+        })
+    }
+
+    /// Where it listens, the port included that was free.
+    pub(crate) const fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Waits for the next who asks.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn accept(&self) -> io::Result<Socket> {
+        Ok(self.socket.accept()?.0)
+    }
+
+    /// Lets go of a socket that a child has by now.
+    pub(crate) fn pass_on(mut self) {
+        self.file = None;
+    }
+
+    /// The socket, to be passed on to a child.
+    ///
+    /// # Errors
+    /// Where there is no descriptor left.
+    pub(crate) fn to_descriptor(&self) -> io::Result<OwnedFd> {
+        Ok(self.socket.try_clone()?.into())
+    }
+
+    /// Removes the file of a Unix socket, unless somebody else's is in its place by now.
+    pub(super) fn remove_file(&self) {
+        if let Address::Unix(path) = &self.address
+            && self.file.is_some()
+            && identity(path) == self.file
+            && let Err(error) = fs::remove_file(path)
+        {
+            log::warn!("cannot remove {}: {error}", path.display());
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.remove_file();
+    }
+}
+
+fn listen(domain: Domain, address: &SockAddr) -> io::Result<Socket> {
+    let socket = Socket::new(domain, Type::STREAM, None)?;
+    if domain != Domain::UNIX {
+        // Connections of the switch before, which the kernel still remembers, are no hindrance.
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket)
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// Removes the socket of a process that is gone.
+fn make_way(path: &Path, address: &Address) -> Result<(), MetricsError> {
+    let Ok(metadata) = fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    if !metadata.file_type().is_socket() {
+        return Err(MetricsError::Taken(address.clone()));
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path)
+            .map_err(|source| MetricsError::Bind {
+                address: address.clone(),
+                source,
+            }),
+        _ => Err(MetricsError::InUse(address.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_free_port_is_found_and_told() {
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
+        let Address::Tcp(address) = listener.address() else {
+            panic!("{listener:?}");
+        };
+        assert_ne!(address.port(), 0);
+        let error = Listener::bind(listener.address()).unwrap_err().to_string();
+        assert!(error.contains("--metrics"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_ours_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.sock");
+        let address: Address = format!("unix:{}", path.display()).parse().unwrap();
+        fs::write(&path, "precious").unwrap();
+        let error = Listener::bind(&address).unwrap_err();
+        assert!(matches!(error, MetricsError::Taken(_)), "{error}");
+        fs::remove_file(&path).unwrap();
+
+        let listener = Listener::bind(&address).unwrap();
+        let error = Listener::bind(&address).unwrap_err();
+        assert!(matches!(error, MetricsError::InUse(_)), "{error}");
+        listener.pass_on(); // to a process that was killed: the file stays
+        assert!(path.exists());
+        let again = Listener::bind(&address).unwrap();
+        fs::rename(&path, dir.path().join("moved")).unwrap();
+        fs::write(&path, "another").unwrap();
+        again.remove_file();
+        assert!(path.exists());
+        fs::rename(dir.path().join("moved"), &path).unwrap();
+        drop(again);
+        assert!(!path.exists());
+    }
+}
