@@ -57,7 +57,7 @@ pub(crate) struct RunArgs {
     pub(crate) receive: ReceiveArg,
 
     /// Serve metrics for Prometheus at this loopback address, as in 127.0.0.1:9464 (port 0: any
-    /// that is free), or at a Unix socket, as in unix:/PATH. `show` tells where.
+    /// that is free), or at a Unix socket, as in `unix:/PATH`. `show` tells where.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) metrics: Option<metrics::Address>,
 

@@ -81,7 +81,9 @@ pub(crate) fn start(
     }
     let mut child = command.spawn().map_err(start_error)?;
     // Its socket is the child's alone from now on, and so is its file.
-    metrics.map(Listener::pass_on);
+    if let Some(listener) = metrics {
+        listener.pass_on();
+    }
     drop(command);
     let mut told = String::new();
     if let Some(mut pipe) = child.stdout.take() {
