@@ -240,7 +240,7 @@ mod tests {
         };
         let text = error.to_string();
         assert!(
-            text.contains("CAP_NET_ADMIN is missing") && text.contains("unshare"),
+            text.contains("CAP_NET_ADMIN is missing") && text.contains("user namespace"),
             "{text}"
         );
     }

@@ -3,6 +3,8 @@
 //! Inside it, with a network namespace of its own, an ordinary user may do nearly all that root
 //! may: veth pairs, packet sockets, TAP devices, addresses. Loading eBPF programs stays forbidden.
 
+mod obstacle;
+
 use std::fs;
 use std::path::Path;
 
@@ -13,6 +15,7 @@ use nix::unistd::{getegid, geteuid};
 use thiserror::Error;
 
 use crate::rights::errno_of;
+use obstacle::Conditions;
 
 /// Why a process cannot have namespaces of its own.
 #[derive(Debug, Error)]
@@ -30,7 +33,7 @@ pub enum UserNamespaceError {
     /// A setting of the system forbids it.
     #[error(
         "cannot {action}: {errno}; the sysctl {sysctl} is {value}: allow it with `sysctl \
-         {sysctl}={remedy}` as root, or run as root"
+         {sysctl}={remedy}` as root{or_else}, or run as root"
     )]
     Forbidden {
         /// What was being done.
@@ -43,19 +46,18 @@ pub enum UserNamespaceError {
         value: String,
         /// What it would have to be.
         remedy: &'static str,
+        /// What else would allow it; empty, or the rest of a sentence.
+        or_else: &'static str,
     },
     /// Something else forbids it.
-    #[error(
-        "cannot {action}: {errno}; none of the sysctls user.max_user_namespaces, \
-         kernel.apparmor_restrict_unprivileged_userns and kernel.unprivileged_userns_clone forbids \
-         it, so it is probably the seccomp filter or the security module of a container: start \
-         that with more rights, or run as root"
-    )]
+    #[error("cannot {action}: {errno}; {obstacle}")]
     Refused {
         /// What was being done.
         action: &'static str,
         /// Why not.
         errno: Errno,
+        /// What stands in the way, probably, and what to do.
+        obstacle: &'static str,
     },
     /// The mounts cannot be separated from those of the rest of the system.
     #[error("cannot {action}: {errno}; CAP_SYS_ADMIN in the mount namespace is needed")]
@@ -67,13 +69,6 @@ pub enum UserNamespaceError {
     },
 }
 
-/// Settings that forbid user namespaces: the sysctl, what forbids, what allows.
-const SETTINGS: [(&str, &str, &str); 3] = [
-    ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
-    ("kernel.unprivileged_userns_clone", "0", "1"),
-    ("user.max_user_namespaces", "0", "10000"),
-];
-
 /// Moves the process into new user, mount and network namespaces, in which it is root.
 ///
 /// To be called before the second thread is started. If it fails half-way the process may be left
@@ -84,21 +79,20 @@ pub fn enter_user_namespace() -> Result<(), UserNamespaceError> {
         return Err(UserNamespaceError::Threads { threads });
     }
     let (uid, gid) = (geteuid(), getegid());
-    unshare(CloneFlags::CLONE_NEWUSER).map_err(|e| refused("make a user namespace", e))?;
-    // AppArmor lets the namespace be made and then takes every right in it away.
+    let conditions = Conditions::read();
+    unshare(CloneFlags::CLONE_NEWUSER)
+        .map_err(|errno| conditions.explain("make a user namespace", errno))?;
+    // AppArmor may let the namespace be made and then take every right in it away.
+    let write = |path: &str, text: &str, action| {
+        fs::write(path, text).map_err(|error| conditions.explain_map(action, errno_of(&error)))
+    };
     write("/proc/self/setgroups", "deny", "give up setgroups")?;
-    write(
-        "/proc/self/uid_map",
-        &format!("0 {uid} 1"),
-        "map the user to root",
-    )?;
-    write(
-        "/proc/self/gid_map",
-        &format!("0 {gid} 1"),
-        "map the group to root",
-    )?;
+    let map = format!("0 {uid} 1");
+    write("/proc/self/uid_map", &map, "map the user to root")?;
+    let map = format!("0 {gid} 1");
+    write("/proc/self/gid_map", &map, "map the group to root")?;
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET)
-        .map_err(|errno| refused("make a mount and a network namespace", errno))
+        .map_err(|errno| conditions.explain("make a mount and a network namespace", errno))
 }
 
 /// Moves the process into a mount and a network namespace that nobody else is in, inside a user
@@ -121,12 +115,8 @@ pub fn enter_private_namespaces() -> Result<(), UserNamespaceError> {
 /// is not seen elsewhere, and the other way round.
 pub fn private_mounts() -> Result<(), UserNamespaceError> {
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-    mount(None::<&str>, "/", None::<&str>, private, None::<&str>).map_err(|errno| {
-        UserNamespaceError::Mount {
-            action: "make the mounts private",
-            errno,
-        }
-    })
+    mount(None::<&str>, "/", None::<&str>, private, None::<&str>)
+        .map_err(|errno| mount_refused("make the mounts private", errno))
 }
 
 /// Makes the mounts of the calling thread's mount namespace follow those of the namespace that it
@@ -135,12 +125,8 @@ pub fn private_mounts() -> Result<(), UserNamespaceError> {
 /// For a namespace that lives long: one with private mounts holds on to what the system unmounts.
 pub fn slave_mounts() -> Result<(), UserNamespaceError> {
     let slave = MsFlags::MS_REC | MsFlags::MS_SLAVE;
-    mount(None::<&str>, "/", None::<&str>, slave, None::<&str>).map_err(|errno| {
-        UserNamespaceError::Mount {
-            action: "detach the mounts",
-            errno,
-        }
-    })
+    mount(None::<&str>, "/", None::<&str>, slave, None::<&str>)
+        .map_err(|errno| mount_refused("detach the mounts", errno))
 }
 
 /// Mounts an empty tmpfs on `/run`: nothing of the system's `/run` is seen or changed from then
@@ -154,32 +140,16 @@ pub fn private_run() -> Result<(), UserNamespaceError> {
         flags,
         Some("mode=0755"),
     )
-    .map_err(|errno| UserNamespaceError::Mount {
-        action: "mount an empty /run",
-        errno,
-    })
+    .map_err(|errno| mount_refused("mount an empty /run", errno))
 }
 
-fn write(path: &str, text: &str, action: &'static str) -> Result<(), UserNamespaceError> {
-    fs::write(path, text).map_err(|error| refused(action, errno_of(&error)))
-}
-
-fn refused(action: &'static str, errno: Errno) -> UserNamespaceError {
-    for (sysctl, forbids, remedy) in SETTINGS {
-        let path = Path::new("/proc/sys").join(sysctl.replace('.', "/"));
-        let value = fs::read_to_string(path)
-            .unwrap_or_default()
-            .trim()
-            .to_owned();
-        if value == forbids {
-            return UserNamespaceError::Forbidden {
-                action,
-                errno,
-                sysctl,
-                value,
-                remedy,
-            };
-        }
+/// Why a mount was refused: by what lets user namespaces be made and takes the rights in them
+/// away, or because this process never had them.
+fn mount_refused(action: &'static str, errno: Errno) -> UserNamespaceError {
+    let own = Path::new("/proc/self/uid_map");
+    let is_initial = fs::read_to_string(own).is_ok_and(|map| map.contains("4294967295"));
+    match Conditions::read().explain(action, errno) {
+        forbidden @ UserNamespaceError::Forbidden { .. } if !is_initial => forbidden,
+        _ => UserNamespaceError::Mount { action, errno },
     }
-    UserNamespaceError::Refused { action, errno }
 }
