@@ -30,6 +30,7 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated("cli_userlab_that_is_forbidden_is_told", forbidden),
         isolated("cli_userlab_over_another_network", other_network),
         isolated("cli_userlab_is_not_for_root", not_for_root),
+        isolated("cli_userlab_is_where_names_are_completed", completion),
         isolated("cli_userlab_keeps_what_is_in_run", rest_of_run),
     ]
 }
@@ -380,6 +381,29 @@ fn not_for_root() {
     assert!(command.status().unwrap().success());
     assert_eq!(namespaces(), ["luigi"], "in the host's network");
     assert_eq!(user.names(), ["mario"]);
+    user.ok("netns del mario");
+    user.assert_nothing_left();
+}
+
+/// The names that a shell offers are those that a command would mean.
+fn completion() {
+    ok("netns add mario_of_root");
+    let user = User::new("completion");
+    user.ok("netns add mario");
+    let offered = || {
+        let mut command = user.command("-- vswitch exec ma");
+        command.env("VSWITCH_COMPLETE", "bash");
+        command.env("VSWITCH_COMPLETE_INDEX", "2");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // On a slow machine it may take longer than a person would wait.
+    assert!(
+        wait_until(PATIENCE, || offered().trim() == "mario"),
+        "{}",
+        offered()
+    );
     user.ok("netns del mario");
     user.assert_nothing_left();
 }

@@ -16,11 +16,12 @@ use crate::client::Client;
 use crate::names::SwitchName;
 use crate::protocol::{FdbEntry, SwitchView};
 use crate::runtime_dir::RuntimeDir;
+use crate::userlab;
 
 /// How long a person who has pressed the key waits, whatever happens.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 /// How long one switch may take: one that hangs does not hide the others.
-const PATIENCE_WITH_ONE: Duration = Duration::from_millis(1_000);
+const PATIENCE_WITH_ONE: Duration = Duration::from_secs(1);
 
 /// What is looked up, within what has been typed.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +33,13 @@ impl Live {
     pub(super) fn of(typed: &[OsString]) -> Self {
         Self {
             typed: typed.to_vec(),
+        }
+    }
+
+    /// Moves the process, which has one thread, to where the names are that commands would mean.
+    pub(super) fn look_around(&self) {
+        if let Some(runtime) = self.runtime() {
+            userlab::look_around(&runtime);
         }
     }
 
@@ -151,8 +159,7 @@ impl Live {
         only: Option<&SwitchName>,
         question: fn(Client) -> Option<T>,
     ) -> Vec<T> {
-        let given = self.value_of("--runtime-dir").map(PathBuf::from);
-        let Ok(runtime) = RuntimeDir::resolve(given, |name| env::var_os(name)) else {
+        let Some(runtime) = self.runtime() else {
             return Vec::new();
         };
         let names = match only {
@@ -171,6 +178,12 @@ impl Live {
         let asked: Vec<_> = asked.collect();
         let answers = asked.into_iter().filter_map(|thread| thread.join().ok()?);
         answers.collect()
+    }
+
+    /// The runtime directory that is meant.
+    fn runtime(&self) -> Option<RuntimeDir> {
+        let given = self.value_of("--runtime-dir").map(PathBuf::from);
+        RuntimeDir::resolve(given, |name| env::var_os(name)).ok()
     }
 
     /// The switch that has been typed, where it was.

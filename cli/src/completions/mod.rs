@@ -36,6 +36,7 @@ pub(crate) fn answer() -> bool {
     let words: Vec<OsString> = env::args_os().collect();
     let typed = words.iter().skip_while(|word| *word != "--").skip(1);
     let typed: Vec<OsString> = typed.cloned().collect();
+    live::Live::of(&typed).look_around();
     let asked = CompleteEnv::with_factory(|| definition(&typed))
         .var(VARIABLE)
         .bin(PROGRAM)

@@ -32,6 +32,7 @@ mod sys;
 mod visit;
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use crate::args::Cli;
 use crate::rights;
@@ -43,6 +44,9 @@ pub(crate) use visit::Visit;
 
 /// The process's own visit: while it lasts the lab does not end.
 static VISIT: Mutex<Option<Visit>> = Mutex::new(None);
+
+/// How long a keeper may take to answer where it is not important.
+const A_MOMENT: Duration = Duration::from_millis(500);
 
 /// Moves the process to where its command works, if it lacks the rights to do so here.
 ///
@@ -64,12 +68,29 @@ pub(crate) fn enter(cli: &mut Cli) -> Result<(), UserLabError> {
         Place::NewLab(_) => Some(start::find_or_make(&runtime)?),
         _ => start::find(&runtime)?,
     };
-    if let Some(visit) = visit {
-        visit.enter()?;
-        // For the programs that are started inside, which take themselves for root.
-        sys::set_variable("VSWITCH_RUNTIME_DIR", runtime.path().as_os_str());
-        remember(Some(visit));
+    visit.map_or(Ok(()), |visit| work_in(visit, &runtime))
+}
+
+/// Moves the process into the lab of `runtime` if there is one, and the process is not at home in
+/// the namespaces that it is in: to look around there, whatever else fails.
+///
+/// To be called while the process has one thread.
+pub(crate) fn look_around(runtime: &RuntimeDir) {
+    if rights::are_held(rights::NAMESPACE) {
+        return;
     }
+    // Nobody is kept waiting: a lab without a keeper is not looked for either.
+    if let Ok(Some(visit)) = Visit::connect_within(&LabDir::of(runtime), A_MOMENT) {
+        let _ = work_in(visit, runtime);
+    }
+}
+
+/// Moves the process into the lab, for good.
+fn work_in(visit: Visit, runtime: &RuntimeDir) -> Result<(), UserLabError> {
+    visit.enter()?;
+    // For this process and the programs that it starts inside, which take themselves for root.
+    sys::set_variable("VSWITCH_RUNTIME_DIR", runtime.path().as_os_str());
+    remember(Some(visit));
     Ok(())
 }
 

@@ -26,9 +26,17 @@ pub(crate) struct Visit {
 impl Visit {
     /// Connects; `None` where no keeper lives.
     pub(super) fn connect(dir: &LabDir) -> Result<Option<Self>, UserLabError> {
+        Self::connect_within(dir, PATIENCE)
+    }
+
+    /// The same, with a keeper that answers in so short a time.
+    pub(super) fn connect_within(
+        dir: &LabDir,
+        patience: Duration,
+    ) -> Result<Option<Self>, UserLabError> {
         let path = dir.socket();
         let greeted = UnixStream::connect(&path).and_then(|stream| {
-            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_read_timeout(Some(patience))?;
             let namespaces = Namespaces::receive(&stream)?;
             Ok(namespaces.map(|namespaces| Self { stream, namespaces }))
         });
