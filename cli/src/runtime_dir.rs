@@ -94,7 +94,7 @@ impl RuntimeDir {
             None if geteuid().is_root() => PathBuf::from("/run/vswitch"),
             None => match set("XDG_RUNTIME_DIR") {
                 Some(dir) => PathBuf::from(dir).join("vswitch"),
-                None => without_session(geteuid().as_raw())?,
+                None => without_session(Path::new("/tmp"), geteuid().as_raw())?,
             },
         };
         let absolute = std::path::absolute(&path);
@@ -198,8 +198,8 @@ impl SwitchDir {
 ///
 /// # Errors
 /// Where somebody else has made it: who asks a switch there would be answered by them.
-fn without_session(uid: u32) -> Result<PathBuf, RuntimeDirError> {
-    let path = PathBuf::from(format!("/tmp/vswitch-{uid}"));
+fn without_session(base: &Path, uid: u32) -> Result<PathBuf, RuntimeDirError> {
+    let path = base.join(format!("vswitch-{uid}"));
     match fs::symlink_metadata(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(source) => return Err(io_error(&path, source)),
@@ -337,5 +337,22 @@ mod tests {
         let error = switch.prepare(&runtime).unwrap_err().to_string();
         assert!(error.contains("/proc/nowhere"), "{error}");
         assert!(!error.contains('\n'), "{error}");
+    }
+    #[test]
+    fn a_directory_that_anybody_could_have_made_has_to_be_ours_alone() {
+        let base = tempfile::tempdir().unwrap();
+        let uid = geteuid().as_raw();
+        let path = without_session(base.path(), uid).unwrap();
+        assert_eq!(path, base.path().join(format!("vswitch-{uid}")));
+        DirBuilder::new().mode(0o700).create(&path).unwrap();
+        assert!(without_session(base.path(), uid).is_ok());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).unwrap();
+        let error = without_session(base.path(), uid).unwrap_err();
+        assert!(matches!(error, RuntimeDirError::Open { mode: 0o750, .. }));
+        fs::remove_dir(&path).unwrap();
+        // A link to what is ours may be another's.
+        std::os::unix::fs::symlink(base.path(), &path).unwrap();
+        let error = without_session(base.path(), uid).unwrap_err();
+        assert!(matches!(error, RuntimeDirError::NotADirectory { .. }));
     }
 }
