@@ -108,6 +108,34 @@ pub(crate) fn ethertype(text: &str) -> Result<u16, String> {
         })
 }
 
+/// Bytes in hexadecimal. Blanks, line ends, `:` and `-` between digits, and `0x` in front, are of
+/// no concern.
+///
+/// # Errors
+/// A sentence, where these are not whole bytes.
+pub(crate) fn hex(text: &str) -> Result<Vec<u8>, String> {
+    let text = text.trim();
+    let text = text.strip_prefix("0x").unwrap_or(text);
+    let is_between = |digit: &char| digit.is_ascii_whitespace() || matches!(digit, ':' | '-');
+    let digits = text.chars().filter(|digit| !is_between(digit));
+    let digits: Vec<u8> = digits
+        .map(|digit| {
+            let value = digit
+                .to_digit(16)
+                .and_then(|value| u8::try_from(value).ok());
+            value.ok_or_else(|| format!("'{}' is no hexadecimal digit", digit.escape_debug()))
+        })
+        .collect::<Result<_, _>>()?;
+    let (pairs, rest) = digits.as_chunks::<2>();
+    if !rest.is_empty() {
+        let count = digits.len();
+        return Err(format!(
+            "{count} hexadecimal digits are no whole bytes: add or remove one"
+        ));
+    }
+    Ok(pairs.iter().map(|[high, low]| high << 4 | low).collect())
+}
+
 /// Whether the first address of this network stands for the network (or, in IPv6, for any of
 /// its routers: RFC 4291, 2.6.1). Links of two hosts have none (RFC 3021, RFC 6164).
 fn has_network_address(net: IpNet) -> bool {
@@ -187,6 +215,16 @@ mod tests {
             assert!(subnet(text).is_err(), "{text}");
         }
         assert!(subnet("10.0.0.1/24").unwrap_err().ends_with("10.0.0.0/24"));
+    }
+
+    #[test]
+    fn hexadecimal_is_taken_as_people_write_it() {
+        for text in ["0x02ffab", "02 ff ab", "02:FF:AB", " 02-ff\nab "] {
+            assert_eq!(hex(text), Ok(vec![2, 0xff, 0xab]), "{text}");
+        }
+        assert_eq!(hex(""), Ok(Vec::new()));
+        assert!(hex("02f").unwrap_err().starts_with("3 hexadecimal digits"));
+        assert!(hex("02x0").is_err() && hex("\u{1b}0").is_err());
     }
 
     #[test]

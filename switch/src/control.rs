@@ -14,14 +14,14 @@ use std::time::Duration;
 use crossbeam_channel::{Sender, bounded};
 use mio::Waker;
 
-use crate::bridge::{BridgeConfig, Cursor, Look, PortId, StaticError, Station};
+use crate::bridge::{BridgeConfig, Cursor, PortId, StaticError, Station};
 use crate::capture::{Capture, CaptureOptions};
-use crate::datapath::{AddPortError, PortInfo};
+use crate::datapath::{AddPortError, Explanation, PortInfo};
 use crate::events;
 pub use crate::events::{Event, Events, Notice};
-use crate::port::{LinkState, Port};
+use crate::port::{Frame, LinkState, Port};
 use crate::switch::Engine;
-use crate::wire::{MacAddr, VlanId};
+use crate::wire::{MacAddr, Offload, VlanId};
 
 /// Stations read in one task, so that the forwarding thread is never held up for long.
 const STATIONS_PER_TASK: usize = 4096;
@@ -237,14 +237,23 @@ impl Handle {
         }
     }
 
-    /// What the switch would do with a frame that came in by the port of that name, and how the
-    /// ports are by which it would leave. Nothing is changed.
-    pub fn look(&self, port: &str, frame: Vec<u8>) -> Result<Look, ControlError> {
+    /// What the switch would do with a frame that came in by the port of that name, and why.
+    /// Nothing is sent, and nothing changed.
+    pub fn explain(
+        &self,
+        port: &str,
+        bytes: Vec<u8>,
+        offload: Offload,
+    ) -> Result<Explanation, ControlError> {
         let port = port.to_owned();
         self.ask(move |engine| {
             let id = engine.port_by_name(&port)?;
             let now = engine.now();
-            Ok(engine.datapath_mut().bridge().look(now, id, &frame))
+            let frame = Frame {
+                bytes: &bytes,
+                offload,
+            };
+            Ok(engine.datapath_mut().explain(now, id, &frame))
         })?
     }
 

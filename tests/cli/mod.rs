@@ -9,6 +9,7 @@ mod comparing;
 mod completions;
 mod demo;
 mod events;
+mod explain;
 mod lifecycle;
 mod links;
 mod man;
@@ -45,6 +46,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         completions::tests(),
         demo::tests(),
         events::tests(),
+        explain::tests(),
         lifecycle::tests(),
         links::tests(),
         man::tests(),

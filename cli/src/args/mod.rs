@@ -10,6 +10,7 @@ mod demo;
 mod error;
 mod events;
 mod exec;
+mod explain;
 mod fdb;
 mod keeper;
 mod lab;
@@ -30,6 +31,7 @@ pub(crate) use demo::DemoArgs;
 pub(crate) use error::usage_sentence;
 pub(crate) use events::EventsArgs;
 pub(crate) use exec::{ExecArgs, Execution};
+pub(crate) use explain::ExplainArgs;
 pub(crate) use fdb::{FdbAction, FdbArgs, FdbShowArgs};
 pub(crate) use keeper::KeeperArgs;
 pub(crate) use lab::{AttachArgs, DetachArgs};
@@ -93,6 +95,8 @@ pub(crate) enum Command {
     Exec(ExecArgs),
     /// Show frames as they pass, or write them to a pcapng file.
     Capture(CaptureArgs),
+    /// Tell what the switch would do with a frame, and why, without sending anything.
+    Explain(ExplainArgs),
     /// Walk through a small lab from beginning to end in throw-away namespaces.
     Demo(DemoArgs),
     /// Measure throughput and latency between two attached namespaces, or compare switches.

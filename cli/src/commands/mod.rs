@@ -8,6 +8,7 @@ pub(crate) mod demo;
 pub(crate) mod detach;
 pub(crate) mod events;
 pub(crate) mod exec;
+pub(crate) mod explain;
 pub(crate) mod fdb;
 pub(crate) mod list;
 pub(crate) mod man;
@@ -51,6 +52,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Netns(action) => netns::run(action)?,
         Command::Exec(args) => return exec::run(args),
         Command::Capture(args) => capture::run(&runtime()?, &args)?,
+        Command::Explain(args) => explain::run(&runtime()?, &args)?,
         Command::Demo(args) => return demo::run(&args),
         Command::Completions(args) => completions::run(&args)?,
         Command::Man(args) => man::run(&args)?,

@@ -11,8 +11,9 @@ use serde_json::{Map, Value};
 use vswitch_switch::control::ControlError;
 use vswitch_switch::wire::VlanId;
 
-use super::capture::{Captures, Prepared};
+use super::capture::{self, Captures, Prepared};
 use super::events::{self, Hub, Seat};
+use super::explain;
 use super::fdb::Snapshot;
 use super::lab::{Lab, LabError};
 use super::news::Line;
@@ -21,9 +22,9 @@ use super::signals::Signals;
 use crate::metrics::Endpoint;
 use crate::names::SwitchName;
 use crate::protocol::{
-    AttachParams, CaptureParams, DetachParams, ErrorCode, ErrorObject, FdbAddParams, FdbDelParams,
-    FdbEntry, FdbFlushParams, FdbShowParams, Listening, NoParams, PortAddParams, PortDelParams,
-    Removed, Request, SwitchView, VersionView, method,
+    AttachParams, CaptureParams, DetachParams, ErrorCode, ErrorObject, ExplainParams, FdbAddParams,
+    FdbDelParams, FdbEntry, FdbFlushParams, FdbShowParams, Listening, NoParams, PortAddParams,
+    PortDelParams, Removed, Request, SwitchView, VersionView, method,
 };
 use crate::values;
 
@@ -107,6 +108,7 @@ impl Service for Control {
             method::FDB_ADD => with(params, |params| self.fdb_add(params)),
             method::FDB_DEL => with(params, |params| self.fdb_del(&params)),
             method::FDB_FLUSH => with(params, |params| self.fdb_flush(&params)),
+            method::EXPLAIN => with(params, |params| self.explain(&params)),
             method::CAPTURE_START => with(params, |params| self.capture_start(session, &params)),
             other => Err(ErrorObject::new(
                 ErrorCode::MethodNotFound,
@@ -212,6 +214,14 @@ impl Control {
             session.seat = Some(self.hub.seat(self.lab.handle())?);
         }
         reply(&Listening { listening: true })
+    }
+
+    fn explain(&mut self, params: &ExplainParams) -> Outcome {
+        let ports = self.lab.ports()?;
+        let port = capture::port_name(&ports, &params.port)?;
+        let (bytes, offload) = explain::frame(params)?;
+        let told = self.lab.handle().explain(&port, bytes.clone(), offload)?;
+        reply(&explain::view(&port, &ports, &bytes, &told))
     }
 
     fn capture_start(&mut self, session: &mut Session, params: &CaptureParams) -> Outcome {

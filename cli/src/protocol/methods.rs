@@ -39,6 +39,8 @@ pub(crate) mod method {
     /// Capture frames: [`super::super::CaptureParams`] to [`super::super::CaptureStarted`], and
     /// then pcapng on the same connection.
     pub(crate) const CAPTURE_START: &str = "capture.start";
+    /// What the switch would do: [`super::super::ExplainParams`] to [`super::super::ExplainView`].
+    pub(crate) const EXPLAIN: &str = "explain";
 }
 
 /// No parameters.

@@ -5,11 +5,15 @@
 mod capture;
 mod envelope;
 mod events;
+mod explain;
 mod methods;
 
 pub(crate) use capture::{CaptureParams, CaptureStarted, DirectionView};
 pub(crate) use envelope::{ErrorCode, ErrorObject, Id, Message, Request, Response, parse_message};
 pub(crate) use events::{EventView, Happening, Listening};
+pub(crate) use explain::{
+    DestinationView, EgressView, ExplainParams, ExplainView, HeaderView, SourceView, StepView,
+};
 pub(crate) use methods::{
     AttachParams, Attached, DetachParams, FdbAddParams, FdbDelParams, FdbEntry, FdbFlushParams,
     FdbPage, FdbShowParams, NoParams, PortAddParams, PortDelParams, PortState, PortView, Removed,

@@ -4,6 +4,7 @@
 
 mod drops;
 pub(crate) mod events;
+mod explain;
 mod fdb;
 mod list;
 mod show;
@@ -15,6 +16,7 @@ use std::io::{self, ErrorKind, Write};
 use serde::Serialize;
 
 pub(crate) use drops::meaning;
+pub(crate) use explain::explanation;
 pub(crate) use fdb::stations;
 pub(crate) use list::switches;
 pub(crate) use show::{ports, switch};

@@ -35,6 +35,7 @@ pub(super) fn of(command: &Command) -> Place {
         | Command::Fdb(_)
         | Command::Events(_)
         | Command::Capture(_)
+        | Command::Explain(_)
         | Command::Demo(_)
         | Command::Completions(_)
         | Command::Man(_)

@@ -30,8 +30,7 @@ pub enum Fate {
 
 /// Whether a port with this MTU sends the frame, as the kernel has it: a super-frame is of any
 /// size, and a C-tag has its four bytes to spare (`packet_snd` in Linux).
-#[must_use]
-pub fn fits(frame: &Frame<'_>, mtu_bytes: usize) -> bool {
+pub(crate) fn fits(frame: &Frame<'_>, mtu_bytes: usize) -> bool {
     let is_tagged = EthernetFrame::new_checked(frame.bytes)
         .is_ok_and(|view| view.outer_type() == EtherType::C_TAG);
     let most = mtu_bytes + HEADER_LEN + if is_tagged { TAG_LEN } else { 0 };

@@ -26,7 +26,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crossbeam_channel::Receiver;
 use rtrb::Consumer;
 
-pub use fate::{Fate, fits};
+pub use fate::Fate;
+pub(crate) use fate::fits;
 pub use filter::{Direction, Filter};
 pub(crate) use tap::Taps;
 

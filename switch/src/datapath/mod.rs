@@ -12,6 +12,7 @@
 //! While a batch is handled, its port is out of the table: the bridge never sends a frame back
 //! where it came from, so nobody misses it.
 
+mod explain;
 mod table;
 
 use crate::bridge::{Bridge, BridgeConfig, OutputQueues, PortId, TooManyPorts};
@@ -20,6 +21,7 @@ use crate::port::{
     Arena, Batch, Counters, Frame, LinkState, Port, RxStatus, Selection, SoftwareOffload, TxStatus,
 };
 use crate::time::Timestamp;
+pub use explain::{Egress, Explanation, Leaving};
 use table::{PortTable, Slot};
 
 /// A bridge with its ports. Reads no clock and never waits: a poll loop, a simulation or a

@@ -44,6 +44,11 @@ pub trait Port: Send {
         false
     }
 
+    /// Whether this is one that finishes offloads in software, before another.
+    fn finishes_offloads(&self) -> bool {
+        false
+    }
+
     /// Receives up to a batch of frames.
     ///
     /// Frames are pushed to `batch`, at most as many as it has room for, in the order they

@@ -55,6 +55,8 @@ impl Offload {
     pub const NEEDS_CSUM: u8 = 1;
     /// `VIRTIO_NET_HDR_F_DATA_VALID`: the checksum was verified on the way in.
     pub const DATA_VALID: u8 = 2;
+    /// `VIRTIO_NET_HDR_GSO_TCPV4`: to be cut into segments of TCP over IPv4.
+    pub const GSO_TCP_V4: u8 = 1;
     /// `VIRTIO_NET_HDR_GSO_ECN`: TCP with congestion-window-reduced in the first segment only.
     pub const GSO_ECN: u8 = 0x80;
 

@@ -41,36 +41,37 @@ fn client(params: &Value) -> (Value, BufReader<UnixStream>) {
 
 fn unread() {
     const FRAMES: u64 = 9_000;
-    let (switch, mario, luigi) = lab();
+    let (switch, mario, _luigi) = lab();
     let (reply, mut stream) = client(&json!({"ethertype": 0x88b5, "direction": "in"}));
     assert_eq!(reply["result"]["format"], "pcapng", "{reply}");
-    // More than there is room for; all of it is forwarded, as if nobody looked on.
-    let before = switch.port("luigi-vsw")["tx"]["frames"].as_u64().unwrap();
-    let mut heard = 0;
-    for number in 0..FRAMES {
-        let payload = [&number.to_be_bytes()[..], &[0; 1400]].concat();
-        mario.send_patiently(&frame(1, 2, &payload)).unwrap();
-        if number % 64 == 0 {
-            heard += u64::from(luigi.receive(PATIENCE).is_some());
+    // More than there is room for, however many are lost on a busy machine before the switch.
+    let count = |port: &str, way: &str| switch.port(port)[way]["frames"].as_u64().unwrap();
+    let mut number = 0_u64;
+    let has_come = wait_until(PATIENCE, || {
+        for _ in 0..500 {
+            let payload = [&number.to_be_bytes()[..], &[0; 1400]].concat();
+            mario.send_patiently(&frame(1, 2, &payload)).unwrap();
+            number += 1;
         }
-    }
-    assert!(heard > 0);
-    let port = || switch.port("mario-vsw");
-    let received = || port()["rx"]["frames"].as_u64().unwrap();
-    let lost_outside = || {
-        let drops = &port()["drops"];
-        drops["rx_overflow"].as_u64().unwrap_or(0) + drops["rx_backlog"].as_u64().unwrap_or(0)
+        count("mario-vsw", "rx") >= FRAMES
+    });
+    assert!(has_come);
+    // All of it has been forwarded, as if nobody looked on.
+    let left = || {
+        let port = switch.port("luigi-vsw");
+        port["tx"]["frames"].as_u64().unwrap() + port["drops"]["egress_full"].as_u64().unwrap_or(0)
     };
-    assert!(wait_until(PATIENCE, || received() + lost_outside() >= FRAMES));
-    let forwarded = switch.port("luigi-vsw")["tx"]["frames"].as_u64().unwrap() - before;
-    assert!(forwarded + lost_outside() >= FRAMES, "{forwarded}");
+    assert!(wait_until(PATIENCE, || left() >= FRAMES), "{}", left());
     // The reader comes back: it gets what there was room for, and the number of the others.
     stream.get_ref().shutdown(Shutdown::Write).unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
     let told = parse(&bytes);
     let (seen, lost) = told.totals[0];
-    assert!(seen + lost_outside() >= FRAMES, "{seen}");
+    assert!(
+        seen + 100 >= FRAMES,
+        "{seen}: but for what the hosts say by themselves"
+    );
     assert!(lost > 0 && lost < seen, "{lost} of {seen}");
     assert_eq!(told.packets.len() as u64, seen - lost);
     let numbers: Vec<_> = told

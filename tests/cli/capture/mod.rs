@@ -27,13 +27,13 @@ pub(super) fn tests() -> Vec<Trial> {
 /// That of local experiments, which no host sends by itself.
 const ETHERTYPE: [u8; 2] = [0x88, 0xb5];
 /// A filter for it.
-const ONLY_OURS: &str = "--proto 0x88b5";
+pub(super) const ONLY_OURS: &str = "--proto 0x88b5";
 
 const IN: u32 = 1;
 const OUT: u32 = 2;
 
 /// A switch with the hosts mario and luigi, and a hand on the interface of each.
-fn lab() -> (Switch, Endpoint, Endpoint) {
+pub(super) fn lab() -> (Switch, Endpoint, Endpoint) {
     let switch = Switch::start("s");
     let [mario, luigi] = ["mario", "luigi"].map(host);
     (switch, mario, luigi)
@@ -47,18 +47,18 @@ fn host(name: &str) -> Endpoint {
 }
 
 /// A frame between two stations, given by the last octets of their addresses.
-fn frame(src: u8, dst: u8, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(src: u8, dst: u8, payload: &[u8]) -> Vec<u8> {
     let mac = |last| [2, 0, 0, 0, 0, last];
     [&mac(dst)[..], &mac(src), &ETHERTYPE, payload].concat()
 }
 
 /// `vswitch LINE` in the background.
-fn start(line: &str) -> Background {
+pub(super) fn start(line: &str) -> Background {
     Background::start(vswitch(words(line))).unwrap()
 }
 
 /// A capture into a file, which has begun.
-fn capture_to(file: &str, line: &str) -> Background {
+pub(super) fn capture_to(file: &str, line: &str) -> Background {
     let running = start(&format!("capture -w {file} {line}"));
     let begun = wait_until(PATIENCE, || {
         fs::metadata(file).is_ok_and(|metadata| metadata.len() > 0)
@@ -68,7 +68,7 @@ fn capture_to(file: &str, line: &str) -> Background {
 }
 
 /// Ends a capture as Ctrl-C does; gives what it has said.
-fn end(running: Background) -> String {
+pub(super) fn end(running: Background) -> String {
     running.signal(Signal::SIGINT).unwrap();
     let output = running.finish().unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -159,7 +159,7 @@ fn read(file: impl AsRef<Path>) -> Told {
 
 /// Waits until the file has so many packets. It may be read while it is written: blocks are
 /// written whole, but for the moment of writing.
-fn await_packets(file: &str, count: usize) {
+pub(super) fn await_packets(file: &str, count: usize) {
     let has_come = wait_until(PATIENCE, || {
         let bytes = fs::read(file).unwrap();
         let parsed = std::panic::catch_unwind(|| parse(&bytes).packets.len());

@@ -37,7 +37,6 @@ impl Lines {
     }
 
     /// For people who want to know why.
-    #[expect(dead_code, reason = "explain --live comes")]
     pub(crate) fn reasons() -> Self {
         Self::new(Style::Reasons)
     }

@@ -28,7 +28,7 @@ use crate::daemon::Signals;
 use crate::pcapng::{BlockError, Blocks, PACKET, Told, read, split_first};
 use crate::protocol::{CaptureParams, CaptureStarted, method};
 use crate::runtime_dir::RuntimeDir;
-use lines::Lines;
+pub(crate) use lines::Lines;
 use sink::{File, Sink, SinkError};
 
 /// How long the rest may take to be put out once the capture has been asked to end.

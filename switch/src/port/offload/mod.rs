@@ -152,6 +152,10 @@ impl Port for SoftwareOffload {
         self.inner.mtu()
     }
 
+    fn finishes_offloads(&self) -> bool {
+        true
+    }
+
     fn takes_offloads(&self) -> bool {
         true
     }

@@ -1,4 +1,4 @@
-//! What the switch makes of a frame, in words.
+//! What the switch makes of a frame, in one line.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ fn why(reason: DropReason) -> &'static str {
 }
 
 /// A span in one figure.
-fn short(span: Duration) -> String {
+pub(super) fn short(span: Duration) -> String {
     match span.as_secs() {
         0 => format!("{} ms", span.as_millis()),
         seconds => format!("{seconds} s"),

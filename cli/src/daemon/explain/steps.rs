@@ -1,0 +1,186 @@
+//! The steps of a frame through the switch, in the order in which the bridge takes them.
+
+use vswitch_switch::bridge::{Destination, DropReason, Passed, Source, Verdict};
+use vswitch_switch::datapath::{Egress, Explanation, Leaving};
+use vswitch_switch::wire::EthernetFrame;
+
+use super::Names;
+use super::short::short;
+use crate::protocol::StepView;
+
+/// What is gathered step by step.
+struct Steps(Vec<StepView>);
+
+impl Steps {
+    fn add(&mut self, step: &str, text: impl Into<String>) {
+        self.0.push(StepView {
+            step: step.to_owned(),
+            text: text.into(),
+        });
+    }
+}
+
+/// All steps, up to the one at which the frame ends.
+pub(super) fn steps(
+    port: &str,
+    bytes: &[u8],
+    explanation: &Explanation,
+    names: &Names,
+) -> Vec<StepView> {
+    let mut steps = Steps(Vec::new());
+    let refused = match (explanation.look.verdict, &explanation.look.passed) {
+        (Verdict::Drop(reason), None) => Some(reason),
+        _ => None,
+    };
+    if refused == Some(DropReason::IngressDown) {
+        steps.add(
+            "port",
+            format!("{port} is not forwarding: nothing enters by it"),
+        );
+        return steps.0;
+    }
+    steps.add("port", format!("{port} is forwarding"));
+    let Ok(frame) = EthernetFrame::new_checked(bytes) else {
+        let text = format!(
+            "{} bytes are less than an Ethernet header of 14",
+            bytes.len()
+        );
+        steps.add("length", text);
+        return steps.0;
+    };
+    entering(&mut steps, &frame, refused, explanation.forward_reserved);
+    if let Some(passed) = &explanation.look.passed {
+        steps.add("learn", learn(&frame, passed, port, names));
+        steps.add("look up", look_up(&frame, passed, names));
+        leaving(&mut steps, port, explanation);
+    }
+    steps.0
+}
+
+/// The checks at the entrance (IEEE 802.1Q-2022, 8.6.1 to 8.6.3).
+fn entering(
+    steps: &mut Steps,
+    frame: &EthernetFrame<'_>,
+    refused: Option<DropReason>,
+    forward_reserved: bool,
+) {
+    let (src, dst) = (frame.src(), frame.dst());
+    match refused {
+        Some(DropReason::SourceMulticast) => {
+            return steps.add("source", format!("{src} is a group, and no group sends"));
+        }
+        Some(DropReason::SourceZero) => {
+            return steps.add("source", format!("{src} is all zero, and nobody's address"));
+        }
+        _ => steps.add("source", format!("{src} is the address of one station")),
+    }
+    let text = if refused == Some(DropReason::ReservedDestination) {
+        format!(
+            "{dst} is reserved for the link itself, and the switch runs without --forward-reserved"
+        )
+    } else if dst.is_reserved() && forward_reserved {
+        format!(
+            "{dst} is reserved for the link itself, but the switch runs with --forward-reserved"
+        )
+    } else if dst.is_broadcast() {
+        format!("{dst} is everybody")
+    } else if dst.is_multicast() {
+        format!("{dst} is a group, and not a reserved one")
+    } else {
+        format!("{dst} is the address of one station")
+    };
+    steps.add("destination", text);
+}
+
+/// Where the table is asked.
+fn vlan(passed: &Passed) -> String {
+    match passed.vlan.get() {
+        0 => String::new(),
+        vlan => format!(" in VLAN {vlan}"),
+    }
+}
+
+fn learn(frame: &EthernetFrame<'_>, passed: &Passed, port: &str, names: &Names) -> String {
+    let src = format!("{}{}", frame.src(), vlan(passed));
+    match passed.source {
+        Source::New { evicts: None } => format!("{src} is new: learnt behind {port}"),
+        Source::New {
+            evicts: Some(station),
+        } => format!(
+            "{src} is new, and the table full: learnt behind {port} in place of {}, which was \
+             silent for longest behind {}",
+            station.mac,
+            names.name(station.port)
+        ),
+        Source::Known { age } => format!(
+            "{src} is known behind {port}, heard {} ago",
+            short(age.unwrap_or_default())
+        ),
+        Source::Moves { from } => {
+            let from = names.name(from);
+            format!("{src} was behind {from}: it moves to {port}")
+        }
+        Source::Static { port } => {
+            let bound = names.name(port);
+            format!("{src} is bound to {bound} by hand: nothing is learnt")
+        }
+        Source::NotLearnt => "the ageing time is zero: nothing is learnt".to_owned(),
+        Source::NoRoom => {
+            format!("{src} is new, and static entries fill the table: it is not learnt")
+        }
+    }
+}
+
+fn look_up(frame: &EthernetFrame<'_>, passed: &Passed, names: &Names) -> String {
+    let dst = format!("{}{}", frame.dst(), vlan(passed));
+    match passed.destination {
+        Destination::Group => "a group is behind no port of its own".to_owned(),
+        Destination::Unknown => format!("{dst} is not known"),
+        Destination::Known { port, age: None } => {
+            format!("{dst} is bound to {} by hand", names.name(port))
+        }
+        Destination::Known {
+            port,
+            age: Some(age),
+        } => format!(
+            "{dst} is behind {}, heard {} ago",
+            names.name(port),
+            short(age)
+        ),
+    }
+}
+
+fn leaving(steps: &mut Steps, port: &str, explanation: &Explanation) {
+    match explanation.look.verdict {
+        Verdict::Drop(DropReason::SamePort) => {
+            let text = format!("it came in by {port}, where its destination is: it has heard it");
+            return steps.add("leave", text);
+        }
+        Verdict::Drop(DropReason::NoEgress) => {
+            return steps.add("leave", "no other port is forwarding");
+        }
+        Verdict::Drop(DropReason::EgressDown) => {
+            return steps.add("leave", "the port that its destination is bound to is down");
+        }
+        Verdict::Drop(_) | Verdict::Forward(_) | Verdict::Flood => {}
+    }
+    for egress in &explanation.egress {
+        steps.add("leave", leave(egress));
+    }
+}
+
+fn leave(egress: &Egress) -> String {
+    let name = &egress.name;
+    match egress.leaving {
+        Leaving::Sent if egress.finishes_offload => {
+            format!("by {name}, after what its sender left undone has been finished in software")
+        }
+        Leaving::Sent => format!("by {name}"),
+        Leaving::LeftOut => format!("not by {name}, which is {}", egress.link.as_str()),
+        Leaving::Dropped(DropReason::EgressTooBig) => {
+            let mtu = egress.mtu_bytes;
+            format!("by {name}, but it is too long for its MTU of {mtu} and dropped there")
+        }
+        Leaving::Dropped(_) => format!("by {name}, but that is down, and it is dropped there"),
+    }
+}

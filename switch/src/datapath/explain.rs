@@ -1,0 +1,167 @@
+//! What would become of a frame, through to the ports by which it would leave.
+
+use super::table::Slot;
+use super::{Datapath, PortId};
+use crate::bridge::{DropReason, Look, Verdict};
+use crate::capture::fits;
+use crate::port::{Frame, LinkState};
+use crate::time::Timestamp;
+
+/// What would become of a frame, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The port that it would come in by.
+    pub ingress: PortId,
+    /// What the bridge would do.
+    pub look: Look,
+    /// The ports by which it would leave; for a flood all but the ingress port, in the order of
+    /// their numbers.
+    pub egress: Vec<Egress>,
+    /// Whether the bridge forwards frames to reserved addresses.
+    pub forward_reserved: bool,
+}
+
+/// A port by which a frame would leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Egress {
+    /// Its number.
+    pub port: PortId,
+    /// Its name.
+    pub name: String,
+    /// Its link.
+    pub link: LinkState,
+    /// Its MTU.
+    pub mtu_bytes: usize,
+    /// Whether what the sender left undone would be done in software before.
+    pub finishes_offload: bool,
+    /// What would become of the frame there.
+    pub leaving: Leaving,
+}
+
+/// What would become of a frame at a port by which it would leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    /// It would be sent, if there is room.
+    Sent,
+    /// It would be tried, and dropped for this reason.
+    Dropped(DropReason),
+    /// The port is left out of floods, because it does not forward.
+    LeftOut,
+}
+
+impl Datapath {
+    /// What would become of a frame that came in by `ingress`, and why. Nothing is sent, and
+    /// nothing changed.
+    #[must_use]
+    pub fn explain(&self, now: Timestamp, ingress: PortId, frame: &Frame<'_>) -> Explanation {
+        let look = self.bridge.look(now, ingress, frame.bytes);
+        let leaves_by = |port: PortId| match look.verdict {
+            Verdict::Forward(only) => port == only,
+            Verdict::Flood => port != ingress,
+            Verdict::Drop(_) => false,
+        };
+        let ports = self.table.iter().filter(|(port, _)| leaves_by(*port));
+        Explanation {
+            ingress,
+            look,
+            egress: ports
+                .map(|(port, slot)| self.egress(port, slot, frame))
+                .collect(),
+            forward_reserved: self.bridge.config().forward_reserved,
+        }
+    }
+
+    fn egress(&self, port: PortId, slot: &Slot, frame: &Frame<'_>) -> Egress {
+        let mtu_bytes = slot.port.mtu();
+        let leaving = if !self.bridge.forwarding_ports().contains(&port) {
+            Leaving::LeftOut
+        } else if slot.state.link != LinkState::Up {
+            Leaving::Dropped(DropReason::EgressDown)
+        } else if fits(frame, mtu_bytes) {
+            Leaving::Sent
+        } else {
+            Leaving::Dropped(DropReason::EgressTooBig)
+        };
+        Egress {
+            port,
+            name: slot.port.name().to_owned(),
+            link: slot.state.link,
+            mtu_bytes,
+            finishes_offload: slot.port.finishes_offloads() && !frame.offload.is_finished(),
+            leaving,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::BridgeConfig;
+    use crate::bridge::{Destination, Source};
+    use crate::port::memory::{self, Cable, MemoryOptions};
+
+    fn lab() -> (Datapath, Vec<Cable>) {
+        let mut datapath = Datapath::new(BridgeConfig::default());
+        let cables = ["a", "b", "c", "d"].map(|name| {
+            let options = MemoryOptions {
+                mtu_bytes: if name == "c" { 100 } else { 1500 },
+                ..MemoryOptions::default()
+            };
+            let (port, cable) = memory::pair(name, options).unwrap();
+            datapath.add_port(Box::new(port)).unwrap();
+            cable
+        });
+        while datapath.service(Timestamp::ZERO).is_some() {}
+        (datapath, cables.into())
+    }
+
+    fn frame(src: u8, dst: u8) -> Vec<u8> {
+        let mut bytes = vec![2, 0, 0, 0, 0, dst, 2, 0, 0, 0, 0, src, 0x88, 0xb5];
+        bytes.resize(200, 0);
+        bytes
+    }
+
+    #[test]
+    fn a_flood_is_told_port_by_port_and_then_happens_so() {
+        let (mut datapath, cables) = lab();
+        datapath.set_link(PortId(4), LinkState::Down);
+        let bytes = frame(1, 2);
+        let told = datapath.explain(Timestamp::ZERO, PortId(1), &Frame::finished(&bytes));
+        assert_eq!(told.look.verdict, Verdict::Flood);
+        let leaving: Vec<_> = told
+            .egress
+            .iter()
+            .map(|egress| (egress.port.0, egress.leaving))
+            .collect();
+        let too_big = Leaving::Dropped(DropReason::EgressTooBig);
+        assert_eq!(
+            leaving,
+            [(2, Leaving::Sent), (3, too_big), (4, Leaving::LeftOut)]
+        );
+        assert_eq!(datapath.bridge().station_count(), 0, "nothing is learnt");
+        assert!(cables[1].try_recv().is_none(), "nothing is sent");
+
+        cables[0].send(&bytes).unwrap();
+        datapath.mark_ready(PortId(1));
+        while datapath.service(Timestamp::ZERO).is_some() {}
+        assert!(cables[1].try_recv().is_some());
+        assert!(cables[2].try_recv().is_none());
+        let lost = datapath.port_info(PortId(3)).unwrap().counters.drops;
+        assert_eq!(lost.get(DropReason::EgressTooBig), 1);
+        assert!(cables[3].try_recv().is_none());
+
+        let back = frame(2, 1);
+        let told = datapath.explain(Timestamp::ZERO, PortId(2), &Frame::finished(&back));
+        assert_eq!(told.look.verdict, Verdict::Forward(PortId(1)));
+        let passed = told.look.passed.unwrap();
+        assert_eq!(passed.source, Source::New { evicts: None });
+        assert!(matches!(
+            passed.destination,
+            Destination::Known {
+                port: PortId(1),
+                ..
+            }
+        ));
+        assert_eq!(told.egress.len(), 1);
+    }
+}
