@@ -4,6 +4,7 @@
 //! - [`commands`]: one file for each command
 //! - [`completions`]: what a shell that completes is told
 //! - [`daemon`]: the process of a running switch
+//! - [`doctor`]: what the machine offers and what stands in the way
 //! - [`protocol`], [`client`]: how commands speak with it
 //! - [`runtime_dir`], [`names`], [`rights`]: where it is found, what it is called, what it may
 //! - [`userlab`]: where commands work without root's rights
@@ -19,6 +20,7 @@ mod client;
 mod commands;
 mod completions;
 mod daemon;
+mod doctor;
 mod exit;
 mod lock_file;
 mod measure;

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use nix::unistd::geteuid;
+use nix::unistd::{AccessFlags, access, geteuid};
 
 use crate::names::SwitchName;
 
@@ -132,6 +132,27 @@ impl RuntimeDir {
         Ok(names)
     }
 
+    /// Whether switches could have their directories in it, without making anything: it is ours, or
+    /// could be made.
+    ///
+    /// # Errors
+    /// As where a switch is started.
+    pub(crate) fn examine(&self) -> Result<(), RuntimeDirError> {
+        match fs::metadata(&self.0) {
+            Ok(metadata) if !metadata.is_dir() => {
+                let path = self.0.clone();
+                return Err(RuntimeDirError::NotADirectory { path });
+            }
+            Ok(metadata) => self.check(&metadata)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(io_error(&self.0, source)),
+        }
+        let nearest = self.0.ancestors().find(|path| path.exists());
+        let nearest = nearest.unwrap_or(Path::new("/"));
+        access(nearest, AccessFlags::W_OK | AccessFlags::X_OK)
+            .map_err(|errno| io_error(nearest, errno.into()))
+    }
+
     /// Makes sure that the directory exists and that nobody else can replace what is in it.
     ///
     /// # Errors
@@ -141,9 +162,14 @@ impl RuntimeDir {
         let made = DirBuilder::new().recursive(true).mode(mode).create(&self.0);
         made.map_err(|source| io_error(&self.0, source))?;
         let metadata = fs::metadata(&self.0).map_err(|source| io_error(&self.0, source))?;
+        self.check(&metadata)
+    }
+
+    /// Refuses a directory in which somebody else could replace what is in it.
+    fn check(&self, metadata: &Metadata) -> Result<(), RuntimeDirError> {
         // A sticky directory such as /tmp protects its entries from other users.
         if metadata.mode() & 0o1000 == 0 {
-            refuse_foreign(&self.0, &metadata)?;
+            refuse_foreign(&self.0, metadata)?;
             if metadata.mode() & 0o002 != 0 {
                 let path = self.0.clone();
                 return Err(RuntimeDirError::OpenToAll { path });

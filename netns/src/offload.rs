@@ -119,17 +119,23 @@ impl Offloads {
     /// Switches off every kind of segmentation that a packet socket could not pass on, and gives
     /// their names. TCP and UDP stay as they are.
     pub fn keep_describable(&mut self, interface: &str) -> Result<Vec<String>, OffloadError> {
-        let udp = describes_udp();
-        let features = self.features(interface)?.into_iter();
-        let undescribable: Vec<_> = features
-            .filter(|feature| feature.active && feature.changeable)
-            .map(|feature| feature.name)
-            .filter(|name| is_segmentation(name) && !is_describable(name, udp))
-            .collect();
+        let undescribable = self.undescribable(interface)?;
         if !undescribable.is_empty() {
             self.switch_off(interface, &undescribable)?;
         }
         Ok(undescribable)
+    }
+
+    /// The kinds of segmentation that are on, could be switched off, and that a packet socket could
+    /// not pass on.
+    pub fn undescribable(&mut self, interface: &str) -> Result<Vec<String>, OffloadError> {
+        let udp = describes_udp();
+        let features = self.features(interface)?.into_iter();
+        let undescribable = features
+            .filter(|feature| feature.active && feature.changeable)
+            .map(|feature| feature.name)
+            .filter(|name| is_segmentation(name) && !is_describable(name, udp));
+        Ok(undescribable.collect())
     }
 }
 

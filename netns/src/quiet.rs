@@ -207,6 +207,13 @@ impl Netlink {
         Ok(true)
     }
 
+    /// Whether an interface of the socket's namespace is quiet at the moment: the classifier tells.
+    /// Nothing is changed.
+    pub fn is_quiet(&mut self, link: &Link) -> bool {
+        self.get(RouteNetlinkMessage::GetTrafficFilter(filter(link)))
+            .is_ok()
+    }
+
     fn take_ingress(&mut self, link: &Link) -> Ingress {
         let own = match self.add_clsact(link) {
             Ok(()) => true,

@@ -8,6 +8,7 @@ mod commands;
 mod comparing;
 mod completions;
 mod demo;
+mod doctor;
 mod events;
 mod explain;
 mod lifecycle;
@@ -47,6 +48,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         demo::tests(),
         events::tests(),
         explain::tests(),
+        doctor::tests(),
         lifecycle::tests(),
         links::tests(),
         man::tests(),

@@ -7,6 +7,7 @@ mod bench;
 mod capture;
 mod completions;
 mod demo;
+mod doctor;
 mod error;
 mod events;
 mod exec;
@@ -28,6 +29,7 @@ pub(crate) use bench::{Bench, BenchArgs, BenchTest, CompareArgs, PairArgs, Rival
 pub(crate) use capture::CaptureArgs;
 pub(crate) use completions::{CompletionsArgs, ShellArg};
 pub(crate) use demo::DemoArgs;
+pub(crate) use doctor::{DoctorArgs, TrialRights};
 pub(crate) use error::usage_sentence;
 pub(crate) use events::EventsArgs;
 pub(crate) use exec::{ExecArgs, Execution};
@@ -101,6 +103,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Measure throughput and latency between two attached namespaces, or compare switches.
     Bench(BenchArgs),
+    /// Tell what this machine offers and what stands in the way, with remedies.
+    Doctor(DoctorArgs),
     /// Print the script that makes a shell complete, with the names of what runs.
     Completions(CompletionsArgs),
     /// Print a manual page, or write those of all commands.

@@ -6,6 +6,7 @@ pub(crate) mod capture;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod detach;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod explain;
@@ -54,6 +55,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Capture(args) => capture::run(&runtime()?, &args)?,
         Command::Explain(args) => explain::run(&runtime()?, &args)?,
         Command::Demo(args) => return demo::run(&args),
+        Command::Doctor(args) => return doctor::run(&runtime(), &args),
         Command::Completions(args) => completions::run(&args)?,
         Command::Man(args) => man::run(&args)?,
         Command::Bench(args) => return bench::run(runtime, args),

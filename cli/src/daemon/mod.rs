@@ -46,6 +46,7 @@ use crate::userlab;
 use capture::Captures;
 use control::{Control, Ending};
 use events::Hub;
+pub(crate) use lab::owner_of;
 use lab::{Lab, LabError};
 use lock::{DirLock, LockError};
 use notify::Notifier;

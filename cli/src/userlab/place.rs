@@ -37,6 +37,7 @@ pub(super) fn of(command: &Command) -> Place {
         | Command::Capture(_)
         | Command::Explain(_)
         | Command::Demo(_)
+        | Command::Doctor(_)
         | Command::Completions(_)
         | Command::Man(_)
         | Command::Keeper(_) => Place::Here,

@@ -168,6 +168,6 @@ impl Lab {
 }
 
 /// The switch whose cable's end this is, by its alias.
-fn owner_of(link: &Link) -> Option<&str> {
+pub(crate) fn owner_of(link: &Link) -> Option<&str> {
     link.alias.as_deref()?.strip_prefix(ALIAS_PREFIX)
 }
