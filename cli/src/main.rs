@@ -46,13 +46,11 @@ fn main() -> ExitCode {
     if completions::answer() {
         return ExitCode::SUCCESS;
     }
-    let mut cli = match args::Cli::try_parse() {
+    let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    // Before the first thread: a process changes its user namespace as a whole.
-    let entered = userlab::enter(&mut cli).map_err(anyhow::Error::from);
-    match entered.and_then(|()| commands::run(cli)) {
+    match work(cli) {
         Ok(status) => status,
         Err(error) => {
             complain(&sentence(&error));
@@ -63,6 +61,14 @@ fn main() -> ExitCode {
             }
         }
     }
+}
+
+/// Does the command's work where it has the rights for it.
+fn work(mut cli: args::Cli) -> anyhow::Result<ExitCode> {
+    let luggage = commands::Luggage::pack(&cli)?;
+    // Before the first thread: a process changes its user namespace as a whole.
+    userlab::enter(&mut cli)?;
+    commands::run(cli, luggage)
 }
 
 /// Prints help where it was asked for, else what is wrong.

@@ -4,6 +4,8 @@
 //! namespace of one user they take the capabilities away, which leaves it as much.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -31,6 +33,7 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated("cli_userlab_over_another_network", other_network),
         isolated("cli_userlab_is_not_for_root", not_for_root),
         isolated("cli_userlab_is_where_names_are_completed", completion),
+        isolated("cli_userlab_serves_metrics_outside", metrics),
         isolated("cli_userlab_keeps_what_is_in_run", rest_of_run),
     ]
 }
@@ -405,6 +408,24 @@ fn completion() {
         offered()
     );
     user.ok("netns del mario");
+    user.assert_nothing_left();
+}
+
+/// What asks for metrics is not in the lab.
+fn metrics() {
+    let user = User::new("metrics");
+    user.ok("run s --detach --metrics 127.0.0.1:9464");
+    let mut scraper = TcpStream::connect("127.0.0.1:9464").unwrap();
+    scraper
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut told = String::new();
+    scraper.read_to_string(&mut told).unwrap();
+    assert!(
+        told.contains(" 200 ") && told.contains("vswitch_"),
+        "{told}"
+    );
+    user.ok("stop s");
     user.assert_nothing_left();
 }
 

@@ -22,6 +22,7 @@ pub(crate) mod stop;
 use std::process::ExitCode;
 
 use crate::args::{Cli, Command};
+use crate::metrics::Listener;
 use crate::runtime_dir::RuntimeDir;
 use crate::userlab;
 
@@ -33,15 +34,35 @@ const BY_OPTION: &str = "with --switch NAME";
 #[error("{0}")]
 pub(crate) struct WrongUsage(pub(crate) String);
 
+/// What a command takes along from where it was typed, before it is moved to where it works.
+#[derive(Debug, Default)]
+pub(crate) struct Luggage {
+    metrics: Option<Listener>,
+}
+
+impl Luggage {
+    /// What this command takes along.
+    ///
+    /// # Errors
+    /// Where it cannot be had.
+    pub(crate) fn pack(cli: &Cli) -> anyhow::Result<Self> {
+        let metrics = match &cli.command {
+            Command::Run(args) => run::bind_metrics(args)?,
+            _ => None,
+        };
+        Ok(Self { metrics })
+    }
+}
+
 /// Does what the command line says.
 ///
 /// # Errors
 /// Whatever went wrong, as one sentence.
-pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(cli: Cli, luggage: Luggage) -> anyhow::Result<ExitCode> {
     let given = cli.runtime_dir;
     let runtime = || RuntimeDir::resolve(given, |name| std::env::var_os(name));
     match cli.command {
-        Command::Run(args) => run::run(&runtime()?, args)?,
+        Command::Run(args) => run::run(&runtime()?, args, luggage.metrics)?,
         Command::Stop(args) => stop::run(&runtime()?, &args)?,
         Command::List(args) => list::run(&runtime()?, &args)?,
         Command::Show(args) => show::run(&runtime()?, &args)?,

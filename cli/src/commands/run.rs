@@ -9,8 +9,11 @@ use crate::daemon::{self, Config};
 use crate::metrics::{Listener, MetricsError};
 use crate::runtime_dir::RuntimeDir;
 
-pub(crate) fn run(runtime: &RuntimeDir, args: RunArgs) -> anyhow::Result<()> {
-    let metrics = bind_metrics(&args)?;
+pub(crate) fn run(
+    runtime: &RuntimeDir,
+    args: RunArgs,
+    metrics: Option<Listener>,
+) -> anyhow::Result<()> {
     if args.detach {
         daemon::start_detached(runtime, &args, metrics)?;
         return Ok(());
@@ -31,8 +34,11 @@ pub(crate) fn run(runtime: &RuntimeDir, args: RunArgs) -> anyhow::Result<()> {
 }
 
 /// The socket for metrics, if there are to be any. It stays in the network namespace where this is
-/// called.
-fn bind_metrics(args: &RunArgs) -> Result<Option<Listener>, MetricsError> {
+/// called: that of whoever asks for them, not that of a lab.
+///
+/// # Errors
+/// Where it cannot be bound.
+pub(crate) fn bind_metrics(args: &RunArgs) -> Result<Option<Listener>, MetricsError> {
     if args.metrics_from_stdin {
         return Listener::from_stdin().map(Some);
     }
