@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::SigSet;
@@ -50,6 +51,9 @@ struct Keeper {
     /// The commands that are at work.
     guests: Vec<UnixStream>,
     members: Members,
+    /// Keeps those away who clear up what is old, as systemd-tmpfiles(8) does in /tmp: it takes
+    /// sockets in other network namespaces for dead, and leaves directories that are locked.
+    _in_use: Option<Flock<File>>,
     /// Whether there was a switch whose end is the lab's.
     had_members: bool,
     /// The named namespaces that there were when the last switch ended while others were at
@@ -84,6 +88,8 @@ fn start(runtime: RuntimeDir, args: &KeeperArgs) -> anyhow::Result<Keeper> {
     }
     let dir = LabDir::of(&runtime);
     let path = dir.socket();
+    let in_use = File::open(runtime.path()).ok();
+    let in_use = in_use.and_then(|file| Flock::lock(file, FlockArg::LockSharedNonblock).ok());
     let keeper = UnixListener::bind(&path).and_then(|listener| {
         // Nobody else can enter the directory: there is no moment in which others may connect.
         fs::set_permissions(&path, Permissions::from_mode(0o600))?;
@@ -95,6 +101,7 @@ fn start(runtime: RuntimeDir, args: &KeeperArgs) -> anyhow::Result<Keeper> {
             runtime,
             listener,
             guests: Vec::new(),
+            _in_use: in_use,
             members: Members::default(),
             had_members: false,
             old_names: None,
