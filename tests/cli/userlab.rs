@@ -15,6 +15,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
+use vswitch_netns::{InterfaceName, Netlink, VethEnd};
 
 use super::{Surroundings, complaint, namespaces, ok, sys, words};
 use crate::harness::program::{Background, is_empty_dir};
@@ -34,6 +35,7 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated("cli_userlab_is_not_for_root", not_for_root),
         isolated("cli_userlab_is_where_names_are_completed", completion),
         isolated("cli_userlab_serves_metrics_outside", metrics),
+        isolated("cli_userlab_takes_nothing_of_the_host", host_interface),
         isolated("cli_userlab_keeps_what_is_in_run", rest_of_run),
     ]
 }
@@ -427,6 +429,29 @@ fn metrics() {
     );
     user.ok("stop s");
     user.assert_nothing_left();
+}
+
+/// Nothing of the host's network can be taken into the lab.
+fn host_interface() {
+    let user = User::new("interface");
+    let mut here = Netlink::open().unwrap();
+    let ends = ["near", "far"].map(|name| VethEnd::new(InterfaceName::new(name).unwrap()));
+    here.create_veth(&ends[0], &ends[1], None).unwrap();
+    let before = Surroundings::now();
+    user.ok("run s --detach");
+    let told = user.fails("port add near");
+    assert!(
+        told.contains("'near' of the host") && told.contains("sudo"),
+        "{told}"
+    );
+    assert!(user.fails("port add nowhere").contains("no interface"));
+    user.ok("attach mario");
+    // The process is root, but not here.
+    let told = user.fails(&format!("exec mario {PROGRAM} port add near"));
+    assert!(told.contains("no interface"), "{told}");
+    user.ok("stop s");
+    user.assert_nothing_left();
+    assert_eq!(Surroundings::now(), before);
 }
 
 fn rest_of_run() {

@@ -1,19 +1,26 @@
 //! `vswitch port`: existing interfaces as ports.
 
+use anyhow::anyhow;
+use vswitch_netns::Netlink;
+
 use crate::args::PortAction;
-use crate::client::Client;
+use crate::client::{Client, ClientError};
 use crate::protocol::{NoParams, PortAddParams, PortDelParams, PortView, Removed, method};
 use crate::render;
 use crate::runtime_dir::RuntimeDir;
+use crate::userlab;
 
 pub(crate) fn run(runtime: &RuntimeDir, action: PortAction) -> anyhow::Result<()> {
     let connect = |switch: Option<_>| Client::choose(runtime, switch, super::BY_OPTION);
     match action {
         PortAction::Add(args) => {
+            let mut client = connect(args.switch.as_ref())?;
             let params = PortAddParams {
                 interface: args.interface.to_string(),
             };
-            connect(args.switch.as_ref())?.call::<PortView>(method::PORT_ADD, &params)?;
+            client
+                .call::<PortView>(method::PORT_ADD, &params)
+                .map_err(|error| explain(error, &client, &params.interface))?;
         }
         PortAction::Del(args) => {
             let params = PortDelParams {
@@ -32,4 +39,17 @@ pub(crate) fn run(runtime: &RuntimeDir, action: PortAction) -> anyhow::Result<()
         }
     }
     Ok(())
+}
+
+/// Why an interface that is to be seen here could not be plugged into a switch that is elsewhere.
+fn explain(error: ClientError, client: &Client, interface: &str) -> anyhow::Error {
+    let is_here = || Netlink::open().is_ok_and(|mut here| here.link(interface).is_ok());
+    if matches!(error, ClientError::Refused(_)) && userlab::is_home_of(client) && is_here() {
+        return anyhow!(
+            "the switch '{}' runs in your lab, into which the interface '{interface}' of the host \
+             can't be plugged: start a switch with 'sudo vswitch run' for that",
+            client.switch()
+        );
+    }
+    error.into()
 }

@@ -35,10 +35,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::args::Cli;
+use crate::client::Client;
 use crate::rights;
 use crate::runtime_dir::RuntimeDir;
 pub(crate) use error::UserLabError;
 use files::LabDir;
+use namespaces::Namespaces;
 use place::Place;
 pub(crate) use visit::Visit;
 
@@ -97,6 +99,13 @@ fn work_in(visit: Visit, runtime: &RuntimeDir) -> Result<(), UserLabError> {
 /// Lets the lab end without this process, which goes on as a switch.
 pub(crate) fn settle() {
     remember(None);
+}
+
+/// Whether the switch runs in a lab, seen from outside of it.
+pub(crate) fn is_home_of(switch: &Client) -> bool {
+    let process = switch.process().ok().flatten();
+    let namespaces = process.and_then(|pid| Namespaces::of(&pid.to_string()).ok());
+    namespaces.is_some_and(|found| found.are_ours().is_ok_and(|ours| !ours))
 }
 
 fn remember(visit: Option<Visit>) {
