@@ -38,7 +38,7 @@ fn kind_of(path: &str, id: &str, value: &str) -> Option<Kind> {
         ("ping" | "bench", "hosts" | "from" | "to" | "target" | "source" | "destination") => {
             Kind::Namespace
         }
-        ("capture" | "explain", "ports") => Kind::Station,
+        ("capture", "ports") | ("explain", "port" | "ports") => Kind::Station,
         ("port del", "interface") | (_, "port" | "ports") => Kind::Port,
         (_, "namespace" | "netns") => Kind::Namespace,
         (_, "interface" | "dev") => Kind::Interface,

@@ -55,7 +55,7 @@ fn verdict(view: &ExplainView) -> String {
     match (view.verdict.as_str(), &view.reason, view.egress.first()) {
         ("drop", Some(reason), _) => {
             let meaning = super::meaning(reason);
-            paint(BAD, format!("dropped: {reason} ({meaning})"))
+            paint(BAD, format!("dropped: {reason}, {meaning}"))
         }
         ("forward", _, Some(egress)) if sent == 1 => {
             paint(GOOD, format!("forwarded to {}", egress.port))

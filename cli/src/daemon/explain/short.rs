@@ -37,7 +37,7 @@ pub(crate) fn in_short(
         Destination::Known {
             port,
             age: Some(age),
-        } => format!("{dst} is behind {}, heard {} ago", name(port), short(age)),
+        } => format!("{dst} is behind {}, heard {}", name(port), ago(age)),
     };
     let parts = [learnt, found, outcome(look.verdict, &name)];
     let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
@@ -56,10 +56,10 @@ fn why(reason: DropReason) -> &'static str {
     crate::render::meaning(reason.as_str())
 }
 
-/// A span in one figure.
-pub(super) fn short(span: Duration) -> String {
-    match span.as_secs() {
-        0 => format!("{} ms", span.as_millis()),
-        seconds => format!("{seconds} s"),
+/// How long ago that was, no more exactly than it is known.
+pub(super) fn ago(age: Duration) -> String {
+    match age.as_secs() {
+        0 => "just now".to_owned(),
+        seconds => format!("{seconds} s ago"),
     }
 }

@@ -5,7 +5,7 @@ use vswitch_switch::datapath::{Egress, Explanation, Leaving};
 use vswitch_switch::wire::EthernetFrame;
 
 use super::Names;
-use super::short::short;
+use super::short::ago;
 use crate::protocol::StepView;
 
 /// What is gathered step by step.
@@ -113,8 +113,8 @@ fn learn(frame: &EthernetFrame<'_>, passed: &Passed, port: &str, names: &Names) 
             names.name(station.port)
         ),
         Source::Known { age } => format!(
-            "{src} is known behind {port}, heard {} ago",
-            short(age.unwrap_or_default())
+            "{src} is known behind {port}, heard {}",
+            ago(age.unwrap_or_default())
         ),
         Source::Moves { from } => {
             let from = names.name(from);
@@ -142,11 +142,7 @@ fn look_up(frame: &EthernetFrame<'_>, passed: &Passed, names: &Names) -> String 
         Destination::Known {
             port,
             age: Some(age),
-        } => format!(
-            "{dst} is behind {}, heard {} ago",
-            names.name(port),
-            short(age)
-        ),
+        } => format!("{dst} is behind {}, heard {}", names.name(port), ago(age)),
     }
 }
 
