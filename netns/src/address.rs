@@ -1,5 +1,6 @@
 //! IPv4 and IPv6 addresses of interfaces.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -94,12 +95,57 @@ pub struct Address {
     pub duplicate: bool,
     /// Given by hand and for good, not by a router or the interface itself.
     pub permanent: bool,
+    /// How far it is known.
+    pub scope: AddressScope,
+}
+
+/// How far an address is known (`RT_SCOPE_*`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum AddressScope {
+    /// Everywhere.
+    #[default]
+    Global,
+    /// Within a site, by IPv6's old custom.
+    Site,
+    /// On its link alone: `fe80::/10`, say.
+    Link,
+    /// In its own namespace alone: `127.0.0.1`, say.
+    Host,
+    /// By a number that somebody made up.
+    Other(u8),
+}
+
+impl From<u8> for AddressScope {
+    fn from(number: u8) -> Self {
+        match number {
+            libc::RT_SCOPE_UNIVERSE => Self::Global,
+            libc::RT_SCOPE_SITE => Self::Site,
+            libc::RT_SCOPE_LINK => Self::Link,
+            libc::RT_SCOPE_HOST => Self::Host,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl fmt::Display for AddressScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Global => f.write_str("global"),
+            Self::Site => f.write_str("site"),
+            Self::Link => f.write_str("link"),
+            Self::Host => f.write_str("host"),
+            Self::Other(number) => write!(f, "{number}"),
+        }
+    }
 }
 
 // Numbers of linux/if_addr.h.
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_FLAGS: u16 = 8;
+/// Where `ifaddrmsg` has the scope.
+const SCOPE_AT: usize = 3;
 /// Length of `ifaddrmsg`, after which the attributes come.
 const HEADER_BYTES: usize = 8;
 
@@ -124,6 +170,7 @@ impl Address {
             tentative: has(libc::IFA_F_TENTATIVE),
             duplicate: has(libc::IFA_F_DADFAILED),
             permanent: has(libc::IFA_F_PERMANENT),
+            scope: header[SCOPE_AT].into(),
         })
     }
 }

@@ -25,6 +25,7 @@ pub struct LinkChange<'a> {
     alias: Option<String>,
     link_local: Option<LinkLocal>,
     namespace: Option<&'a Namespace>,
+    bridge: Option<u32>,
 }
 
 /// Whence an interface takes its IPv6 link-local address (`addrgenmode`).
@@ -107,6 +108,15 @@ impl<'a> LinkChange<'a> {
         }
     }
 
+    /// Plugs it into a bridge, or unplugs it (`None`). If it moves into another namespace at the
+    /// same time, the bridge is one of that namespace.
+    pub fn bridge(self, bridge: Option<&Link>) -> Self {
+        Self {
+            bridge: Some(bridge.map_or(0, |bridge| bridge.index)),
+            ..self
+        }
+    }
+
     fn message(&self, link: &Link) -> LinkMessage {
         let mut message = LinkMessage::default();
         message.header.index = link.index;
@@ -141,6 +151,9 @@ impl<'a> LinkChange<'a> {
             .attributes
             .extend(gen_mode.map(|mode| LinkAttribute::AfSpecUnspec(inet6(mode))));
         message.attributes.extend(fd.map(LinkAttribute::NetNsFd));
+        message
+            .attributes
+            .extend(self.bridge.map(LinkAttribute::Controller));
         message
     }
 

@@ -41,6 +41,8 @@
 //! - [`veth`]: pairs of virtual Ethernet devices
 //! - [`bridge`]: the kernel's own bridges
 //! - [`address`], [`route`]: IPv4 and IPv6
+//! - `neighbour`: who is known to be where on a link
+//! - `peer`: in which namespace the other end of a link is
 //! - [`monitor`]: news of interfaces that come, change and go
 //! - [`offload`]: segmentation that a packet socket can pass on, and that which it cannot
 //! - [`quiet`]: keeping the host's own stack out of an interface
@@ -58,8 +60,10 @@ pub mod monitor;
 pub mod name;
 mod named;
 pub mod namespace;
+mod neighbour;
 pub mod netlink;
 pub mod offload;
+mod peer;
 pub mod quiet;
 mod rights;
 pub mod route;
@@ -68,7 +72,7 @@ mod sys;
 pub mod userns;
 pub mod veth;
 
-pub use address::{Address, AddressError, DuplicateDetection};
+pub use address::{Address, AddressError, AddressScope, DuplicateDetection};
 pub use change::{LinkChange, LinkLocal};
 pub use counters::Counters;
 pub use exec::SpawnError;
@@ -80,6 +84,6 @@ pub use namespace::{NETNS_DIR, Namespace, NamespaceEntry, NamespaceError};
 pub use netlink::{Netlink, NetlinkError};
 pub use offload::{Feature, OffloadError, Offloads};
 pub use quiet::{Quiet, QuietError};
-pub use route::{Route, RouteError};
+pub use route::{Route, RouteEntry, RouteError, RouteOrigin};
 pub use userns::UserNamespaceError;
 pub use veth::VethEnd;

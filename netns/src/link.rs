@@ -21,7 +21,7 @@ pub enum LinkError {
     Name(#[from] NameError),
     /// There is none of this name.
     #[error(
-        "there is no interface {name} in this network namespace; `ip link` lists those there are"
+        "there is no interface {name} in this network namespace; `vswitch link` lists those there are"
     )]
     NotFound {
         /// The name, fit to be printed.

@@ -66,6 +66,13 @@ impl NetlinkError {
         }
     }
 
+    /// Whether a list may well be had by asking for it once more: it changed while it was read, or
+    /// the kernel broke off (EINTR ends a dump on some kernels, with no flag set).
+    fn is_passing(&self) -> bool {
+        matches!(self, Self::Unsteady)
+            || matches!(self.errno(), Some(Errno::EINTR | Errno::EAGAIN))
+    }
+
     pub(crate) fn malformed(reason: &dyn Display) -> Self {
         Self::Malformed {
             reason: reason.to_string(),
@@ -157,7 +164,7 @@ impl Netlink {
     ) -> Result<Vec<Reply>, NetlinkError> {
         for _ in 0..MAX_DUMPS {
             match self.exchange(message.clone(), NLM_F_DUMP) {
-                Err(NetlinkError::Unsteady) => {}
+                Err(error) if error.is_passing() => {}
                 other => return other,
             }
         }
@@ -212,5 +219,21 @@ pub(crate) fn retried<T>(mut call: impl FnMut() -> io::Result<T>) -> Result<T, N
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             other => return other.map_err(|error| NetlinkError::socket(&error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_broke_off_is_asked_for_again() {
+        let refused = |errno| NetlinkError::Refused {
+            errno,
+            message: String::new(),
+        };
+        assert!(NetlinkError::Unsteady.is_passing());
+        assert!(refused(Errno::EINTR).is_passing());
+        assert!(!refused(Errno::EPERM).is_passing());
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
@@ -75,6 +75,66 @@ pub struct Route {
     pub link_index: Option<u32>,
     /// The lower, the better. None: the kernel's default, 0 for IPv4 and 1024 for IPv6.
     pub metric: Option<u32>,
+    /// The address that packets of this namespace's own have as their source, if they have none
+    /// yet. The kernel sets it for the networks of IPv4 addresses.
+    pub source: Option<IpAddr>,
+}
+
+/// A route as the kernel lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RouteEntry {
+    /// The route.
+    pub route: Route,
+    /// Who made it.
+    pub origin: RouteOrigin,
+    /// Whether its interface has no carrier, so that nothing can be sent this way now.
+    pub link_down: bool,
+}
+
+/// Who made a route (`RTPROT_*`, linux/rtnetlink.h).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RouteOrigin {
+    /// An ICMP redirect.
+    Redirect,
+    /// The kernel, together with an address.
+    Kernel,
+    /// Somebody by hand, with `ip route add`.
+    Boot,
+    /// Somebody by hand, with this library.
+    Static,
+    /// An IPv6 router's advertisement.
+    RouterAdvertisement,
+    /// A program with this number: a routing daemon, a DHCP client.
+    Other(u8),
+}
+
+impl From<u8> for RouteOrigin {
+    fn from(number: u8) -> Self {
+        match number {
+            libc::RTPROT_REDIRECT => Self::Redirect,
+            libc::RTPROT_KERNEL => Self::Kernel,
+            libc::RTPROT_BOOT => Self::Boot,
+            libc::RTPROT_STATIC => Self::Static,
+            RTPROT_RA => Self::RouterAdvertisement,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl fmt::Display for RouteOrigin {
+    /// The word that ip-route(8) has for it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Redirect => f.write_str("redirect"),
+            Self::Kernel => f.write_str("kernel"),
+            Self::Boot => f.write_str("boot"),
+            Self::Static => f.write_str("static"),
+            Self::RouterAdvertisement => f.write_str("ra"),
+            Self::Other(number) => write!(f, "{number}"),
+        }
+    }
 }
 
 impl fmt::Display for Route {
@@ -93,7 +153,14 @@ const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
 const RTA_PRIORITY: u16 = 6;
+const RTA_PREFSRC: u16 = 7;
 const RTA_TABLE: u16 = 15;
+const RTPROT_RA: u8 = 9;
+/// Where `rtmsg` has who made a route.
+const ORIGIN_AT: usize = 5;
+/// Where `rtmsg` has the flags of a route.
+const FLAGS_AT: usize = 8;
+const RTNH_F_LINKDOWN: u32 = 16;
 /// Where `rtmsg` has the type of a route.
 const TYPE_AT: usize = 7;
 /// Length of `rtmsg`, after which the attributes come.
@@ -108,6 +175,7 @@ impl Route {
             gateway: Some(gateway),
             link_index: None,
             metric: None,
+            source: None,
         }
     }
 
@@ -125,6 +193,7 @@ impl Route {
             gateway: None,
             link_index: Some(link.index),
             metric: None,
+            source: None,
         }
     }
 
@@ -146,6 +215,15 @@ impl Route {
         }
     }
 
+    /// The same with a source address for the namespace's own packets.
+    #[must_use]
+    pub fn source(self, source: IpAddr) -> Self {
+        Self {
+            source: Some(source),
+            ..self
+        }
+    }
+
     /// Takes a route message apart; none if it is not a plain route of the main table.
     fn parse(payload: &[u8]) -> Option<Self> {
         let header: &[u8; HEADER_BYTES] = payload.first_chunk()?;
@@ -155,13 +233,14 @@ impl Route {
             libc::AF_INET6 => IpAddr::from(Ipv6Addr::UNSPECIFIED),
             _ => return None,
         };
-        let (mut gateway, mut link_index, mut metric) = (None, None, None);
+        let (mut gateway, mut link_index, mut metric, mut source) = (None, None, None, None);
         for (kind, value) in attributes_of(&payload[HEADER_BYTES..]) {
             match kind {
                 RTA_DST => destination = ip_of(value)?,
                 RTA_GATEWAY => gateway = ip_of(value),
                 RTA_OIF => link_index = u32_of(value),
                 RTA_PRIORITY => metric = u32_of(value),
+                RTA_PREFSRC => source = ip_of(value),
                 RTA_TABLE => table = u32_of(value)?,
                 _ => {}
             }
@@ -174,6 +253,7 @@ impl Route {
             gateway,
             link_index,
             metric,
+            source,
         })
     }
 
@@ -197,18 +277,32 @@ impl Route {
         message
             .attributes
             .extend(self.metric.map(RouteAttribute::Priority));
+        let source = self
+            .source
+            .map(|source| RouteAttribute::PrefSource(source.into()));
+        message.attributes.extend(source);
         message
     }
 
     fn check(&self) -> Result<(), RouteError> {
-        match self.gateway {
-            Some(gateway) if gateway.is_ipv4() != self.destination.addr().is_ipv4() => {
-                Err(RouteError::Mixed {
-                    route: self.clone(),
-                })
-            }
-            _ => Ok(()),
+        let is_v4 = self.destination.addr().is_ipv4();
+        let fits = |address: &IpAddr| address.is_ipv4() == is_v4;
+        if self.gateway.iter().chain(&self.source).all(fits) {
+            return Ok(());
         }
+        Err(RouteError::Mixed {
+            route: self.clone(),
+        })
+    }
+}
+
+impl RouteEntry {
+    fn parse(payload: &[u8]) -> Option<Self> {
+        Some(Self {
+            route: Route::parse(payload)?,
+            origin: (*payload.get(ORIGIN_AT)?).into(),
+            link_down: u32_of(payload.get(FLAGS_AT..)?)? & RTNH_F_LINKDOWN != 0,
+        })
     }
 }
 
@@ -223,12 +317,18 @@ fn everything(address: IpAddr) -> IpNet {
 impl Netlink {
     /// The routes of the main table, of both address families.
     pub fn routes(&mut self) -> Result<Vec<Route>, RouteError> {
+        let entries = self.route_entries()?.into_iter();
+        Ok(entries.map(|entry| entry.route).collect())
+    }
+
+    /// The routes of the main table, of both address families, and who made them.
+    pub fn route_entries(&mut self) -> Result<Vec<RouteEntry>, RouteError> {
         let request = RouteNetlinkMessage::GetRoute(RouteMessage::default());
         let replies = self.dump(&request).map_err(RouteError::List)?;
         let routes = replies
             .iter()
             .filter(|reply| reply.message_type == libc::RTM_NEWROUTE)
-            .filter_map(|reply| Route::parse(&reply.payload));
+            .filter_map(|reply| RouteEntry::parse(&reply.payload));
         Ok(routes.collect())
     }
 
@@ -258,6 +358,21 @@ impl Netlink {
 
     /// Adds a route.
     pub fn add_route(&mut self, route: &Route) -> Result<(), RouteError> {
+        self.make_route("add", route, NLM_F_CREATE | NLM_F_EXCL)
+    }
+
+    /// Adds a route, in place of the one to the same destination with the same metric if there is
+    /// one.
+    pub fn replace_route(&mut self, route: &Route) -> Result<(), RouteError> {
+        self.make_route("replace", route, NLM_F_CREATE | NLM_F_REPLACE)
+    }
+
+    fn make_route(
+        &mut self,
+        action: &'static str,
+        route: &Route,
+        flags: u16,
+    ) -> Result<(), RouteError> {
         route.check()?;
         let mut message = route.message();
         message.header.protocol = RouteProtocol::Static;
@@ -266,11 +381,8 @@ impl Netlink {
             Some(_) => RouteScope::Universe,
             None => RouteScope::Link,
         };
-        self.change(
-            RouteNetlinkMessage::NewRoute(message),
-            NLM_F_CREATE | NLM_F_EXCL,
-        )
-        .map_err(|source| failed("add", route, source))
+        self.change(RouteNetlinkMessage::NewRoute(message), flags)
+            .map_err(|source| failed(action, route, source))
     }
 
     /// Deletes a route.
