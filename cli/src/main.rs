@@ -13,6 +13,7 @@
 //! - [`measure`]: pings, throughput and response time between namespaces
 //! - [`pcapng`]: captured frames as a file
 //! - [`metrics`]: what a running switch tells Prometheus
+//! - [`place`], [`peers`]: a namespace that a command acts in; where the ends of cables are
 //! - [`render`]: output for people
 
 mod args;
@@ -27,6 +28,8 @@ mod measure;
 mod metrics;
 mod names;
 mod pcapng;
+mod peers;
+mod place;
 mod protocol;
 mod render;
 mod rights;
@@ -46,7 +49,7 @@ fn main() -> ExitCode {
     if completions::answer() {
         return ExitCode::SUCCESS;
     }
-    let cli = match args::Cli::try_parse() {
+    let cli = match args::Cli::try_parse_from(args::as_ip_has_it(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };

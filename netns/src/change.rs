@@ -202,6 +202,9 @@ impl Netlink {
                         .map_or(link.name.clone(), ToString::to_string),
                     place: namespace.map_or(String::new(), place),
                 },
+                (Some(Errno::EBUSY), Some(_), _) if link.up => LinkError::Busy {
+                    name: link.name.clone(),
+                },
                 _ => LinkError::refused("change", &link.name, error),
             },
         )

@@ -70,6 +70,21 @@ pub enum LinkError {
         /// The interface.
         name: String,
     },
+    /// It is a part of the machine, or of its namespace.
+    #[error("the interface {name} cannot be deleted: it is no virtual one that somebody made")]
+    Permanent {
+        /// The interface.
+        name: String,
+    },
+    /// The kernel does not rename it while it is in use.
+    #[error(
+        "the interface {name} cannot be renamed while it is up; switch it off first (`vswitch link \
+         set {name} down`)"
+    )]
+    Busy {
+        /// The interface.
+        name: String,
+    },
     /// The kernel refused.
     #[error("cannot {action} the interface {name}: {source}")]
     Refused {
@@ -310,7 +325,12 @@ impl Netlink {
         let mut message = LinkMessage::default();
         message.header.index = link.index;
         self.change(RouteNetlinkMessage::DelLink(message), 0)
-            .map_err(|error| LinkError::refused("delete", &link.name, error))
+            .map_err(|error| match error.errno() {
+                Some(Errno::EOPNOTSUPP) => LinkError::Permanent {
+                    name: link.name.clone(),
+                },
+                _ => LinkError::refused("delete", &link.name, error),
+            })
     }
 }
 

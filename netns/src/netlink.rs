@@ -69,8 +69,7 @@ impl NetlinkError {
     /// Whether a list may well be had by asking for it once more: it changed while it was read, or
     /// the kernel broke off (EINTR ends a dump on some kernels, with no flag set).
     fn is_passing(&self) -> bool {
-        matches!(self, Self::Unsteady)
-            || matches!(self.errno(), Some(Errno::EINTR | Errno::EAGAIN))
+        matches!(self, Self::Unsteady) || matches!(self.errno(), Some(Errno::EINTR | Errno::EAGAIN))
     }
 
     pub(crate) fn malformed(reason: &dyn Display) -> Self {

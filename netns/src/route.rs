@@ -25,13 +25,13 @@ pub enum RouteError {
     #[error("there is a route {route} already; delete it first, or give another metric")]
     Exists {
         /// The route.
-        route: Route,
+        route: Box<Route>,
     },
     /// There is no such route.
     #[error("there is no route {route}")]
     NotFound {
         /// The route.
-        route: Route,
+        route: Box<Route>,
     },
     /// It leads nowhere.
     #[error(
@@ -40,13 +40,13 @@ pub enum RouteError {
     )]
     Unreachable {
         /// The route.
-        route: Route,
+        route: Box<Route>,
     },
     /// Destination and gateway are of different address families.
     #[error("the route {route} mixes IPv4 and IPv6")]
     Mixed {
         /// The route.
-        route: Route,
+        route: Box<Route>,
     },
     /// The kernel refused.
     #[error("cannot {action} the route {route}: {source}")]
@@ -54,7 +54,7 @@ pub enum RouteError {
         /// What was being done.
         action: &'static str,
         /// The route.
-        route: Route,
+        route: Box<Route>,
         /// Why not.
         source: NetlinkError,
     },
@@ -167,15 +167,24 @@ const TYPE_AT: usize = 7;
 const HEADER_BYTES: usize = 12;
 
 impl Route {
+    /// To a network, by whatever way: enough to delete one.
+    #[must_use]
+    pub fn to(destination: IpNet) -> Self {
+        Self {
+            destination,
+            gateway: None,
+            link_index: None,
+            metric: None,
+            source: None,
+        }
+    }
+
     /// To a network through a router.
     #[must_use]
     pub fn via(destination: IpNet, gateway: IpAddr) -> Self {
         Self {
-            destination,
             gateway: Some(gateway),
-            link_index: None,
-            metric: None,
-            source: None,
+            ..Self::to(destination)
         }
     }
 
@@ -188,13 +197,7 @@ impl Route {
     /// To a network that is on a link itself.
     #[must_use]
     pub fn on_link(destination: IpNet, link: &Link) -> Self {
-        Self {
-            destination,
-            gateway: None,
-            link_index: Some(link.index),
-            metric: None,
-            source: None,
-        }
+        Self::to(destination).through(link)
     }
 
     /// The same with an interface, which a link-local gateway needs.
@@ -291,7 +294,7 @@ impl Route {
             return Ok(());
         }
         Err(RouteError::Mixed {
-            route: self.clone(),
+            route: Box::new(self.clone()),
         })
     }
 }
@@ -396,7 +399,7 @@ impl Netlink {
 }
 
 fn failed(action: &'static str, route: &Route, source: NetlinkError) -> RouteError {
-    let route = route.clone();
+    let route = Box::new(route.clone());
     match source.errno() {
         Some(Errno::EEXIST) => RouteError::Exists { route },
         Some(Errno::ESRCH) => RouteError::NotFound { route },

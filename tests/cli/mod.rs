@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod events;
 mod explain;
+mod interfaces;
 mod lifecycle;
 mod links;
 mod man;
@@ -49,6 +50,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         events::tests(),
         explain::tests(),
         doctor::tests(),
+        interfaces::tests(),
         lifecycle::tests(),
         links::tests(),
         man::tests(),

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use libtest_mimic::Trial;
 use vswitch_netns::{
-    AddressError, DuplicateDetection, Link, LinkChange, Namespace, Netlink, Route, RouteError,
+    AddressError, AddressScope, DuplicateDetection, Link, LinkChange, Namespace, Netlink, Route,
+    RouteError, RouteOrigin,
 };
 
 use super::end;
@@ -19,6 +20,8 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated("netns_routes_come_and_go", routes),
         isolated("netns_routes_carry_packets_over_a_router", router),
         isolated("netns_impossible_routes_are_refused", impossible_routes),
+        isolated("netns_routes_tell_who_made_them", origins),
+        isolated("netns_neighbours_are_forgotten", neighbours),
     ]
 }
 
@@ -232,4 +235,69 @@ fn impossible_routes() {
         .add_route(&Route::via(net("::/0"), ip("10.0.0.2")))
         .unwrap_err();
     assert!(matches!(error, RouteError::Mixed { .. }), "{error}");
+}
+
+fn origins() {
+    let mut netlink = Netlink::open().unwrap();
+    let near = pair(&mut netlink);
+    netlink
+        .add_address(&near, net("10.0.0.1/24"), SKIP)
+        .unwrap();
+    let first = Route::default_via(ip("10.0.0.254")).source(ip("10.0.0.1"));
+    netlink.add_route(&first).unwrap();
+    let second = Route::default_via(ip("10.0.0.253"));
+    netlink.replace_route(&second).unwrap();
+    let entries = netlink.route_entries().unwrap();
+    let to = |destination: &str| {
+        let found = entries
+            .iter()
+            .find(|e| e.route.destination == net(destination));
+        found.unwrap_or_else(|| panic!("{destination}: {entries:?}"))
+    };
+    assert_eq!(to("0.0.0.0/0").origin, RouteOrigin::Static);
+    assert_eq!(
+        to("0.0.0.0/0").route,
+        second.through(&near),
+        "the first is replaced"
+    );
+    assert_eq!(to("10.0.0.0/24").origin, RouteOrigin::Kernel);
+    assert_eq!(to("10.0.0.0/24").route.source, Some(ip("10.0.0.1")));
+    let mixed = Route::default_via(ip("10.0.0.254")).source(ip("fd00::1"));
+    let error = netlink.add_route(&mixed).unwrap_err();
+    assert!(matches!(error, RouteError::Mixed { .. }), "{error}");
+    netlink.delete_route(&Route::to(net("0.0.0.0/0"))).unwrap();
+
+    let lo = netlink.link("lo").unwrap();
+    let scope = |all: &[vswitch_netns::Address], address: &str| {
+        all.iter().find(|a| a.net == net(address)).map(|a| a.scope)
+    };
+    let of_lo = netlink.addresses(Some(&lo)).unwrap();
+    assert_eq!(scope(&of_lo, "127.0.0.1/8"), Some(AddressScope::Host));
+    let all = netlink.addresses(None).unwrap();
+    assert_eq!(scope(&all, "10.0.0.1/24"), Some(AddressScope::Global));
+}
+
+fn neighbours() {
+    let mut netlink = Netlink::open().unwrap();
+    let other = Namespace::create_unnamed().unwrap();
+    let near = netlink
+        .create_veth(&end("near"), &end("far"), Some(&other))
+        .unwrap();
+    let mut inside = Netlink::open_in(&other).unwrap();
+    let far = inside.link("far").unwrap();
+    netlink.set_up(&near).unwrap();
+    inside.set_up(&far).unwrap();
+    netlink
+        .add_address(&near, net("10.0.0.1/24"), SKIP)
+        .unwrap();
+    inside.add_address(&far, net("10.0.0.2/24"), SKIP).unwrap();
+    let known = |netlink: &mut Netlink| {
+        netlink
+            .forget_neighbour(near.index, ip("10.0.0.2"))
+            .unwrap()
+    };
+    assert!(!known(&mut netlink), "nobody has asked yet");
+    icmp::ping_until(ip("10.0.0.2"), None, 56, PATIENCE).unwrap();
+    assert!(known(&mut netlink));
+    assert!(!known(&mut netlink), "it was forgotten");
 }

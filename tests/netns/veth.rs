@@ -74,6 +74,9 @@ fn as_asked() {
         near.peer_namespace_id.is_some(),
         "the other end is in another namespace"
     );
+    assert_eq!(here.namespace_id(&mario).unwrap(), near.peer_namespace_id);
+    let unrelated = Namespace::create_unnamed().unwrap();
+    assert_eq!(here.namespace_id(&unrelated).unwrap(), None);
     assert!(near.is_ethernet() && !near.up && !far.up);
     assert!(here.find_link("far").unwrap().is_none());
 

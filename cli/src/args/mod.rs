@@ -3,6 +3,7 @@
 //! Values that are wrong by themselves (a name with a slash, an MTU of 5) are wrong usage, and
 //! never reach a command.
 
+mod addr;
 mod bench;
 mod capture;
 mod completions;
@@ -16,15 +17,22 @@ mod fdb;
 mod keeper;
 mod lab;
 mod man;
+mod link;
 mod netns;
+mod order;
+mod ping;
 mod port;
+mod route;
 mod run;
+mod shell;
 mod show;
+mod words;
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use addr::{AddrAction, AddrArgs, AddrFilter, Written};
 pub(crate) use bench::{Bench, BenchArgs, BenchTest, CompareArgs, PairArgs, Rival};
 pub(crate) use capture::CaptureArgs;
 pub(crate) use completions::{CompletionsArgs, ShellArg};
@@ -38,10 +46,16 @@ pub(crate) use fdb::{FdbAction, FdbArgs, FdbShowArgs};
 pub(crate) use keeper::KeeperArgs;
 pub(crate) use lab::{AttachArgs, DetachArgs};
 pub(crate) use man::ManArgs;
+pub(crate) use link::{LinkAction, LinkArgs, LinkFilter, Master, NewEnd, NewLink, Settings};
 pub(crate) use netns::NetnsAction;
+pub(crate) use order::as_ip_has_it;
+pub(crate) use ping::{PingArgs, Target};
 pub(crate) use port::PortAction;
+pub(crate) use route::{RouteAction, RouteArgs, RouteFilter, WantedRoute};
 pub(crate) use run::RunArgs;
+pub(crate) use shell::ShellArgs;
 pub(crate) use show::{ListArgs, ShowArgs, StopArgs};
+pub(crate) use words::{Family, Inside};
 
 const EXAMPLE: &str = "\
 Example: two namespaces on one switch
@@ -93,12 +107,25 @@ pub(crate) enum Command {
     /// Create, delete and list network namespaces, compatible with `ip netns`.
     #[command(subcommand)]
     Netns(NetnsAction),
+    /// Create, change, move, delete and show network interfaces, as `ip link` does.
+    #[command(alias = "l")]
+    Link(LinkArgs),
+    /// Give interfaces addresses, take and show them, as `ip addr` does.
+    #[command(visible_alias = "address", alias = "a")]
+    Addr(AddrArgs),
+    /// Add, delete and show routes, as `ip route` does.
+    #[command(aliases = ["r", "ro"])]
+    Route(RouteArgs),
     /// Run a command inside a network namespace, as `ip netns exec` does.
     Exec(ExecArgs),
     /// Show frames as they pass, or write them to a pcapng file.
     Capture(CaptureArgs),
     /// Tell what the switch would do with a frame, and why, without sending anything.
     Explain(ExplainArgs),
+    /// Open an interactive shell inside a network namespace; its prompt names it.
+    Shell(ShellArgs),
+    /// Ping from one namespace to another, or between all of them: who reaches whom.
+    Ping(PingArgs),
     /// Walk through a small lab from beginning to end in throw-away namespaces.
     Demo(DemoArgs),
     /// Measure throughput and latency between two attached namespaces, or compare switches.

@@ -1,5 +1,6 @@
 //! One file for each command.
 
+pub(crate) mod addr;
 pub(crate) mod attach;
 pub(crate) mod bench;
 pub(crate) mod capture;
@@ -11,11 +12,15 @@ pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod fdb;
+pub(crate) mod link;
 pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod netns;
+pub(crate) mod ping;
 pub(crate) mod port;
+pub(crate) mod route;
 pub(crate) mod run;
+pub(crate) mod shell;
 pub(crate) mod show;
 pub(crate) mod stop;
 
@@ -60,6 +65,7 @@ impl Luggage {
 /// Whatever went wrong, as one sentence.
 pub(crate) fn run(cli: Cli, luggage: Luggage) -> anyhow::Result<ExitCode> {
     let given = cli.runtime_dir;
+    let shell_runtime = given.clone();
     let runtime = || RuntimeDir::resolve(given, |name| std::env::var_os(name));
     match cli.command {
         Command::Run(args) => run::run(&runtime()?, args, luggage.metrics)?,
@@ -72,9 +78,14 @@ pub(crate) fn run(cli: Cli, luggage: Luggage) -> anyhow::Result<ExitCode> {
         Command::Events(args) => events::run(&runtime()?, &args)?,
         Command::Fdb(args) => fdb::run(&runtime()?, args)?,
         Command::Netns(action) => netns::run(action)?,
+        Command::Link(args) => link::run(args)?,
+        Command::Addr(args) => addr::run(args)?,
+        Command::Route(args) => route::run(args)?,
         Command::Exec(args) => return exec::run(args),
         Command::Capture(args) => capture::run(&runtime()?, &args)?,
         Command::Explain(args) => explain::run(&runtime()?, &args)?,
+        Command::Shell(args) => return shell::run(shell_runtime.as_deref(), &args),
+        Command::Ping(args) => return ping::run(runtime, &args),
         Command::Demo(args) => return demo::run(&args),
         Command::Doctor(args) => return doctor::run(&runtime(), &args),
         Command::Completions(args) => completions::run(&args)?,

@@ -17,7 +17,7 @@ mod events;
 mod explain;
 mod fdb;
 mod lab;
-mod limits;
+pub(crate) mod limits;
 mod lock;
 mod logging;
 mod news;

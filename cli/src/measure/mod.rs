@@ -6,7 +6,7 @@
 //! - [`stop`]: ending early
 //! - [`frames`]: raw frames as fast as they go; [`no_loss`]: as fast as none is lost
 //! - [`tcp`], [`response`]: over `connections`
-//! - [`ping`]: echo requests
+//! - [`ping`]: echo requests; [`reach`]: between very many at once
 //! - `cpu`: how busy the machine is; `affinity`: binding a path to one CPU
 
 mod affinity;
@@ -17,6 +17,7 @@ pub(crate) mod frames;
 pub(crate) mod no_loss;
 pub(crate) mod path;
 pub(crate) mod ping;
+pub(crate) mod reach;
 pub(crate) mod response;
 pub(crate) mod stop;
 #[allow(unsafe_code, reason = "the boundary to the C library")]

@@ -4,7 +4,10 @@ use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use super::stop::Stop;
 
 /// How long one reply may take.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -60,90 +63,129 @@ pub(crate) fn ping(
     Ok(report)
 }
 
-/// A socket on which requests to one target go out and replies come in.
-struct Echo {
+/// What became of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It was answered after this time.
+    Reply(Duration),
+    /// No answer came in time.
+    Silence,
+    /// It could not be sent: there is no way there.
+    NotSent(Errno),
+}
+
+/// A socket on which requests to one target go out and replies come in. It stays in the namespace
+/// in which it was opened.
+pub(crate) struct Echo {
     socket: Socket,
     target: SockAddr,
     identifier: u16,
-    payload_bytes: usize,
+    payload: Vec<u8>,
 }
 
 impl Echo {
-    fn open(target: IpAddr, payload_bytes: usize) -> io::Result<Self> {
-        let (domain, protocol) = match target {
-            IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
-            IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6),
-        };
-        let socket = Socket::new(domain, Type::RAW, Some(protocol))?;
-        // All raw sockets of a namespace see all replies: the identifier tells whose they are.
-        let identifier = std::process::id().to_le_bytes();
+    /// Opens the socket in the calling thread's namespace.
+    ///
+    /// # Errors
+    /// Where the system refuses: raw sockets need `CAP_NET_RAW`.
+    pub(crate) fn open(target: IpAddr, payload_bytes: usize) -> io::Result<Self> {
         Ok(Self {
-            socket,
+            socket: raw_socket(target.is_ipv4())?,
             target: SocketAddr::new(target, 0).into(),
-            identifier: u16::from_le_bytes([identifier[0], identifier[1]]),
-            payload_bytes,
+            identifier: identifier(),
+            payload: (0..payload_bytes).map(|n| n.to_le_bytes()[0]).collect(),
         })
-    }
-
-    fn is_v4(&self) -> bool {
-        self.target.is_ipv4()
-    }
-
-    fn message(&self, sequence: u16) -> Vec<u8> {
-        let (request, _) = if self.is_v4() { ECHO_V4 } else { ECHO_V6 };
-        let mut message = vec![request, 0, 0, 0];
-        message.extend(self.identifier.to_be_bytes());
-        message.extend(sequence.to_be_bytes());
-        message.extend((0..self.payload_bytes).map(|n| n.to_le_bytes()[0]));
-        if self.is_v4() {
-            let sum = internet_checksum(&message);
-            message[2..4].copy_from_slice(&sum.to_be_bytes());
-        } // the kernel fills in that of ICMPv6 (RFC 3542, 3.1)
-        message
     }
 
     /// One request; the time its reply took, or `None` if none came in time.
     fn exchange(&self, sequence: u16) -> io::Result<Option<Duration>> {
-        let message = self.message(sequence);
+        match self.ask(sequence, PATIENCE, &Stop::never())? {
+            Answer::Reply(round_trip) => Ok(Some(round_trip)),
+            // The latter where no neighbour answered an earlier request: lost like that one.
+            Answer::Silence | Answer::NotSent(Errno::EHOSTUNREACH) => Ok(None),
+            Answer::NotSent(errno) => Err(errno.into()),
+        }
+    }
+
+    /// One request, and what became of it within `patience`, or until it is time to end.
+    ///
+    /// # Errors
+    /// Where the socket fails.
+    pub(crate) fn ask(&self, sequence: u16, patience: Duration, stop: &Stop) -> io::Result<Answer> {
+        let v4 = self.target.is_ipv4();
+        let message = request(v4, self.identifier, sequence, &self.payload);
         let start = Instant::now();
-        match self.socket.send_to(&message, &self.target) {
-            Ok(_) => {}
-            // No neighbour answered an earlier request: this one is lost like that one.
-            Err(error) if error.kind() == io::ErrorKind::HostUnreachable => return Ok(None),
-            Err(error) => return Err(error),
+        if let Err(error) = self.socket.send_to(&message, &self.target) {
+            return error
+                .raw_os_error()
+                .map(|number| Answer::NotSent(Errno::from_raw(number)))
+                .ok_or(error);
         }
         let mut buffer = vec![0; message.len() + 128]; // with the IPv4 header and its options
         loop {
-            let left = PATIENCE.saturating_sub(start.elapsed());
-            if left.is_zero() {
-                return Ok(None);
+            let left = patience.saturating_sub(start.elapsed());
+            if left.is_zero() || stop.is_set() {
+                return Ok(Answer::Silence);
             }
             self.socket.set_read_timeout(Some(left))?;
             match (&self.socket).read(&mut buffer) {
-                Ok(length) if self.answers(&buffer[..length], &message) => {
-                    return Ok(Some(start.elapsed()));
+                Ok(length) if reply(v4, &buffer[..length]) == Some(&message[4..]) => {
+                    return Ok(Answer::Reply(start.elapsed()));
                 }
                 Ok(_) => {} // somebody else's
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Answer::Silence);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
     }
+}
 
-    /// Whether `packet` is the reply to the request `message`, bytes and all.
-    fn answers(&self, packet: &[u8], message: &[u8]) -> bool {
-        let (_, reply) = if self.is_v4() { ECHO_V4 } else { ECHO_V6 };
-        let icmp = if self.is_v4() {
-            let header_len = packet
-                .first()
-                .map_or(0, |first| usize::from(first & 15) * 4);
-            packet.get(header_len..).unwrap_or_default()
-        } else {
-            packet
-        };
-        icmp.len() >= ICMP_HEADER_LEN && icmp[0] == reply && icmp[4..] == message[4..]
-    }
+/// A socket for echo requests of one address family, in the calling thread's namespace.
+pub(super) fn raw_socket(v4: bool) -> io::Result<Socket> {
+    let (domain, protocol) = if v4 {
+        (Domain::IPV4, Protocol::ICMPV4)
+    } else {
+        (Domain::IPV6, Protocol::ICMPV6)
+    };
+    Socket::new(domain, Type::RAW, Some(protocol))
+}
+
+/// All raw sockets of a namespace see all replies: this number tells whose they are.
+pub(super) fn identifier() -> u16 {
+    let [low, high, ..] = std::process::id().to_le_bytes();
+    u16::from_le_bytes([low, high])
+}
+
+/// An echo request.
+pub(super) fn request(v4: bool, identifier: u16, sequence: u16, payload: &[u8]) -> Vec<u8> {
+    let (request, _) = if v4 { ECHO_V4 } else { ECHO_V6 };
+    let mut message = vec![request, 0, 0, 0];
+    message.extend(identifier.to_be_bytes());
+    message.extend(sequence.to_be_bytes());
+    message.extend(payload);
+    if v4 {
+        let sum = internet_checksum(&message);
+        message[2..4].copy_from_slice(&sum.to_be_bytes());
+    } // the kernel fills in that of ICMPv6 (RFC 3542, 3.1)
+    message
+}
+
+/// What a raw socket has received, if it is an echo reply: its identifier, its sequence number and
+/// its payload, the same as in the request from the fourth byte on.
+pub(super) fn reply(v4: bool, packet: &[u8]) -> Option<&[u8]> {
+    let (_, reply) = if v4 { ECHO_V4 } else { ECHO_V6 };
+    let icmp = if v4 {
+        let header_len = packet
+            .first()
+            .map_or(0, |first| usize::from(first & 15) * 4);
+        packet.get(header_len..)?
+    } else {
+        packet
+    };
+    (icmp.len() >= ICMP_HEADER_LEN && icmp[0] == reply).then(|| &icmp[4..])
 }
 
 /// The ones' complement of the ones' complement sum (RFC 1071).

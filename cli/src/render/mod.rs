@@ -2,11 +2,15 @@
 //!
 //! Everything here gives text with colours in it; [`print()`] and [`print_json`] put it out.
 
+mod addr;
 mod drops;
 pub(crate) mod events;
 mod explain;
 mod fdb;
+mod link;
 mod list;
+mod matrix;
+mod route;
 mod show;
 pub(crate) mod table;
 pub(crate) mod units;
@@ -17,8 +21,12 @@ use serde::Serialize;
 
 pub(crate) use drops::meaning;
 pub(crate) use explain::explanation;
+pub(crate) use addr::addresses;
 pub(crate) use fdb::stations;
+pub(crate) use link::{Row as LinkRow, links, state_of};
 pub(crate) use list::switches;
+pub(crate) use matrix::{Matrix, matrix};
+pub(crate) use route::routes;
 pub(crate) use show::{ports, switch};
 
 /// Writes `text` to standard output; without colour where that is no terminal, or where
@@ -33,6 +41,24 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
+}
+
+/// Writes a line of something that goes on, at once; `false` if nobody reads it any more.
+///
+/// # Errors
+/// As [`print()`].
+pub(crate) fn print_live(line: &str) -> io::Result<bool> {
+    let mut out = anstream::stdout().lock();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        other => other.map(|()| true),
+    }
+}
+
+/// How many columns the terminal at standard output has; `None` if it is none.
+pub(crate) fn terminal_columns() -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(io::stdout())?;
+    Some(usize::from(width.0))
 }
 
 /// Writes `value` as indented JSON and a newline.

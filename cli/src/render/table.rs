@@ -38,7 +38,11 @@ pub(crate) fn table(columns: &[Column], rows: Vec<Vec<String>>) -> String {
     };
     let heading = |column: &Column| {
         let (Column::Left(text) | Column::Right(text)) = column;
-        cell(column, paint(HEADING, text))
+        let painted = match *text {
+            "" => String::new(),
+            text => paint(HEADING, text),
+        };
+        cell(column, painted)
     };
     let mut table = Table::new();
     table.load_style(presets::NOTHING);

@@ -1,0 +1,273 @@
+//! Asking them all.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use nix::errno::Errno;
+
+use super::pairs::pairs;
+use super::station::{Station, is_passing, until};
+use super::{Finding, Outcome};
+use crate::measure::{Stop, ping};
+
+/// The most requests that are under way at once.
+const UNDER_WAY: usize = 256;
+/// How often an address is asked: the first request may be lost where an address is just new.
+const TRIES: u8 = 2;
+/// With more neighbours than this in all namespaces together, stations forget each other: half of
+/// what the kernel holds without looking for what it could give up (`gc_thresh2`).
+const NEIGHBOURS: usize = 256;
+/// How often it is seen whether to stop, and the progress told.
+const TICK: Duration = Duration::from_millis(100);
+/// The longest reply that can be one to a request of ours: IPv4's header with all options, then
+/// ICMP's header and the payload.
+const BUFFER_BYTES: usize = 60 + 8 + 65_535;
+
+/// How to ask.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// Over which families: IPv6, IPv4.
+    pub(crate) families: [bool; 2],
+    /// How long an answer may take.
+    pub(crate) patience: Duration,
+    /// The payload in bytes.
+    pub(crate) size: usize,
+}
+
+/// A request that waits for its answer.
+struct Request {
+    finding: Finding,
+    pair: usize,
+    tries: u8,
+    sent: Instant,
+}
+
+struct Engine<'a> {
+    stations: &'a mut [Station],
+    plan: Plan,
+    forgetful: bool,
+    identifier: u16,
+    next: u64,
+    waiting: HashMap<u64, Request>,
+    /// By when each request has to be answered, the earliest first.
+    deadlines: VecDeque<(Instant, u64)>,
+    /// What is still open of each pair that was taken up.
+    open: HashMap<usize, (usize, (usize, usize))>,
+    findings: Vec<Finding>,
+}
+
+/// Has every station ask every other one at all its addresses, and calls `progress` now and then
+/// with the number of answers found so far. Ends early, with what was found, when it is time to.
+///
+/// # Errors
+/// Where the system gives no poll.
+pub(crate) fn run(
+    stations: &mut [Station],
+    plan: Plan,
+    stop: &Stop,
+    mut progress: impl FnMut(usize),
+) -> anyhow::Result<Vec<Finding>> {
+    let mut poll = Poll::new().context("cannot wait for answers")?;
+    for (index, station) in stations.iter().enumerate() {
+        for v4 in [false, true] {
+            if let Some(socket) = station.socket(v4) {
+                let token = Token(2 * index + usize::from(v4));
+                let fd = socket.as_raw_fd();
+                poll.registry()
+                    .register(&mut SourceFd(&fd), token, Interest::READABLE)
+                    .context("cannot wait for answers")?;
+            }
+        }
+    }
+    let count = stations.len();
+    let mut engine = Engine {
+        stations,
+        plan,
+        forgetful: count * count > NEIGHBOURS,
+        identifier: ping::identifier(),
+        next: 0,
+        waiting: HashMap::new(),
+        deadlines: VecDeque::new(),
+        open: HashMap::new(),
+        findings: Vec::new(),
+    };
+    let mut pairs = pairs(count).enumerate().peekable();
+    let mut events = Events::with_capacity(1024);
+    loop {
+        while engine.waiting.len() < UNDER_WAY {
+            let Some((number, pair)) = pairs.next() else {
+                break;
+            };
+            engine.take_up(number, pair);
+        }
+        if stop.is_set() || (engine.waiting.is_empty() && pairs.peek().is_none()) {
+            break;
+        }
+        let deadline = engine.deadlines.front().map(|(deadline, _)| *deadline);
+        match poll.poll(&mut events, Some(until(deadline, TICK))) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                return Err(error).context("cannot wait for answers");
+            }
+            _ => {}
+        }
+        for event in &events {
+            engine.receive(event.token().0 / 2, event.token().0 % 2 == 1);
+        }
+        engine.expire();
+        progress(engine.findings.len());
+    }
+    Ok(engine.findings)
+}
+
+impl Engine<'_> {
+    /// Sends the first requests of a pair, in both directions.
+    fn take_up(&mut self, number: usize, pair: (usize, usize)) {
+        let mut requests = Vec::new();
+        for (from, to) in [pair, (pair.1, pair.0)] {
+            for address in self.stations[to].addresses() {
+                let v4 = address.is_ipv4();
+                if self.plan.families[usize::from(v4)] && self.stations[from].has(v4) {
+                    requests.push((from, to, address));
+                }
+            }
+        }
+        if requests.is_empty() {
+            return;
+        }
+        self.open.insert(number, (requests.len(), pair));
+        for (from, to, address) in requests {
+            let finding = Finding {
+                from,
+                to,
+                address,
+                outcome: Outcome::Silent,
+            };
+            self.send(Request {
+                finding,
+                pair: number,
+                tries: TRIES,
+                sent: Instant::now(),
+            });
+        }
+    }
+
+    fn send(&mut self, mut request: Request) {
+        let id = self.next;
+        self.next += 1;
+        let Finding { from, address, .. } = request.finding;
+        request.tries -= 1;
+        request.sent = Instant::now();
+        match self.transmit(id, from, address) {
+            Ok(()) => {}
+            // It waits for its deadline and is sent again.
+            Err(error) if is_passing(&error) => {}
+            Err(error) => {
+                let number = error.raw_os_error().unwrap_or(libc::EIO);
+                request.finding.outcome = Outcome::NotSent(Errno::from_raw(number));
+                self.close(&request);
+                return;
+            }
+        }
+        self.deadlines
+            .push_back((request.sent + self.plan.patience, id));
+        self.waiting.insert(id, request);
+    }
+
+    fn transmit(&self, id: u64, from: usize, address: IpAddr) -> io::Result<()> {
+        let v4 = address.is_ipv4();
+        let mut payload = id.to_be_bytes().to_vec();
+        payload.resize(self.plan.size.max(payload.len()), 0);
+        let [.., high, low] = id.to_be_bytes();
+        let sequence = u16::from_be_bytes([high, low]);
+        let message = ping::request(v4, self.identifier, sequence, &payload);
+        let socket = self.stations[from]
+            .socket(v4)
+            .ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))?;
+        let target = SocketAddr::new(address, 0).into();
+        socket.send_to(&message, &target).map(drop)
+    }
+
+    /// Takes all that has come in at one socket.
+    fn receive(&mut self, station: usize, v4: bool) {
+        let mut buffer = vec![0; BUFFER_BYTES.min(self.plan.size + 256)];
+        loop {
+            let Some(socket) = self.stations[station].socket(v4) else {
+                return;
+            };
+            let length = match io::Read::read(&mut &*socket, &mut buffer) {
+                Ok(length) => length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // Nothing is left, or the interface has just gone.
+                Err(_) => return,
+            };
+            let now = Instant::now();
+            let Some(id) = ping::reply(v4, &buffer[..length]).and_then(|r| self.id_of(r)) else {
+                continue;
+            };
+            // Its own answer: one to another station's request cannot come here.
+            let is_own = |request: &Request| request.finding.from == station;
+            if self.waiting.get(&id).is_some_and(is_own)
+                && let Some(mut request) = self.waiting.remove(&id)
+            {
+                let round_trip = now.duration_since(request.sent);
+                request.finding.outcome = Outcome::Reached(round_trip);
+                self.close(&request);
+            }
+        }
+    }
+
+    /// The number of the request that a reply answers.
+    fn id_of(&self, reply: &[u8]) -> Option<u64> {
+        let (identifier, rest) = reply.split_first_chunk()?;
+        let payload = rest.get(2..)?;
+        let id = u64::from_be_bytes(*payload.first_chunk()?);
+        (*identifier == self.identifier.to_be_bytes()).then_some(id)
+    }
+
+    /// Asks again, or gives up, where time is over.
+    fn expire(&mut self) {
+        let now = Instant::now();
+        while let Some((deadline, id)) = self.deadlines.front().copied() {
+            if deadline > now && self.waiting.contains_key(&id) {
+                return;
+            }
+            self.deadlines.pop_front();
+            let Some(request) = self.waiting.remove(&id) else {
+                continue; // answered
+            };
+            if request.tries > 0 {
+                self.send(request);
+            } else {
+                self.close(&request);
+            }
+        }
+    }
+
+    /// Keeps what was found, and ends the pair with its last request.
+    fn close(&mut self, request: &Request) {
+        self.findings.push(request.finding);
+        let Some((left, pair)) = self.open.get_mut(&request.pair) else {
+            return;
+        };
+        *left -= 1;
+        if *left > 0 {
+            return;
+        }
+        let (one, other) = *pair;
+        self.open.remove(&request.pair);
+        if self.forgetful {
+            for (from, to) in [(one, other), (other, one)] {
+                let addresses: Vec<IpAddr> = self.stations[to].addresses().collect();
+                for address in addresses {
+                    self.stations[from].forget(address);
+                }
+            }
+        }
+    }
+}
