@@ -36,7 +36,7 @@ pub(crate) struct PingArgs {
     pub(crate) all: bool,
 
     /// With --all, only the namespaces at this switch; those at any if left out.
-    #[arg(long, value_name = "NAME", requires = "all")]
+    #[arg(long, value_name = "NAME", conflicts_with = "from")]
     pub(crate) switch: Option<SwitchName>,
 
     /// How many requests to each address; 0 for no end, until it is interrupted.

@@ -99,7 +99,8 @@ fn grid(matrix: &Matrix<'_>) -> Option<String> {
     };
     let mut text = format!("  {:lead$}", "");
     for head in heads {
-        let _ = write!(text, "  {HEADING}{head:<least$}{HEADING:#}");
+        let padding = least.saturating_sub(head.len());
+        let _ = write!(text, "  {HEADING}{head}{HEADING:#}{:padding$}", "");
     }
     text.truncate(text.trim_end().len());
     text.push('\n');
@@ -109,14 +110,15 @@ fn grid(matrix: &Matrix<'_>) -> Option<String> {
         } else {
             name.clone()
         };
-        let mut line = format!("  {HEADING}{label:<lead$}{HEADING:#}");
+        let padding = lead - label.len();
+        let mut line = format!("  {HEADING}{label}{HEADING:#}{:padding$}", "");
         for (to, head) in heads.iter().enumerate() {
             let pair = cells
                 .get(&(from, to))
                 .copied()
                 .unwrap_or([Cell::Nothing; 2]);
             let shown: Vec<String> = if from == to {
-                vec![paint(FAINT, format!("{:<least$}", "·"))]
+                vec![paint(FAINT, "·") + &" ".repeat(least.saturating_sub(1))]
             } else {
                 families.iter().map(|v6| sign(pair[*v6], *v6)).collect()
             };
