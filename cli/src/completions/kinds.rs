@@ -39,6 +39,9 @@ fn kind_of(path: &str, id: &str, value: &str) -> Option<Kind> {
             Kind::Namespace
         }
         ("capture", "ports") | ("explain", "port" | "ports") => Kind::Station,
+        ("link set" | "link del" | "link show" | "addr show" | "addr flush", "words") => {
+            Kind::Interface
+        }
         ("port del", "interface") | (_, "port" | "ports") => Kind::Port,
         (_, "namespace" | "netns") => Kind::Namespace,
         (_, "interface" | "dev") => Kind::Interface,

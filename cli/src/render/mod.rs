@@ -19,9 +19,9 @@ use std::io::{self, ErrorKind, Write};
 
 use serde::Serialize;
 
+pub(crate) use addr::addresses;
 pub(crate) use drops::meaning;
 pub(crate) use explain::explanation;
-pub(crate) use addr::addresses;
 pub(crate) use fdb::stations;
 pub(crate) use link::{Row as LinkRow, links, state_of};
 pub(crate) use list::switches;

@@ -1,10 +1,13 @@
 //! Where each command has to be to do its work.
 
-use crate::args::{BenchArgs, Command, NetnsAction};
+use crate::args::{AddrAction, BenchArgs, Command, LinkAction, NetnsAction, RouteAction};
 use crate::rights::{Capability, NAMESPACE, SWITCH};
 
 /// What entering namespaces and sending into them takes.
 const TRAFFIC: &[Capability] = &[Capability::NetRaw, Capability::SysAdmin];
+
+/// What changing interfaces takes, also those inside namespaces.
+const INTERFACES: &[Capability] = &[Capability::NetAdmin, Capability::SysAdmin];
 
 /// Where a command works, if the process lacks the capabilities that it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +28,21 @@ pub(super) fn of(command: &Command) -> Place {
         Command::Netns(NetnsAction::Del(_) | NetnsAction::List(_)) | Command::Exec(_) => {
             Place::Lab(NAMESPACE)
         }
+        Command::Link(args) => match &args.action {
+            Some(LinkAction::Add(_)) => Place::NewLab(INTERFACES),
+            Some(LinkAction::Del(_) | LinkAction::Set(_)) => Place::Lab(INTERFACES),
+            Some(LinkAction::Show(_)) | None => Place::Lab(NAMESPACE),
+        },
+        Command::Addr(args) => match &args.action {
+            Some(AddrAction::Show(_)) | None => Place::Lab(NAMESPACE),
+            Some(_) => Place::Lab(INTERFACES),
+        },
+        Command::Route(args) => match &args.action {
+            Some(RouteAction::Show(_)) | None => Place::Lab(NAMESPACE),
+            Some(_) => Place::Lab(INTERFACES),
+        },
+        Command::Shell(_) => Place::Lab(NAMESPACE),
+        Command::Ping(_) => Place::Lab(TRAFFIC),
         Command::Bench(args) => of_bench(args),
         Command::Stop(_)
         | Command::List(_)
@@ -70,7 +88,17 @@ mod tests {
         for line in ["vswitch netns list", "vswitch exec mario ls"] {
             assert_eq!(place(line), Place::Lab(NAMESPACE), "{line}");
         }
-        assert_eq!(place("vswitch bench a b"), Place::Lab(TRAFFIC));
+        for line in [
+            "vswitch bench a b",
+            "vswitch ping a b",
+            "vswitch ping --all",
+        ] {
+            assert_eq!(place(line), Place::Lab(TRAFFIC), "{line}");
+        }
+        for line in ["vswitch link", "vswitch addr show", "vswitch shell mario"] {
+            assert_eq!(place(line), Place::Lab(NAMESPACE), "{line}");
+        }
+        assert_eq!(place("vswitch link set a up"), Place::Lab(INTERFACES));
         assert_eq!(place("vswitch bench --compare"), Place::Here);
     }
 
@@ -78,5 +106,7 @@ mod tests {
     fn what_makes_something_makes_a_lab() {
         assert_eq!(place("vswitch run s"), Place::NewLab(SWITCH));
         assert_eq!(place("vswitch netns add mario"), Place::NewLab(NAMESPACE));
+        let pair = "vswitch link add a type veth peer name b";
+        assert_eq!(place(pair), Place::NewLab(INTERFACES));
     }
 }
