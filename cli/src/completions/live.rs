@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap_complete::engine::CompletionCandidate;
-use vswitch_netns::{NETNS_DIR, Netlink};
+use vswitch_netns::{NETNS_DIR, Namespace, Netlink};
 
 use crate::client::Client;
 use crate::names::SwitchName;
@@ -108,9 +108,19 @@ impl Live {
         candidates(entries.into_iter().map(|entry| (entry.mac, entry.port)))
     }
 
-    /// The Ethernet interfaces of this namespace.
+    /// The Ethernet interfaces of the namespace that was typed, or of this one.
     pub(super) fn interfaces(&self) -> Vec<CompletionCandidate> {
-        let links = self.in_time(|_| Netlink::open().ok()?.links().ok());
+        let links = self.in_time(|live| {
+            let typed = live.value_of("--netns").or(live.value_of("-n"));
+            let mut netlink = match typed {
+                Some(name) => {
+                    let namespace = Namespace::open(&name.to_string_lossy()).ok()?;
+                    Netlink::open_in(&namespace).ok()?
+                }
+                None => Netlink::open().ok()?,
+            };
+            netlink.links().ok()
+        });
         let links = links
             .into_iter()
             .flatten()

@@ -25,6 +25,13 @@ use crate::args::{Cli, ShellArg};
 const VARIABLE: &str = "VSWITCH_COMPLETE";
 /// What is completed, and who is asked; by its name, so that the script outlives an update.
 const PROGRAM: &str = "vswitch";
+/// Put behind the script of zsh, which loads a file of its `fpath` when it is first asked, by calling
+/// it: that call has to complete already.
+const ZSH_FIRST_CALL: &str = r#"
+if [[ "${funcstack[1]-}" == "_vswitch" ]]; then
+    _clap_dynamic_completer_vswitch "$@"
+fi
+"#;
 const SHELLS: Shells<'static> = Shells(&[&bash::Bash, &Elvish, &Fish, &Powershell, &Zsh]);
 
 /// Answers a shell that asks for completions; whether it was one that asked. To be called before
@@ -58,7 +65,11 @@ pub(crate) fn script(shell: ShellArg) -> io::Result<String> {
         shell.write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut script)?;
     }
     let script = String::from_utf8(script).map_err(io::Error::other)?;
-    Ok(format!("{}\n", script.trim()))
+    let first_call = match shell {
+        ShellArg::Zsh => ZSH_FIRST_CALL,
+        _ => "",
+    };
+    Ok(format!("{}\n{first_call}", script.trim()))
 }
 
 /// The command line's definition with look-ups for what has been typed so far.
@@ -79,6 +90,13 @@ mod tests {
             assert!(script.contains(shell.as_str()), "{shell:?}: {script}");
             assert!(!script.starts_with('\n') && script.ends_with('\n'));
         }
+        // What is in the first line says to zsh that it is a completion at all.
+        let zsh = script(ShellArg::Zsh).unwrap();
+        assert!(zsh.starts_with("#compdef vswitch\n"), "{zsh}");
+        // clap's function is called by its name.
+        let (defined, called) = zsh.split_once("funcstack").unwrap();
+        assert!(defined.contains("function _clap_dynamic_completer_vswitch()"));
+        assert!(called.contains("_clap_dynamic_completer_vswitch \"$@\""));
     }
 
     /// What the engine offers behind `line`, whose last word is being typed.
