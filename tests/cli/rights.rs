@@ -54,7 +54,7 @@ fn moved() {
     ] {
         let mut command = vswitch(words(line));
         sys::drop_capability(&mut command, capability);
-        assert!(command.status().unwrap().success(), "{line}");
+        assert!(command.output().unwrap().status.success(), "{line}");
         assert!(runtime_dir().join(".lab").exists(), "{line}");
         assert_eq!(namespaces(), before.namespaces, "{line}");
         let end = if line.starts_with("run") {
@@ -64,7 +64,7 @@ fn moved() {
         };
         let mut command = vswitch(words(end));
         sys::drop_capability(&mut command, capability);
-        assert!(command.status().unwrap().success(), "{line}");
+        assert!(command.output().unwrap().status.success(), "{line}");
         let gone = || !runtime_dir().join(".lab").exists();
         assert!(wait_until(PATIENCE, gone), "{line}");
         assert_eq!(Surroundings::now().links, before.links, "{line}");
