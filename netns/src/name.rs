@@ -161,13 +161,25 @@ impl InterfaceName {
     /// The end of a namespace's cable that is inside it: `NS-netns`.
     #[must_use]
     pub fn inside(namespace: &NamespaceName) -> Self {
-        derived(namespace, "-netns")
+        derived(namespace.as_str(), "-netns")
     }
 
     /// The end of a namespace's cable that is at the switch: `NS-vsw`.
     #[must_use]
     pub fn switch_side(namespace: &NamespaceName) -> Self {
-        derived(namespace, "-vsw")
+        derived(namespace.as_str(), "-vsw")
+    }
+
+    /// `text` itself, if it is short enough for an interface; else its first bytes and a hash of
+    /// all of it, as with the names above. What no name may hold becomes `_`.
+    #[must_use]
+    pub fn shortened(text: &str) -> Self {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let mut name = text.replace(|c| !allowed(c), "_");
+        if name.is_empty() || name.starts_with(['-', '.']) {
+            name.insert(0, '_');
+        }
+        derived(&name, "")
     }
 }
 
@@ -176,8 +188,7 @@ impl InterfaceName {
 ///
 /// The hash is 64-bit FNV-1a over the whole name, folded to 35 bits, in base 32. It is the same on
 /// every machine and in every version: scripts and a restarted daemon find the interface again.
-fn derived(namespace: &NamespaceName, suffix: &str) -> InterfaceName {
-    let name = namespace.as_str();
+fn derived(name: &str, suffix: &str) -> InterfaceName {
     if name.len() + suffix.len() <= MAX_INTERFACE_NAME_BYTES {
         return InterfaceName(format!("{name}{suffix}"));
     }
@@ -253,6 +264,21 @@ mod tests {
             InterfaceName::inside(&name("ninebytes")).as_str(),
             "ninebytes-netns"
         );
+    }
+
+    #[test]
+    fn any_text_makes_a_name() {
+        for (text, name) in [
+            ("leaf1-spine", "leaf1-spine"),
+            ("", "_"),
+            ("-x", "_-x"),
+            ("a b", "a_b"),
+        ] {
+            assert_eq!(InterfaceName::shortened(text).as_str(), name);
+        }
+        let long = InterfaceName::shortened("datacentre-leaf1-spine1");
+        assert_eq!(InterfaceName::new(long.as_str()), Ok(long.clone()));
+        assert_ne!(long, InterfaceName::shortened("datacentre-leaf1-spine2"));
     }
 
     #[test]

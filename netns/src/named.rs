@@ -5,6 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::thread;
@@ -22,6 +23,26 @@ impl Namespace {
     ///
     /// Nothing is left behind if that fails. Needs `CAP_SYS_ADMIN`.
     pub fn create(name: &str) -> Result<Self, NamespaceError> {
+        Self::name_new(name, make_on)
+    }
+
+    /// Gives a namespace that has none yet a name, under which `ip netns` finds it too.
+    ///
+    /// So a program may note which namespace it is that will have the name before it has it.
+    /// Nothing is left behind if that fails. Needs `CAP_SYS_ADMIN`.
+    pub fn give_name(&self, name: &str) -> Result<Self, NamespaceError> {
+        let own = format!("/proc/self/fd/{}", self.as_fd().as_raw_fd());
+        Self::name_new(name, |path| {
+            bind(&own, path)?;
+            Namespace::open_path(path)
+        })
+    }
+
+    /// Makes the entry `name`, on which `make` mounts the namespace.
+    fn name_new(
+        name: &str,
+        make: impl FnOnce(&Path) -> Result<Self, NamespaceError>,
+    ) -> Result<Self, NamespaceError> {
         let name = NamespaceName::new(name)?;
         prepare_directory()?;
         let path = path_of(name.as_str());
@@ -46,7 +67,7 @@ impl Namespace {
                 ));
             }
         }
-        make_on(&path)
+        make(&path)
             .map(|namespace| namespace.with_name(name))
             .inspect_err(|_| {
                 let _ = umount2(&path, MntFlags::MNT_DETACH);
@@ -130,11 +151,21 @@ fn share() -> Result<(), Errno> {
 /// Makes a namespace and mounts it on `path`.
 fn make_on(path: &Path) -> Result<Namespace, NamespaceError> {
     in_new_namespace(|| {
-        let own = Some("/proc/thread-self/ns/net");
-        mount(own, path, Some("none"), MsFlags::MS_BIND, None::<&str>).map_err(|errno| {
-            NamespaceError::system(format!("mount the namespace on {}", path.display()), errno)
-        })?;
+        bind("/proc/thread-self/ns/net", path)?;
         Namespace::current()
+    })
+}
+
+fn bind(own: &str, path: &Path) -> Result<(), NamespaceError> {
+    mount(
+        Some(own),
+        path,
+        Some("none"),
+        MsFlags::MS_BIND,
+        None::<&str>,
+    )
+    .map_err(|errno| {
+        NamespaceError::system(format!("mount the namespace on {}", path.display()), errno)
     })
 }
 

@@ -142,6 +142,13 @@ impl Netlink {
         Namespace::from_fd(fd)
     }
 
+    /// The number of the namespace in which the socket was opened. Unlike an inode number it is
+    /// never given to another one. None where the kernel does not tell (before Linux 5.14).
+    #[must_use]
+    pub fn namespace_cookie(&self) -> Option<u64> {
+        sys::cookie_of(self.as_fd()).ok()
+    }
+
     /// Sends a request that changes something, and waits for its acknowledgement.
     pub(crate) fn change(
         &mut self,

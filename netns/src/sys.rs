@@ -24,6 +24,27 @@ pub(crate) fn namespace_of(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// The number of the namespace that a socket was opened in, which no other namespace ever has
+/// until the machine is started anew (`SO_NETNS_COOKIE`, Linux 5.14).
+pub(crate) fn cookie_of(socket: BorrowedFd<'_>) -> io::Result<u64> {
+    let mut cookie = 0_u64;
+    let mut length = libc::socklen_t::try_from(mem::size_of::<u64>()).unwrap_or_default();
+    // SAFETY: the kernel writes at most `length` bytes, which is the size of `cookie`.
+    let outcome = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut length,
+        )
+    };
+    if outcome < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(cookie)
+}
+
 /// The names of all features that the running kernel knows, in the order of their bits.
 pub(crate) fn feature_names(socket: impl AsFd, interface: &str) -> io::Result<Vec<String>> {
     // struct ethtool_sset_info: command, reserved, mask of 64 bits, one length.
