@@ -2,7 +2,7 @@
 
 use clap::Args;
 use ipnet::IpNet;
-use vswitch_netns::name::NamespaceName;
+use vswitch_netns::name::{InterfaceName, NamespaceName};
 use vswitch_switch::wire::MacAddr;
 
 use crate::names::SwitchName;
@@ -11,7 +11,8 @@ use crate::values;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   vswitch attach mario --ip 10.0.0.1/24 --ip fd00::1/64
-  vswitch attach luigi --switch my_switch --mac 02:00:00:00:00:02 --mtu 9000")]
+  vswitch attach luigi --switch my_switch --mac 02:00:00:00:00:02 --mtu 9000
+  vswitch attach router --switch left --interface left --port router-left")]
 pub(crate) struct AttachArgs {
     /// The namespace; created if there is none of this name.
     #[arg(value_name = "NS")]
@@ -34,6 +35,15 @@ pub(crate) struct AttachArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(68..=65_535))]
     pub(crate) mtu: Option<u32>,
 
+    /// The name of the inside end [default: NS-netns].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) interface: Option<InterfaceName>,
+
+    /// The name of the end at the switch, and of the port [default: NS-vsw]. With names of its
+    /// own a namespace can be attached more than once, to one switch or to several.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) port: Option<InterfaceName>,
+
     /// Print JSON for machines.
     #[arg(long)]
     pub(crate) json: bool,
@@ -49,4 +59,8 @@ pub(crate) struct DetachArgs {
     /// The switch; may be left out when exactly one runs.
     #[arg(long, value_name = "NAME")]
     pub(crate) switch: Option<SwitchName>,
+
+    /// Only this port of it; all of them on the switch if left out.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) port: Option<InterfaceName>,
 }

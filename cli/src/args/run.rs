@@ -6,7 +6,7 @@ use vswitch_switch::BridgeConfig;
 use vswitch_switch::port::ReceivePath;
 
 use crate::metrics;
-use crate::names::SwitchName;
+use crate::names::{LabName, SwitchName};
 use crate::values;
 
 /// The greatest table that the switch has memory for.
@@ -64,6 +64,9 @@ pub(crate) struct RunArgs {
     /// The socket for metrics was bound by the parent and is standard input.
     #[arg(long, hide = true, requires = "detached", conflicts_with = "metrics")]
     pub(crate) metrics_from_stdin: bool,
+    /// The lab of `vswitch up` that the switch belongs to.
+    #[arg(long, hide = true, value_name = "NAME")]
+    pub(crate) lab: Option<LabName>,
 
     /// Tell the parent on standard output when the switch is ready, and then log to a file.
     #[arg(long, hide = true, conflicts_with = "detach")]
@@ -88,6 +91,16 @@ impl ReceiveArg {
             Self::Auto => "auto",
             Self::Ring => "ring",
             Self::Socket => "socket",
+        }
+    }
+}
+
+impl From<ReceivePath> for ReceiveArg {
+    fn from(path: ReceivePath) -> Self {
+        match path {
+            ReceivePath::Ring => Self::Ring,
+            ReceivePath::Socket => Self::Socket,
+            ReceivePath::Auto => Self::Auto,
         }
     }
 }

@@ -13,6 +13,9 @@ pub(crate) fn run(runtime: &RuntimeDir, args: &AttachArgs) -> anyhow::Result<()>
         addresses: args.addresses.iter().map(ToString::to_string).collect(),
         mac: args.mac.map(|mac| mac.to_string()),
         mtu: args.mtu,
+        interface: args.interface.as_ref().map(ToString::to_string),
+        port: args.port.as_ref().map(ToString::to_string),
+        ..AttachParams::default()
     };
     let attached: Attached = client.call(method::ATTACH, &params)?;
     if args.json {

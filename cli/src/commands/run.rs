@@ -27,6 +27,7 @@ pub(crate) fn run(
         },
         subnet: args.subnet,
         receive: args.receive.into(),
+        lab: args.lab,
         detached: args.detached,
     };
     daemon::run(runtime, &config, metrics)?;

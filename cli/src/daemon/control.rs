@@ -18,13 +18,14 @@ use super::fdb::Snapshot;
 use super::lab::{Lab, LabError};
 use super::news::Line;
 use super::server::Service;
+use super::settings;
 use super::signals::Signals;
 use crate::metrics::Endpoint;
-use crate::names::SwitchName;
+use crate::names::{LabName, SwitchName};
 use crate::protocol::{
     AttachParams, CaptureParams, DetachParams, ErrorCode, ErrorObject, ExplainParams, FdbAddParams,
     FdbDelParams, FdbEntry, FdbFlushParams, FdbShowParams, Listening, NoParams, PortAddParams,
-    PortDelParams, Removed, Request, SwitchView, VersionView, method,
+    PortDelParams, ReaddressParams, Removed, Request, SetParams, SwitchView, VersionView, method,
 };
 use crate::values;
 
@@ -38,6 +39,8 @@ pub(crate) struct Control {
     pub(crate) log: Option<PathBuf>,
     /// Where metrics are served, if they are.
     pub(crate) metrics: Option<Endpoint>,
+    /// The lab of `vswitch up` that it belongs to.
+    pub(crate) member_of: Option<LabName>,
     /// What is attached.
     pub(crate) lab: Lab,
     /// What those hear who listen.
@@ -90,8 +93,12 @@ impl Service for Control {
                 reply(&self.lab.attach(&params)?)
             }),
             method::DETACH => with(params, |params: DetachParams| {
-                self.lab.detach(&params.namespace)?;
-                removed(1)
+                removed(self.lab.detach(&params.namespace, params.port.as_deref())?)
+            }),
+            method::SET => with(params, |params: SetParams| self.set(&params)),
+            method::READDRESS => with(params, |params: ReaddressParams| {
+                self.lab.readdress(&params)?;
+                self.port(&params.port)
             }),
             method::PORT_ADD => with(params, |params| self.port_add(&params)),
             method::PORT_DEL => with(params, |params: PortDelParams| {
@@ -187,6 +194,8 @@ impl Control {
             macs: whole(status.stations),
             forward_reserved: status.config.forward_reserved,
             subnet: self.lab.subnet(),
+            receive: Some(self.lab.receive().as_str().to_owned()),
+            lab: self.member_of.as_ref().map(ToString::to_string),
             log: self.log.clone(),
             metrics: self.metrics.as_ref().map(Endpoint::address),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -204,9 +213,25 @@ impl Control {
     }
 
     fn port_add(&mut self, params: &PortAddParams) -> Outcome {
-        let id = self.lab.take(&params.interface)?;
+        self.lab.take(&params.interface)?;
+        self.port(&params.interface)
+    }
+
+    fn port(&mut self, name: &str) -> Outcome {
         let ports = self.lab.ports()?;
-        reply(&ports.into_iter().find(|port| port.id == id.0))
+        reply(&ports.into_iter().find(|port| port.name == name))
+    }
+
+    /// Changes settings while the switch runs; all of them, or none if one is wrong.
+    fn set(&mut self, params: &SetParams) -> Outcome {
+        let config = settings::changed(self.lab.handle().status()?.config, params)?;
+        let subnet = params.subnet.as_deref().map(settings::subnet).transpose()?;
+        self.lab.handle().set_config(config)?;
+        if let Some(subnet) = subnet {
+            self.lab.set_subnet(subnet);
+        }
+        log::info!("settings changed: {params:?}");
+        self.show()
     }
 
     fn subscribe(&mut self, session: &mut Session) -> Outcome {

@@ -114,6 +114,7 @@ fn command(runtime: &RuntimeDir, args: &RunArgs) -> Command {
         .arg(format!("--max-macs={}", args.max_macs))
         .arg(format!("--receive={}", args.receive.as_str()))
         .args(args.forward_reserved.then_some("--forward-reserved"))
+        .args(args.lab.as_ref().map(|lab| format!("--lab={lab}")))
         .args(args.subnet.map(|subnet| format!("--subnet={subnet}")))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

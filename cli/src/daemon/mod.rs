@@ -23,6 +23,7 @@ mod logging;
 mod news;
 mod notify;
 mod server;
+mod settings;
 mod signals;
 mod subnet;
 #[allow(unsafe_code)] // one system call that no crate wraps
@@ -39,7 +40,7 @@ use vswitch_switch::switch::schedule_in_batches;
 use vswitch_switch::{BridgeConfig, Handle, Switch, SwitchError};
 
 use crate::metrics::{Endpoint, Listener};
-use crate::names::SwitchName;
+use crate::names::{LabName, SwitchName};
 use crate::rights::{self, MissingRights};
 use crate::runtime_dir::RuntimeDir;
 use crate::userlab;
@@ -67,6 +68,8 @@ pub(crate) struct Config {
     pub(crate) subnet: Option<IpNet>,
     /// How frames come from the kernel.
     pub(crate) receive: ReceivePath,
+    /// The lab of `vswitch up` that it belongs to.
+    pub(crate) lab: Option<LabName>,
     /// Whether this is the child that runs in the background.
     pub(crate) detached: bool,
 }
@@ -109,6 +112,27 @@ impl From<LabError> for DaemonError {
     fn from(error: LabError) -> Self {
         Self::Lab(Box::new(error))
     }
+}
+
+/// Removes the directory that a switch which was killed has left.
+///
+/// # Errors
+/// Where it cannot be taken; one that lives is left alone.
+pub(crate) fn clear_away(runtime: &RuntimeDir, name: &SwitchName) -> Result<(), DaemonError> {
+    match DirLock::acquire(runtime, name) {
+        Ok(lock) => drop(lock),
+        Err(LockError::Held { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+/// Gives an interface back to the host's stack that a switch which was killed had as a port.
+///
+/// # Errors
+/// Where the kernel refuses; one that is in use, or is gone, is left alone.
+pub(crate) fn give_back(interface: &str) -> Result<(), DaemonError> {
+    Ok(lab::give_back(interface)?)
 }
 
 /// Runs a switch until it is stopped.
@@ -211,6 +235,7 @@ fn assemble(
         name: config.name.clone(),
         log: config.detached.then(|| lock.dir().log()),
         metrics: None,
+        member_of: config.lab.clone(),
         lab,
         hub: Hub::new()?,
         captures,

@@ -179,6 +179,8 @@ mod tests {
             macs: 2,
             forward_reserved: false,
             subnet: None,
+            receive: None,
+            lab: None,
             log: None,
             metrics: None,
             version: "9.9.9".into(),

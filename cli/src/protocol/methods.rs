@@ -18,6 +18,10 @@ pub(crate) mod method {
     pub(crate) const ATTACH: &str = "attach";
     /// Disconnect a namespace: [`super::DetachParams`] to [`super::Removed`].
     pub(crate) const DETACH: &str = "detach";
+    /// Change settings of the running switch: [`super::SetParams`] to [`super::SwitchView`].
+    pub(crate) const SET: &str = "set";
+    /// Change the addresses behind a port: [`super::ReaddressParams`] to [`super::PortView`].
+    pub(crate) const READDRESS: &str = "readdress";
     /// Plug in an interface: [`super::PortAddParams`] to [`super::PortView`].
     pub(crate) const PORT_ADD: &str = "port.add";
     /// Unplug an interface: [`super::PortDelParams`] to [`super::Removed`].
@@ -78,6 +82,12 @@ pub(crate) struct SwitchView {
     pub(crate) forward_reserved: bool,
     /// From which addresses are given out.
     pub(crate) subnet: Option<IpNet>,
+    /// How frames come from the kernel, as `run --receive` has it; none before 0.2.
+    #[serde(default)]
+    pub(crate) receive: Option<String>,
+    /// The lab of `vswitch up` that it belongs to.
+    #[serde(default)]
+    pub(crate) lab: Option<String>,
     /// Where a switch in the background logs.
     pub(crate) log: Option<PathBuf>,
     /// Where metrics are served: a URL, or `unix:` and the path of a socket.
@@ -141,7 +151,7 @@ pub(crate) struct PortView {
 pub(crate) type Address = IpNet;
 
 /// Which namespace to connect, and how.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AttachParams {
     /// Its name.
@@ -155,6 +165,46 @@ pub(crate) struct AttachParams {
     /// The MTU of both ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) mtu: Option<u32>,
+    /// What to call the end inside, instead of `NS-netns`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) interface: Option<String>,
+    /// What to call the end at the switch, which is the port's name, instead of `NS-vsw`. A
+    /// namespace may have any number of ports by names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) port: Option<String>,
+    /// Whether to create the namespace if there is none; so if left out.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub(crate) create: bool,
+    /// Whether to give the subnet's next free address if none is given; so if left out.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub(crate) give_address: bool,
+}
+
+impl Default for AttachParams {
+    fn default() -> Self {
+        Self {
+            namespace: String::new(),
+            addresses: Vec::new(),
+            mac: None,
+            mtu: None,
+            interface: None,
+            port: None,
+            create: true,
+            give_address: true,
+        }
+    }
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+const fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 /// How a namespace was connected.
@@ -184,6 +234,37 @@ pub(crate) struct Attached {
 pub(crate) struct DetachParams {
     /// Its name.
     pub(crate) namespace: String,
+    /// Only this port of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) port: Option<String>,
+}
+
+/// Settings to change; those that are left out stay.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SetParams {
+    /// After how many silent seconds a station is forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ageing_s: Option<u32>,
+    /// The most stations that are remembered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) max_macs: Option<u32>,
+    /// Whether frames to reserved addresses are forwarded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) forward_reserved: Option<bool>,
+    /// From which addresses are given out; empty for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) subnet: Option<String>,
+}
+
+/// The addresses that the end inside is to have from now on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReaddressParams {
+    /// The port's name.
+    pub(crate) port: String,
+    /// All of them.
+    pub(crate) addresses: Vec<String>,
 }
 
 /// Which interface to plug in.

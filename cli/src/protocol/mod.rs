@@ -16,8 +16,8 @@ pub(crate) use explain::{
 };
 pub(crate) use methods::{
     AttachParams, Attached, DetachParams, FdbAddParams, FdbDelParams, FdbEntry, FdbFlushParams,
-    FdbPage, FdbShowParams, NoParams, PortAddParams, PortDelParams, PortState, PortView, Removed,
-    SwitchView, TrafficView, VersionView, method,
+    FdbPage, FdbShowParams, NoParams, PortAddParams, PortDelParams, PortState, PortView,
+    ReaddressParams, Removed, SetParams, SwitchView, TrafficView, VersionView, method,
 };
 
 /// The longest request, its newline not counted.

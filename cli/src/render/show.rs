@@ -161,6 +161,8 @@ mod tests {
             macs: 2,
             forward_reserved: false,
             subnet: None,
+            receive: None,
+            lab: None,
             log: Some("/run/vswitch/my_switch/log".into()),
             metrics: Some("http://127.0.0.1:9464/metrics".into()),
             version: "0.1.0".into(),

@@ -25,7 +25,7 @@ use crate::rights;
 
 /// How long to wait in all for carriers and addresses; then they are taken as they are. The
 /// kernel may take a second to note a carrier.
-const PATIENCE: Duration = Duration::from_millis(1200);
+pub(super) const PATIENCE: Duration = Duration::from_millis(1200);
 /// How often to look.
 const INTERVAL: Duration = Duration::from_millis(1);
 /// What was made so far.
@@ -45,9 +45,9 @@ impl Lab {
         let mut plan = Plan::new(params, self.subnet)?;
         rights::require("attach a namespace", rights::ATTACH)?;
         self.read_news();
-        self.refuse_taken_addresses(&plan)?;
+        self.refuse_taken(plan.namespace.as_str(), &plan.addresses)?;
         self.refuse_attached(&plan)?;
-        if plan.addresses.is_empty() {
+        if plan.addresses.is_empty() && params.give_address {
             plan.addresses.extend(self.next_address()?);
         }
         let mut progress = Progress::default();
@@ -66,7 +66,7 @@ impl Lab {
     }
 
     /// Refuses an address that another namespace on this switch was given.
-    fn refuse_taken_addresses(&self, plan: &Plan) -> Result<(), LabError> {
+    pub(super) fn refuse_taken(&self, to: &str, wanted: &[IpNet]) -> Result<(), LabError> {
         for plug in self.plugs.values() {
             let Kind::Cable {
                 namespace,
@@ -76,9 +76,9 @@ impl Lab {
             else {
                 continue;
             };
-            let is_other = plug.link != LinkState::Absent && *namespace != plan.namespace.as_str();
+            let is_other = plug.link != LinkState::Absent && namespace != to;
             let is_wanted = |taken: &&IpNet| {
-                let mut wanted = plan.addresses.iter();
+                let mut wanted = wanted.iter();
                 wanted.any(|address| address.addr() == taken.addr())
             };
             if is_other && let Some(address) = addresses.iter().find(is_wanted) {
@@ -91,17 +91,23 @@ impl Lab {
         Ok(())
     }
 
-    /// Refuses a namespace that is attached, to whichever switch. A port whose interface has
-    /// vanished does not count: it makes room.
+    /// Refuses a namespace that is attached, to whichever switch, under the same name; under any
+    /// name if none is given. A port whose interface has vanished does not count: it makes room.
     fn refuse_attached(&mut self, plan: &Plan) -> Result<(), LabError> {
         let namespace = plan.namespace.to_string();
         let interface = plan.outside.to_string();
-        if let Some(id) = self.port_of_namespace(&namespace) {
+        let mut absent = Vec::new();
+        let named = plan.is_named.then_some(interface.as_str());
+        for id in self.ports_of_namespace(&namespace, named) {
             if !self.look_again(id)? {
-                let port = interface;
+                let port = self.plugs.get(&id).map(|plug| plug.name.clone());
+                let port = port.unwrap_or(interface);
                 return Err(LabError::AttachedHere { namespace, port });
             }
-        } else if self.port_of_name(&interface).is_some() {
+            absent.push(id);
+        }
+        let holder = self.port_of_name(&interface);
+        if holder.is_some_and(|id| !absent.contains(&id)) {
             return Err(LabError::PortHere(interface));
         }
         if let Some(link) = self.netlink.find_link(&interface)?
@@ -115,10 +121,7 @@ impl Lab {
                 interface,
             });
         }
-        match self.port_of_namespace(&namespace) {
-            Some(absent) => self.unplug(absent),
-            None => Ok(()),
-        }
+        absent.into_iter().try_for_each(|id| self.unplug(id))
     }
 
     fn next_address(&self) -> Result<Option<IpNet>, LabError> {
@@ -136,7 +139,7 @@ impl Lab {
 
     fn make(&mut self, plan: &Plan, progress: &mut Progress) -> Result<Attached, LabError> {
         let namespace = match Namespace::open(plan.namespace.as_str()) {
-            Err(NamespaceError::NotFound { .. }) => {
+            Err(NamespaceError::NotFound { .. }) if plan.create => {
                 let namespace = Namespace::create(plan.namespace.as_str())?;
                 progress.created = true;
                 namespace
@@ -285,7 +288,11 @@ fn bring_up(inner: &mut Netlink, plan: &Plan, deadline: Instant) -> Result<Link,
 }
 
 /// Waits until packets to an address are taken in, so that whoever pings at once gets an answer.
-fn await_address(inner: &mut Netlink, address: IpAddr, deadline: Instant) -> Result<(), LabError> {
+pub(super) fn await_address(
+    inner: &mut Netlink,
+    address: IpAddr,
+    deadline: Instant,
+) -> Result<(), LabError> {
     while !inner.leads_here(address)? {
         if Instant::now() >= deadline {
             log::warn!("the address {address} is not in use yet");

@@ -14,20 +14,28 @@ use super::{Kind, Lab, LabError, Plug, owner_of};
 const TOGETHER: usize = 16;
 
 impl Lab {
-    /// Disconnects a namespace: its veth pair goes, the namespace stays.
+    /// Disconnects a namespace, or one port of it: its veth pairs go, the namespace stays. Gives
+    /// how many went.
     ///
     /// # Errors
     /// [`LabError::NotAttached`], or what the kernel refuses.
-    pub(crate) fn detach(&mut self, namespace: &str) -> Result<(), LabError> {
-        let Some(id) = self.port_of_namespace(namespace) else {
+    pub(crate) fn detach(
+        &mut self,
+        namespace: &str,
+        port: Option<&str>,
+    ) -> Result<usize, LabError> {
+        let ids = self.ports_of_namespace(namespace, port);
+        if ids.is_empty() {
             return Err(LabError::NotAttached {
                 namespace: namespace.escape_debug().to_string(),
                 switch: self.switch.to_string(),
             });
-        };
-        self.unplug(id)?;
+        }
+        for id in &ids {
+            self.unplug(*id)?;
+        }
         log::info!("detached the namespace {namespace}");
-        Ok(())
+        Ok(ids.len())
     }
 
     /// Takes everything out and gives it back; what fails is logged and does not stop the rest.

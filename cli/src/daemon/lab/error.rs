@@ -45,7 +45,7 @@ pub(crate) enum LabError {
     },
     /// The namespace seems to be connected to another switch.
     #[error(
-        "the namespace '{namespace}' is already attached to the switch '{switch}' (interface '{interface}' exists): detach it there first"
+        "the namespace '{namespace}' is already attached to the switch '{switch}' (interface '{interface}' exists): detach it there first, or name this port with --port"
     )]
     AttachedElsewhere {
         /// The namespace.

@@ -1,6 +1,6 @@
 //! What a killed daemon of the same name has left.
 
-use vswitch_netns::{Link, LinkError};
+use vswitch_netns::{Link, LinkError, Netlink};
 use vswitch_switch::port::{PacketError, PacketOptions, PacketPort, ReceivePath};
 
 use super::{Lab, LabError, owner_of};
@@ -12,6 +12,24 @@ fn open_to_claim(interface: &str) -> Result<PacketPort, PacketError> {
         ..PacketOptions::default()
     };
     PacketPort::open_with(interface, &options)
+}
+
+/// Gives an interface back to the host's stack that a killed daemon had as a port, unless somebody
+/// uses it or it is gone.
+pub(in crate::daemon) fn give_back(interface: &str) -> Result<(), LabError> {
+    let mut netlink = Netlink::open()?;
+    let Some(link) = netlink.find_link(interface)? else {
+        return Ok(());
+    };
+    if link.is_ethernet()
+        && !link.arp
+        && owner_of(&link).is_none()
+        && let Ok(port) = open_to_claim(interface)
+    {
+        netlink.unquiet_leftover(&link)?;
+        drop(port);
+    }
+    Ok(())
 }
 
 impl Lab {

@@ -7,6 +7,7 @@ mod error;
 mod leftovers;
 mod links;
 mod plan;
+mod readdress;
 mod spares;
 mod take;
 mod view;
@@ -21,11 +22,13 @@ use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::{LinkState, PacketOptions, PreparedPort, ReceivePath};
 
 use super::capture::Captions;
+use crate::args::ReceiveArg;
 use crate::names::SwitchName;
 
 use spares::Spares;
 
 pub(crate) use error::LabError;
+pub(super) use leftovers::give_back;
 
 /// How the alias of a switch-side end begins; the switch's name follows.
 const ALIAS_PREFIX: &str = "vswitch:";
@@ -121,6 +124,16 @@ impl Lab {
         self.subnet
     }
 
+    /// Takes addresses from this subnet from now on.
+    pub(crate) const fn set_subnet(&mut self, subnet: Option<IpNet>) {
+        self.subnet = subnet;
+    }
+
+    /// How frames come from the kernel.
+    pub(crate) fn receive(&self) -> ReceiveArg {
+        self.receive.into()
+    }
+
     /// The next port, as far as it can be made without its interface.
     fn prepared_port(&mut self) -> PreparedPort {
         let options = self.packet_options();
@@ -143,10 +156,14 @@ impl Lab {
         format!("{ALIAS_PREFIX}{}", self.switch)
     }
 
-    fn port_of_namespace(&self, wanted: &str) -> Option<PortId> {
-        let is_its = |plug: &Plug| matches!(&plug.kind, Kind::Cable { namespace, .. } if namespace == wanted);
-        let (id, _) = self.plugs.iter().find(|(_, plug)| is_its(plug))?;
-        Some(*id)
+    /// All ports of a namespace, or its port of this name.
+    fn ports_of_namespace(&self, wanted: &str, port: Option<&str>) -> Vec<PortId> {
+        let is_wanted = |plug: &Plug| {
+            matches!(&plug.kind, Kind::Cable { namespace, .. } if namespace == wanted)
+                && port.is_none_or(|port| plug.name == port)
+        };
+        let found = self.plugs.iter().filter(|(_, plug)| is_wanted(plug));
+        found.map(|(id, _)| *id).collect()
     }
 
     fn port_of_name(&self, name: &str) -> Option<PortId> {

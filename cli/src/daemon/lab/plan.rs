@@ -22,6 +22,10 @@ pub(super) struct Plan {
     pub(super) inside: InterfaceName,
     /// The end at the switch, which is the port's name.
     pub(super) outside: InterfaceName,
+    /// Whether the port was given a name of its own.
+    pub(super) is_named: bool,
+    /// Whether to create the namespace if there is none.
+    pub(super) create: bool,
     /// Addresses of the inside end; empty if the subnet's next is to be taken.
     pub(super) addresses: Vec<IpNet>,
     pub(super) mac: Option<MacBytes>,
@@ -42,10 +46,11 @@ impl Plan {
                 MTU_BYTES.end()
             )));
         }
+        let from_subnet = addresses.is_empty() && params.give_address;
         let all = || {
             addresses
                 .iter()
-                .chain(subnet.iter().filter(|_| addresses.is_empty()))
+                .chain(subnet.iter().filter(|_| from_subnet))
         };
         if let Some(mtu) = params.mtu.filter(|mtu| *mtu < MIN_IPV6_MTU_BYTES)
             && let Some(v6) = all().find(|net| net.addr().is_ipv6())
@@ -55,9 +60,13 @@ impl Plan {
                  {MIN_IPV6_MTU_BYTES} or more"
             )));
         }
+        let given = |name: &Option<String>| name.as_deref().map(InterfaceName::new).transpose();
+        let (inside, outside) = (given(&params.interface)?, given(&params.port)?);
         Ok(Self {
-            inside: InterfaceName::inside(&namespace),
-            outside: InterfaceName::switch_side(&namespace),
+            is_named: outside.is_some(),
+            create: params.create,
+            inside: inside.unwrap_or_else(|| InterfaceName::inside(&namespace)),
+            outside: outside.unwrap_or_else(|| InterfaceName::switch_side(&namespace)),
             namespace,
             addresses,
             mac: mac.map_err(LabError::Value)?.map(|mac| mac.0),
@@ -66,7 +75,7 @@ impl Plan {
     }
 }
 
-fn addresses(texts: &[String]) -> Result<Vec<IpNet>, LabError> {
+pub(super) fn addresses(texts: &[String]) -> Result<Vec<IpNet>, LabError> {
     let mut seen: Vec<IpAddr> = Vec::new();
     let mut addresses = Vec::new();
     for text in texts {

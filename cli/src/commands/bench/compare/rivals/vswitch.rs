@@ -50,7 +50,7 @@ fn attach(client: &mut Client, host: &Host) -> Result<End> {
         namespace: host.name.to_owned(),
         addresses: vec![host.net()?.to_string()],
         mac: Some(MacAddr(host.station).to_string()),
-        mtu: None,
+        ..AttachParams::default()
     };
     let attached: Attached = client.call(method::ATTACH, &params)?;
     host.end(&attached.peer)
