@@ -9,6 +9,7 @@
 //! - [`runtime_dir`], [`names`], [`rights`]: where it is found, what it is called, what it may
 //! - [`userlab`]: where commands work without root's rights
 //! - [`sandbox`]: throw-away namespaces for a lab of the program's own
+//! - [`topology`]: labs from a file
 //! - [`values`]: addresses, subnets and stations, checked
 //! - [`measure`]: pings, throughput and response time between namespaces
 //! - [`pcapng`]: captured frames as a file
@@ -35,6 +36,7 @@ mod render;
 mod rights;
 mod runtime_dir;
 mod sandbox;
+mod topology;
 mod userlab;
 mod values;
 

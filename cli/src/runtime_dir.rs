@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access, geteuid};
 
-use crate::names::SwitchName;
+use crate::names::{LabName, SwitchName};
 
 /// The longest path of a Unix socket: `sun_path` has 108 bytes with its final zero (unix(7)).
 const MAX_SOCKET_PATH: usize = 107;
+
+/// What the labs are in.
+const LABS: &str = ".labs";
 
 /// The directory that holds one directory for each switch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +22,10 @@ pub(crate) struct RuntimeDir(PathBuf);
 /// The directory of one switch. It need not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SwitchDir(PathBuf);
+
+/// The directory of one lab of `vswitch up`. It need not exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LabDir(PathBuf);
 
 /// Why there is no usable runtime directory.
 #[derive(Debug, thiserror::Error)]
@@ -118,18 +125,20 @@ impl RuntimeDir {
     /// # Errors
     /// [`RuntimeDirError::Io`] where the directory exists and cannot be read.
     pub(crate) fn switches(&self) -> Result<Vec<SwitchName>, RuntimeDirError> {
-        let entries = match fs::read_dir(&self.0) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(io_error(&self.0, source)),
-        };
-        let mut names: Vec<SwitchName> = entries
-            .flatten()
-            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .collect();
-        names.sort();
-        Ok(names)
+        names_in(&self.0)
+    }
+
+    /// The directory of the lab `name`. No switch can be named as what it is in.
+    pub(crate) fn lab(&self, name: &LabName) -> LabDir {
+        LabDir(self.0.join(LABS).join(name.as_str()))
+    }
+
+    /// The names of all labs that have a directory, in order.
+    ///
+    /// # Errors
+    /// [`RuntimeDirError::Io`] where the directory exists and cannot be read.
+    pub(crate) fn labs(&self) -> Result<Vec<LabName>, RuntimeDirError> {
+        names_in(&self.0.join(LABS))
     }
 
     /// Whether switches could have their directories in it, without making anything: it is ours, or
@@ -261,6 +270,62 @@ fn refuse_open(path: &Path, metadata: &Metadata) -> Result<(), RuntimeDirError> 
         return Err(RuntimeDirError::Open { path, mode });
     }
     Ok(())
+}
+
+/// The directories in `path` that have a name of this kind, in order.
+fn names_in<N: std::str::FromStr + Ord>(path: &Path) -> Result<Vec<N>, RuntimeDirError> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(io_error(path, source)),
+    };
+    let mut names: Vec<N> = entries
+        .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+impl LabDir {
+    /// Creates the directory, and those above it, unless it exists and is ours alone.
+    ///
+    /// # Errors
+    /// All of [`RuntimeDirError`] but [`RuntimeDirError::Unknown`].
+    pub(crate) fn prepare(&self, parent: &RuntimeDir) -> Result<(), RuntimeDirError> {
+        parent.prepare()?;
+        private_directory(&parent.0.join(LABS))?;
+        for path in [self.0.clone(), self.commands(), self.logs()] {
+            private_directory(&path)?;
+        }
+        Ok(())
+    }
+
+    /// The directory itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The file that whoever changes the lab holds locked.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.0.join("lock")
+    }
+
+    /// The record of what was made.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.0.join("journal")
+    }
+
+    /// One file for each command that runs.
+    pub(crate) fn commands(&self) -> PathBuf {
+        self.0.join("commands")
+    }
+
+    /// What the commands print.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.0.join("logs")
+    }
 }
 
 fn io_error(path: &Path, source: io::Error) -> RuntimeDirError {

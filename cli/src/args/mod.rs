@@ -26,6 +26,7 @@ mod route;
 mod run;
 mod shell;
 mod show;
+mod up;
 mod words;
 
 use std::path::PathBuf;
@@ -52,9 +53,10 @@ pub(crate) use order::as_ip_has_it;
 pub(crate) use ping::{PingArgs, Target};
 pub(crate) use port::PortAction;
 pub(crate) use route::{RouteAction, RouteArgs, RouteFilter, WantedRoute};
-pub(crate) use run::RunArgs;
+pub(crate) use run::{ReceiveArg, RunArgs};
 pub(crate) use shell::ShellArgs;
 pub(crate) use show::{ListArgs, ShowArgs, StopArgs};
+pub(crate) use up::{DiffArgs, DownArgs, SchemaArgs, StatusArgs, SuperviseArgs, UpArgs};
 pub(crate) use words::{Family, Inside};
 
 const EXAMPLE: &str = "\
@@ -126,6 +128,19 @@ pub(crate) enum Command {
     Shell(ShellArgs),
     /// Ping from one namespace to another, or between all of them: who reaches whom.
     Ping(PingArgs),
+    /// Bring a lab up from its file, or change it to what the file says now.
+    Up(UpArgs),
+    /// Remove all that `up` has made of a lab, and nothing else.
+    Down(DownArgs),
+    /// Show the labs that are up: what is there, and what is missing.
+    Status(StatusArgs),
+    /// Show how a lab that is up differs from its file.
+    Diff(DiffArgs),
+    /// Print the JSON schema of lab files, for editors.
+    Schema(SchemaArgs),
+    /// Stand over a command of a lab; started by `up`.
+    #[command(hide = true)]
+    Supervise(SuperviseArgs),
     /// Walk through a small lab from beginning to end in throw-away namespaces.
     Demo(DemoArgs),
     /// Measure throughput and latency between two attached namespaces, or compare switches.

@@ -7,7 +7,9 @@ pub(crate) mod capture;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod detach;
+pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod down;
 pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod explain;
@@ -20,15 +22,19 @@ pub(crate) mod ping;
 pub(crate) mod port;
 pub(crate) mod route;
 pub(crate) mod run;
+pub(crate) mod schema;
 pub(crate) mod shell;
 pub(crate) mod show;
+pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod up;
 
 use std::process::ExitCode;
 
 use crate::args::{Cli, Command};
 use crate::metrics::Listener;
 use crate::runtime_dir::RuntimeDir;
+use crate::topology;
 use crate::userlab;
 
 /// How a command that takes `--switch` is told which one, in an error.
@@ -86,6 +92,12 @@ pub(crate) fn run(cli: Cli, luggage: Luggage) -> anyhow::Result<ExitCode> {
         Command::Explain(args) => explain::run(&runtime()?, &args)?,
         Command::Shell(args) => return shell::run(shell_runtime.as_deref(), &args),
         Command::Ping(args) => return ping::run(runtime, &args),
+        Command::Up(args) => return up::run(&runtime()?, &args),
+        Command::Down(args) => return down::run(&runtime()?, &args),
+        Command::Status(args) => return status::run(&runtime()?, &args),
+        Command::Diff(args) => return diff::run(&runtime()?, &args),
+        Command::Schema(_) => schema::run()?,
+        Command::Supervise(args) => topology::supervise(&args.log, &args.words)?,
         Command::Demo(args) => return demo::run(&args),
         Command::Doctor(args) => return doctor::run(&runtime(), &args),
         Command::Completions(args) => completions::run(&args)?,

@@ -10,6 +10,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::args::StopArgs;
 use crate::client::{Client, ClientError};
+use crate::names::SwitchName;
 use crate::protocol::{NoParams, Removed, method};
 use crate::render;
 use crate::runtime_dir::RuntimeDir;
@@ -23,10 +24,22 @@ const INTERVAL: Duration = Duration::from_millis(2);
 
 pub(crate) fn run(runtime: &RuntimeDir, args: &StopArgs) -> anyhow::Result<()> {
     let visit = userlab::visit(runtime);
-    let mut client = Client::connect(runtime, &args.name)?;
+    stop(runtime, &args.name)?;
+    if let Some(namespaces) = visit.and_then(Visit::leave) {
+        render::print(&farewell(&namespaces))?;
+    }
+    Ok(())
+}
+
+/// Stops the switch `name`, and returns when it has ended.
+///
+/// # Errors
+/// Where it does not run, or does not end.
+pub(crate) fn stop(runtime: &RuntimeDir, name: &SwitchName) -> anyhow::Result<()> {
+    let mut client = Client::connect(runtime, name)?;
     client.set_patience(PATIENCE)?;
     // Opened before the daemon removes it; the daemon holds it locked to its very end.
-    let lock = File::open(runtime.switch(&args.name).lock());
+    let lock = File::open(runtime.switch(name).lock());
     match client.call::<Removed>(method::STOP, &NoParams {}) {
         Ok(_) => {}
         // Somebody else stopped it at the same moment, and its last words were lost.
@@ -35,17 +48,12 @@ pub(crate) fn run(runtime: &RuntimeDir, args: &StopArgs) -> anyhow::Result<()> {
     }
     drop(client);
     match lock {
-        Ok(lock) => wait_for_end(lock, args)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => anyhow::bail!(
-            "the switch '{}' is stopping, but its end cannot be awaited: {error}",
-            args.name
-        ),
+        Ok(lock) => wait_for_end(lock, name),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => {
+            anyhow::bail!("the switch '{name}' is stopping, but its end cannot be awaited: {error}")
+        }
     }
-    if let Some(namespaces) = visit.and_then(Visit::leave) {
-        render::print(&farewell(&namespaces))?;
-    }
-    Ok(())
 }
 
 /// Says that the lab has ended with its last switch.
@@ -63,15 +71,14 @@ fn farewell(namespaces: &[String]) -> String {
     line
 }
 
-fn wait_for_end(mut lock: File, args: &StopArgs) -> anyhow::Result<()> {
+fn wait_for_end(mut lock: File, name: &SwitchName) -> anyhow::Result<()> {
     let end = Instant::now() + PATIENCE;
     loop {
         match Flock::lock(lock, FlockArg::LockExclusiveNonblock) {
             Ok(_) => return Ok(()),
             Err((file, Errno::EWOULDBLOCK | Errno::EINTR)) if Instant::now() < end => lock = file,
             Err(_) => anyhow::bail!(
-                "the switch '{}' has not ended in {} seconds: see its log, or kill its process",
-                args.name,
+                "the switch '{name}' has not ended in {} seconds: see its log, or kill its process",
                 PATIENCE.as_secs()
             ),
         }

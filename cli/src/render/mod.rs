@@ -7,6 +7,7 @@ mod drops;
 pub(crate) mod events;
 mod explain;
 mod fdb;
+pub(crate) mod labs;
 mod link;
 mod list;
 mod matrix;

@@ -1,13 +1,16 @@
 //! Where each command has to be to do its work.
 
 use crate::args::{AddrAction, BenchArgs, Command, LinkAction, NetnsAction, RouteAction};
-use crate::rights::{Capability, NAMESPACE, SWITCH};
+use crate::rights::{ATTACH, Capability, NAMESPACE, SWITCH};
 
 /// What entering namespaces and sending into them takes.
 const TRAFFIC: &[Capability] = &[Capability::NetRaw, Capability::SysAdmin];
 
 /// What changing interfaces takes, also those inside namespaces.
 const INTERFACES: &[Capability] = &[Capability::NetAdmin, Capability::SysAdmin];
+
+/// What making and looking at the things of a lab file takes.
+const LAB: &[Capability] = ATTACH;
 
 /// Where a command works, if the process lacks the capabilities that it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +27,9 @@ pub(super) enum Place {
 pub(super) fn of(command: &Command) -> Place {
     match command {
         Command::Run(_) => Place::NewLab(SWITCH),
+        Command::Up(args) if args.dry_run => Place::Lab(LAB),
+        Command::Up(_) => Place::NewLab(LAB),
+        Command::Down(_) | Command::Status(_) | Command::Diff(_) => Place::Lab(LAB),
         Command::Netns(NetnsAction::Add(_)) => Place::NewLab(NAMESPACE),
         Command::Netns(NetnsAction::Del(_) | NetnsAction::List(_)) | Command::Exec(_) => {
             Place::Lab(NAMESPACE)
@@ -58,6 +64,8 @@ pub(super) fn of(command: &Command) -> Place {
         | Command::Doctor(_)
         | Command::Completions(_)
         | Command::Man(_)
+        | Command::Schema(_)
+        | Command::Supervise(_)
         | Command::Keeper(_) => Place::Here,
     }
 }

@@ -1,0 +1,82 @@
+//! Cables: what plugs a host into its switch.
+
+use anyhow::Context;
+use vswitch_netns::LinkError;
+
+use super::Worker;
+use crate::client::ClientError;
+use crate::protocol::{
+    AttachParams, Attached, DetachParams, ErrorCode, PortView, ReaddressParams, Removed, method,
+};
+use crate::topology::thing::CableSpec;
+
+impl Worker<'_> {
+    pub(super) fn make_cable(
+        &mut self,
+        host: &str,
+        interface: &str,
+        cable: &CableSpec,
+    ) -> anyhow::Result<()> {
+        let params = AttachParams {
+            namespace: host.to_owned(),
+            addresses: cable.addresses.iter().map(ToString::to_string).collect(),
+            mac: Some(cable.mac.clone()),
+            mtu: Some(cable.mtu),
+            interface: Some(interface.to_owned()),
+            port: Some(cable.port.clone()),
+            create: false,
+            give_address: false,
+        };
+        let told: Result<Attached, _> = self.client(&cable.switch)?.call(method::ATTACH, &params);
+        told.with_context(|| format!("cannot plug in the host '{host}'"))?;
+        Ok(())
+    }
+
+    /// Gives a host other addresses, while it stays plugged in.
+    pub(super) fn change_cable(&mut self, cable: &CableSpec) -> anyhow::Result<()> {
+        let params = ReaddressParams {
+            port: cable.port.clone(),
+            addresses: cable.addresses.iter().map(ToString::to_string).collect(),
+        };
+        let client = self.client(&cable.switch)?;
+        let told: Result<PortView, _> = client.call(method::READDRESS, &params);
+        told.with_context(|| format!("cannot change the addresses at '{}'", cable.port))?;
+        Ok(())
+    }
+
+    /// Unplugs a host. The pair is removed from its inside, where several can wait for the kernel
+    /// at the same time; for the switch nothing but a port without an interface is left.
+    pub(super) fn remove_cable(
+        &mut self,
+        host: &str,
+        interface: &str,
+        cable: &CableSpec,
+    ) -> anyhow::Result<()> {
+        if let Some((_, mut netlink)) = self.find_host(host)
+            && let Some(link) = netlink.find_link(interface)?
+        {
+            match netlink.delete_link(&link) {
+                Ok(()) | Err(LinkError::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let params = DetachParams {
+            namespace: host.to_owned(),
+            port: Some(cable.port.clone()),
+        };
+        let client = match self.client(&cable.switch) {
+            Ok(client) => client,
+            Err(error) => {
+                return match error.downcast::<ClientError>()? {
+                    ClientError::NotRunning(_) | ClientError::Killed(_) => Ok(()),
+                    other => Err(other.into()),
+                };
+            }
+        };
+        match client.call::<Removed>(method::DETACH, &params) {
+            Ok(_) => Ok(()),
+            Err(ClientError::Refused(error)) if error.code == ErrorCode::NotFound as i32 => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

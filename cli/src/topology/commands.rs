@@ -1,0 +1,177 @@
+//! The commands of a lab: starting them inside their hosts, seeing how they are, ending them.
+
+use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use vswitch_netns::{InterfaceName, Namespace};
+
+use super::hash::fnv;
+use super::supervise::{self, End, STARTED, State};
+use super::thing::{Key, shown};
+use crate::measure::Stop;
+use crate::runtime_dir::LabDir;
+
+/// So long a command may take to end, the time included that it is given to end by itself.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How often to look.
+const INTERVAL: Duration = Duration::from_millis(5);
+
+/// One command of a lab.
+#[derive(Debug)]
+pub(super) struct Job<'a> {
+    host: &'a str,
+    words: &'a [String],
+    /// Where its state is.
+    state: PathBuf,
+    /// Where what it prints goes.
+    log: PathBuf,
+}
+
+impl<'a> Job<'a> {
+    /// The command of a key.
+    pub(super) fn of(dir: &LabDir, key: &'a Key) -> Option<Self> {
+        match key {
+            Key::Command { host, words, nth } => Some(Self::new(
+                dir,
+                host,
+                words,
+                &format!("{nth} {}", words.join(" ")),
+            )),
+            _ => None,
+        }
+    }
+
+    /// One of those that a host is made ready with.
+    pub(super) fn of_setup(dir: &LabDir, host: &'a str, words: &'a [String]) -> Self {
+        Self::new(dir, host, words, "setup")
+    }
+
+    fn new(dir: &LabDir, host: &'a str, words: &'a [String], what: &str) -> Self {
+        let hash = fnv(&format!("{host} {what}"));
+        let program = match what {
+            "setup" => "setup".to_owned(),
+            _ => program_of(words),
+        };
+        // A host's name may be as long as that of a file.
+        let short: String = host.chars().take(64).collect();
+        let name = format!("{short}-{program}-{hash:016x}");
+        Self {
+            host,
+            words,
+            state: dir.commands().join(&name),
+            log: dir.logs().join(format!("{name}.log")),
+        }
+    }
+
+    /// Where what it prints goes.
+    pub(super) fn log(&self) -> &PathBuf {
+        &self.log
+    }
+
+    /// Starts it; returns when it runs.
+    pub(super) fn start(&self, namespace: &Namespace) -> anyhow::Result<()> {
+        let what = || {
+            format!(
+                "cannot start '{}' in the host '{}'",
+                shown(self.words),
+                self.host
+            )
+        };
+        let state = supervise::locked(&self.state).with_context(what)?;
+        let mut command = Command::new("/proc/self/exe");
+        command
+            .arg0("vswitch")
+            .arg("supervise")
+            .arg(&self.log)
+            .arg("--")
+            .args(self.words)
+            .stdin(Stdio::from(state))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = namespace.spawn(&mut command).with_context(what)?;
+        // It has the file now, and holds the lock by itself.
+        drop(command);
+        let told = child.stdout.take().map(supervise::told);
+        match told.transpose()?.unwrap_or_default().as_str() {
+            STARTED => Ok(()),
+            why => {
+                let _ = child.wait();
+                let _ = fs::remove_file(&self.state);
+                let why = if why.is_empty() {
+                    "it ended at once"
+                } else {
+                    why
+                };
+                bail!("{}: {why}", what())
+            }
+        }
+    }
+
+    /// Waits for its end, and gives how it ended.
+    pub(super) fn wait(&self, stop: &Stop) -> anyhow::Result<Option<End>> {
+        while supervise::lives(&self.state)? {
+            stop.check()?;
+            thread::sleep(INTERVAL);
+        }
+        Ok(State::read(&self.state).and_then(|state| state.end))
+    }
+
+    /// Ends it and all that it has left behind, and forgets about it.
+    pub(super) fn end(&self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut asked = false;
+        while supervise::lives(&self.state)? {
+            let state = State::read(&self.state);
+            // One that was just started may not have noted itself yet.
+            if let Some(state) = state.filter(|state| !asked && state.supervisor > 0) {
+                asked = kill(Pid::from_raw(state.supervisor), Signal::SIGTERM).is_ok();
+            }
+            if Instant::now() >= deadline {
+                bail!(
+                    "the command '{}' in the host '{}' does not end: kill it, then try again",
+                    shown(self.words),
+                    self.host
+                );
+            }
+            thread::sleep(INTERVAL);
+        }
+        if let Some(state) = State::read(&self.state) {
+            supervise::end_orphan(&state);
+        }
+        match fs::remove_file(&self.state) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The program of a command, fit for a file's name.
+fn program_of(words: &[String]) -> String {
+    let line = shown(words);
+    let program = line.split_whitespace().next().unwrap_or_default();
+    let program = program.rsplit('/').next().unwrap_or_default();
+    InterfaceName::shortened(program).to_string()
+}
+
+/// Whether a command of the lab runs, or has done what it had to; if not, why not.
+pub(super) fn look(dir: &LabDir, key: &Key) -> Result<(), String> {
+    let job = Job::of(dir, key).ok_or("it is no command")?;
+    let lives = supervise::lives(&job.state).map_err(|error| error.to_string())?;
+    let state = State::read(&job.state);
+    let log = job.log.display();
+    match state.and_then(|state| state.end) {
+        None if lives => Ok(()),
+        // What it has left to run goes on.
+        Some(End::Status(0)) => Ok(()),
+        Some(end) => Err(format!("it {} (its output: {log})", end.in_words())),
+        None => Err(format!("it is gone (its output: {log})")),
+    }
+}

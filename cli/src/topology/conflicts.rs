@@ -1,0 +1,129 @@
+//! What stands in the way of a lab on this machine: names that are taken, interfaces that are not
+//! there. Told before anything is done.
+
+use vswitch_netns::{Link, Namespace};
+
+use super::lab::Lab;
+use super::parse::Problem;
+use super::plan::Present;
+use super::survey::Survey;
+use super::thing::{Key, Spec, SwitchSpec};
+
+/// All that stands in the way.
+pub(crate) fn conflicts(lab: &Lab, survey: &Survey) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (key, spec) in &lab.things {
+        let wrong = if survey.foreign.contains(key) {
+            Some(format!(
+                "the {key} is not the one that this lab has made: somebody has made it anew; remove \
+                 it, or choose another name"
+            ))
+        } else {
+            unfit(lab, survey, key, spec)
+        };
+        if let Some(wrong) = wrong {
+            let place = match key {
+                Key::Switch { switch } if is_ours(&survey.present, key) => {
+                    lab.receive_places.get(switch)
+                }
+                _ => lab.places.get(key),
+            };
+            problems.push(Problem::new(place.cloned().unwrap_or_default(), wrong));
+        }
+    }
+    problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
+    problems
+}
+
+fn is_ours(present: &Present, key: &Key) -> bool {
+    present.contains_key(key)
+}
+
+fn unfit(lab: &Lab, survey: &Survey, key: &Key, spec: &Spec) -> Option<String> {
+    let held = survey.present.get(key);
+    let link = |name: &str| survey.links.iter().find(|link| link.name == name);
+    match (key, spec) {
+        (Key::Host { host }, _) if held.is_none() && Namespace::exists(host) => Some(format!(
+            "there is a namespace '{host}' already, which this lab has not made: choose another \
+             name, or remove it ('vswitch netns del {host}')"
+        )),
+        (Key::Switch { switch }, Spec::Switch(wanted)) => match held {
+            None => survey.switches.contains_key(switch).then(|| {
+                format!(
+                    "a switch '{switch}' runs already, which this lab has not started: choose \
+                     another name, or stop it ('vswitch stop {switch}')"
+                )
+            }),
+            Some(held) if held.broken.is_none() => cannot_receive(switch, &held.spec, wanted),
+            Some(_) => None,
+        },
+        (Key::Pair { end, other }, _) if held.is_none() => {
+            let taken = [end, other].into_iter().find(|name| link(name).is_some());
+            taken.map(|name| interface_taken(name))
+        }
+        (Key::Port { interface, .. }, _) if lab.existing.contains_key(interface) => {
+            match link(interface) {
+                None => Some(format!(
+                    "there is no interface '{interface}' on this machine: 'vswitch link' lists \
+                     those that there are"
+                )),
+                Some(_) if held.is_some() => None,
+                Some(found) => cannot_be_port(found),
+            }
+        }
+        // That its host is another's is told already.
+        (Key::Cable { host, .. }, _)
+            if !survey
+                .present
+                .contains_key(&Key::Host { host: host.clone() })
+                && Namespace::exists(host) =>
+        {
+            None
+        }
+        (Key::Cable { .. }, Spec::Cable(cable)) if held.is_none() => {
+            let found = link(&cable.port)?;
+            // What a switch that was killed has left, the next of its name removes.
+            let alias = format!("vswitch:{}", cable.switch);
+            (found.alias.as_deref() != Some(&alias)).then(|| interface_taken(&cable.port))
+        }
+        _ => None,
+    }
+}
+
+fn interface_taken(name: &str) -> String {
+    format!(
+        "there is an interface '{name}' on this machine already, which this lab has not made: \
+         rename it, or what needs the name here"
+    )
+}
+
+fn cannot_receive(switch: &str, is: &Spec, wanted: &SwitchSpec) -> Option<String> {
+    match is {
+        Spec::Switch(is) if is.receive != wanted.receive => Some(format!(
+            "the switch '{switch}' receives by '{}' and cannot change to '{}' while it runs: stop \
+             it ('vswitch stop {switch}'), then try again",
+            is.receive, wanted.receive
+        )),
+        _ => None,
+    }
+}
+
+fn cannot_be_port(link: &Link) -> Option<String> {
+    let name = &link.name;
+    if !link.is_ethernet() {
+        return Some(format!(
+            "the interface '{name}' is the loopback, or not Ethernet: only Ethernet interfaces can \
+             be ports"
+        ));
+    }
+    if link.master.is_some() {
+        return Some(format!(
+            "the interface '{name}' is a member of a bridge or bond: take it out first"
+        ));
+    }
+    let cable = link.alias.as_deref()?.strip_prefix("vswitch:")?;
+    Some(format!(
+        "the interface '{name}' connects a namespace to the switch '{cable}': it cannot be a port \
+         of its own"
+    ))
+}

@@ -1,0 +1,125 @@
+//! One hand at a time on a lab.
+//!
+//! Theory of operation. As with the directory of a switch: a lock on a file, which the kernel frees
+//! with the process; and after locking, the path must still lead to the file that was locked, for
+//! `down` removes it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::names::LabName;
+use crate::runtime_dir::{LabDir, RuntimeDir, RuntimeDirError};
+
+/// Attempts to lock a file that others keep removing.
+const ATTEMPTS: usize = 100;
+
+/// A lab's directory, held by this process.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    dir: LabDir,
+    _lock: Flock<File>,
+}
+
+/// Why the lab cannot be changed now.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HoldError {
+    /// Its directory is unusable.
+    #[error(transparent)]
+    Dir(#[from] RuntimeDirError),
+    /// Somebody else is at it.
+    #[error(
+        "another 'vswitch up' or 'vswitch down' is at work on the lab '{name}'{}: wait until it \
+         has ended", with_pid(*pid)
+    )]
+    Held {
+        /// The lab.
+        name: LabName,
+        /// The process, where it could be read.
+        pid: Option<u32>,
+    },
+    /// A call failed.
+    #[error("cannot lock {}: {source}", path.display())]
+    Io {
+        /// The lock.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+fn with_pid(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" (process {pid})"))
+        .unwrap_or_default()
+}
+
+impl Hold {
+    /// Takes the lab `name`; makes its directory if there is none.
+    ///
+    /// # Errors
+    /// See [`HoldError`].
+    pub(crate) fn take(runtime: &RuntimeDir, name: &LabName) -> Result<Self, HoldError> {
+        let dir = runtime.lab(name);
+        let path = dir.lock();
+        let failed = |source| HoldError::Io {
+            path: path.clone(),
+            source,
+        };
+        for _ in 0..ATTEMPTS {
+            dir.prepare(runtime)?;
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false);
+            let file = match options.mode(0o600).open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(failed(error)),
+            };
+            let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => lock,
+                Err((mut file, Errno::EWOULDBLOCK)) => {
+                    let name = name.clone();
+                    let pid = read_pid(&mut file);
+                    return Err(HoldError::Held { name, pid });
+                }
+                Err((_, errno)) => return Err(failed(errno.into())),
+            };
+            let ours = lock.metadata().map_err(failed)?;
+            let is_there = fs::metadata(&path)
+                .is_ok_and(|found| (found.dev(), found.ino()) == (ours.dev(), ours.ino()));
+            if is_there {
+                lock.set_len(0).map_err(failed)?;
+                writeln!(lock, "{}", std::process::id()).map_err(failed)?;
+                return Ok(Self { dir, _lock: lock });
+            }
+        }
+        Err(failed(io::Error::other("others keep removing it")))
+    }
+
+    /// The directory.
+    pub(crate) const fn dir(&self) -> &LabDir {
+        &self.dir
+    }
+
+    /// Removes the directory and all in it: nothing of the lab is left.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub(crate) fn remove(self) -> io::Result<()> {
+        fs::remove_dir_all(self.dir.path())?;
+        // Fails as long as there are other labs.
+        if let Some(labs) = self.dir.path().parent() {
+            let _ = fs::remove_dir(labs);
+        }
+        Ok(())
+    }
+}
+
+fn read_pid(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
