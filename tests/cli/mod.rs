@@ -12,6 +12,7 @@ mod doctor;
 mod events;
 mod explain;
 mod interfaces;
+mod labs;
 mod lifecycle;
 mod links;
 mod man;
@@ -51,6 +52,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         explain::tests(),
         doctor::tests(),
         interfaces::tests(),
+        labs::tests(),
         lifecycle::tests(),
         links::tests(),
         man::tests(),
