@@ -1,6 +1,7 @@
 //! The steps of the demonstration, inside its throw-away namespaces.
 
 use std::net::IpAddr;
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
@@ -81,8 +82,9 @@ pub(super) fn tell(narrator: &mut Narrator) -> anyhow::Result<Report> {
 fn vswitch(narrator: &mut Narrator, arguments: &[&str]) -> anyhow::Result<()> {
     let line = format!("vswitch {}", arguments.join(" "));
     narrator.command(&line);
-    let program = std::env::current_exe().context("can't find the vswitch program itself")?;
-    let output = Command::new(program)
+    // Not by its path, which may lead through the /run that is empty here.
+    let output = Command::new("/proc/self/exe")
+        .arg0("vswitch")
         .args(arguments)
         .env("VSWITCH_RUNTIME_DIR", RUNTIME_DIR)
         .output()
