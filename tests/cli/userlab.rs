@@ -17,7 +17,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use vswitch_netns::{InterfaceName, Netlink, VethEnd};
 
-use super::{Surroundings, complaint, namespaces, ok, sys, words};
+use super::{Surroundings, complaint, link, namespaces, ok, sys, words};
 use crate::harness::program::{Background, is_empty_dir};
 use crate::harness::{PATIENCE, isolated, wait_until};
 
@@ -25,6 +25,8 @@ pub(super) fn tests() -> Vec<Trial> {
     vec![
         isolated("cli_userlab_from_beginning_to_end", beginning_to_end),
         isolated("cli_userlab_ends_with_its_last_namespace", last_namespace),
+        isolated("cli_userlab_ends_with_its_last_interface", last_interface),
+        isolated("cli_userlab_is_not_for_the_demonstration", demonstration),
         isolated("cli_userlab_ends_with_a_switch_in_front", in_front),
         isolated("cli_userlab_is_one_however_many_begin", many_begin),
         isolated("cli_userlab_outlives_its_keeper", keeper_killed),
@@ -173,11 +175,9 @@ fn mounts() -> String {
     fs::read_to_string("/proc/thread-self/mountinfo").unwrap()
 }
 
-/// Whether a byte goes from one host to the other and back.
+/// Pings come there and back: the command fails if one does not.
 fn assert_traffic(user: &User, from: &str, to: &str) {
-    let report = user.json(&format!("bench {from} {to} --tests response --time 1"));
-    let text = report.to_string();
-    assert!(text.contains("response"), "{text}");
+    user.ok(&format!("ping {from} {to} -4 -c 3 -W 10"));
 }
 
 fn beginning_to_end() {
@@ -194,6 +194,8 @@ fn beginning_to_end() {
     user.ok("attach luigi");
     assert_eq!(user.names(), ["luigi", "mario"]);
     assert_traffic(&user, "mario", "luigi");
+    let report = user.json("bench mario luigi --tests response --time 1");
+    assert!(report.to_string().contains("response"), "{report}");
     // From outside, through the socket alone.
     let list = user.json("list");
     assert_eq!(list[0]["name"], "s");
@@ -232,6 +234,28 @@ fn last_namespace() {
     fs::write(user.dir().join("s"), "in the way").unwrap();
     assert!(user.fails("run s --detach").contains("not a directory"));
     fs::remove_file(user.dir().join("s")).unwrap();
+    user.assert_nothing_left();
+}
+
+/// What makes namespaces of its own needs no lab.
+fn demonstration() {
+    let user = User::new("demo");
+    let told = user.ok("demo");
+    assert!(told.contains("That was all."), "{told}");
+    assert!(!user.dir().exists());
+    user.assert_nothing_left();
+}
+
+/// A cable alone is something too.
+fn last_interface() {
+    let user = User::new("cable");
+    user.ok("link add toad type veth peer name toadette");
+    assert!(user.ok("link").contains("toadette"));
+    assert!(link("toad").is_none(), "it is not the host's");
+    user.ok("netns add mario");
+    user.ok("netns del mario");
+    assert!(user.ok("link").contains("toadette"));
+    user.ok("link del toad");
     user.assert_nothing_left();
 }
 

@@ -14,7 +14,8 @@
 //! rights are there nothing is entered, so root, and whoever is inside already, stays where they
 //! are. Otherwise the command enters the lab, or makes it, or asks a switch from where it is.
 //!
-//! The lab ends with its last switch, or, before there was one, with its last named namespace:
+//! The lab ends with its last switch, or, before there was one, with the last namespace or
+//! interface that was made in it:
 //! the keeper ends, and with it the namespaces go, unless a program still runs in them. If the
 //! keeper is killed, a command finds the lab through any of its living switches, and starts a
 //! keeper for it anew ([`revive`]). If all is killed, the kernel has removed the namespaces,

@@ -5,9 +5,10 @@
 //! It waits, in one thread, for three kinds of things: commands that connect, whom it hands the
 //! namespaces ([`super::visit`]); commands that leave; and switches that end, told by a
 //! connection to each one's control socket ([`members`]). When nobody visits, it looks which
-//! switches and named namespaces there are, and ends if it is no longer needed. So what a command
+//! switches there are, and what else was made ([`contents`]), and ends if it is no longer needed. So what a command
 //! makes is there before the lab can end, and a switch needs to know nothing of its keeper.
 
+mod contents;
 mod members;
 mod setup;
 
@@ -26,13 +27,13 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::SigSet;
 use nix::unistd::{daemon, dup2_stdout};
-use vswitch_netns::Namespace;
 
 use super::files::{Identity, LabDir};
 use super::namespaces::Namespaces;
 use super::{sys, visit};
 use crate::args::KeeperArgs;
 use crate::runtime_dir::RuntimeDir;
+use contents::Contents;
 use members::Members;
 
 /// What a keeper says when it listens.
@@ -56,9 +57,11 @@ struct Keeper {
     _in_use: Option<Flock<File>>,
     /// Whether there was a switch whose end is the lab's.
     had_members: bool,
-    /// The named namespaces that there were when the last switch ended while others were at
-    /// work: what those make is to live on.
-    old_names: Option<Vec<String>>,
+    /// What there was when the lab began: `lo`, and what the kernel puts beside it.
+    at_first: Contents,
+    /// What there was when the last switch ended while others were at work: what those make is to
+    /// live on.
+    at_last: Option<Contents>,
 }
 
 /// Runs a keeper until its lab ends.
@@ -88,6 +91,7 @@ fn start(runtime: RuntimeDir, args: &KeeperArgs) -> anyhow::Result<Keeper> {
     }
     let dir = LabDir::of(&runtime);
     let path = dir.socket();
+    let at_first = Contents::now();
     let in_use = File::open(runtime.path()).ok();
     let in_use = in_use.and_then(|file| Flock::lock(file, FlockArg::LockSharedNonblock).ok());
     let keeper = UnixListener::bind(&path).and_then(|listener| {
@@ -104,7 +108,8 @@ fn start(runtime: RuntimeDir, args: &KeeperArgs) -> anyhow::Result<Keeper> {
             _in_use: in_use,
             members: Members::default(),
             had_members: false,
-            old_names: None,
+            at_first,
+            at_last: None,
         })
     });
     let keeper = keeper.with_context(|| format!("cannot listen on {}", path.display()))?;
@@ -142,7 +147,7 @@ impl Keeper {
             let left = self.take_leavers(&ready.guests);
             let lost = self.members.lose(&ready.members);
             if lost {
-                self.note_names();
+                self.take_stock();
             }
             if (lost || !left.is_empty()) && self.guests.is_empty() && self.is_over() {
                 self.end(left);
@@ -207,14 +212,14 @@ impl Keeper {
         self.guests.extract_if(.., has_left).collect()
     }
 
-    /// Remembers the named namespaces if the last switch has ended while somebody is at work.
-    fn note_names(&mut self) {
+    /// Remembers what there is if the last switch has ended while somebody is at work.
+    fn take_stock(&mut self) {
         if self.guests.is_empty() {
             return;
         }
         self.members.refresh(&self.runtime);
-        if self.members.is_empty() && self.old_names.is_none() {
-            self.old_names = Some(names());
+        if self.members.is_empty() && self.at_last.is_none() {
+            self.at_last = Some(Contents::now());
         }
     }
 
@@ -223,16 +228,17 @@ impl Keeper {
         self.members.refresh(&self.runtime);
         if !self.members.is_empty() {
             self.had_members = true;
-            self.old_names = None;
+            self.at_last = None;
             return false;
         }
-        let names = names();
-        let old = self.old_names.take();
-        // Somebody has made a namespace since the last switch ended: a new beginning.
-        if old.is_some_and(|old| names.iter().any(|name| !old.contains(name))) {
+        let now = Contents::now();
+        // Somebody has made something since the last switch ended: a new beginning.
+        if let Some(last) = self.at_last.take()
+            && now.has_more_than(&last)
+        {
             self.had_members = false;
         }
-        self.had_members || names.is_empty()
+        self.had_members || !now.has_more_than(&self.at_first)
     }
 
     /// Removes what the lab has in the runtime directory, and tells those who just left.
@@ -247,7 +253,7 @@ impl Keeper {
         if let Some(lock) = self.dir.try_lock() {
             lock.remove();
         }
-        let farewell = visit::farewell(&names());
+        let farewell = visit::farewell(&Contents::now().namespaces);
         for mut guest in left {
             // One who has gone altogether need not know.
             let _ = guest.write_all(&farewell);
@@ -267,10 +273,4 @@ fn has_ended(guest: &mut UnixStream) -> bool {
             Err(_) => return true,
         }
     }
-}
-
-/// The named namespaces.
-fn names() -> Vec<String> {
-    let entries = Namespace::list().unwrap_or_default();
-    entries.into_iter().map(|entry| entry.name).collect()
 }
