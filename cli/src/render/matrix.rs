@@ -1,6 +1,6 @@
 //! Who reaches whom.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -142,37 +142,79 @@ fn sign(cell: Cell, v6: usize) -> String {
     }
 }
 
-/// One line for each address that did not answer, up to some number.
+/// One line for each address that did not answer, up to some number; one for all of them where
+/// nobody reaches an address, or somebody reaches none of a family.
 fn failures(matrix: &Matrix<'_>) -> String {
     let failed: Vec<&Finding> = matrix.found.iter().filter(|f| !f.reached()).collect();
     if failed.is_empty() {
         return String::new();
     }
-    let name = |index: usize| matrix.names[index].escape_debug().to_string();
-    let row = |finding: &&Finding| {
-        let why = match finding.outcome {
-            Outcome::NotSent(errno) => errno.desc(),
-            _ => "no answer",
-        };
-        vec![
-            name(finding.from),
-            name(finding.to),
-            finding.address.to_string(),
-            paint(BAD, why),
-        ]
-    };
+    let rows = rows(matrix, &failed);
     let columns = [
         Column::Left("from"),
         Column::Left("to"),
         Column::Left("address"),
         Column::Left(""),
     ];
-    let mut text = table(&columns, failed.iter().take(LISTED).map(row).collect());
-    if failed.len() > LISTED {
-        let more = number(failed.len() - LISTED);
+    let all = rows.len();
+    let mut text = table(&columns, rows.into_iter().take(LISTED).collect());
+    if all > LISTED {
+        let more = number(all - LISTED);
         let _ = writeln!(text, "  and {more} more: --json has them all");
     }
     text
+}
+
+fn rows(matrix: &Matrix<'_>, failed: &[&Finding]) -> Vec<Vec<String>> {
+    const EVERYBODY: &str = "everybody";
+    let name = |index: usize| matrix.names[index].escape_debug().to_string();
+    let family = |finding: &Finding| {
+        if finding.address.is_ipv4() {
+            "IPv4"
+        } else {
+            "IPv6"
+        }
+    };
+    // Of how many requests, and how many of them failed.
+    let mut of_asked: BTreeMap<_, (usize, usize)> = BTreeMap::new();
+    let mut of_asker: BTreeMap<_, (usize, usize)> = BTreeMap::new();
+    for finding in matrix.found {
+        let failed = usize::from(!finding.reached());
+        for (all, bad) in [
+            of_asked.entry((finding.to, finding.address)).or_default(),
+            of_asker.entry((finding.from, family(finding))).or_default(),
+        ] {
+            *all += 1;
+            *bad += failed;
+        }
+    }
+    let mut told = BTreeSet::new();
+    let mut rows = Vec::new();
+    for finding in failed {
+        let hopeless =
+            |count: Option<&(usize, usize)>| count.is_some_and(|(all, bad)| all == bad && *all > 2);
+        let asked = name(finding.to);
+        let address = finding.address.to_string();
+        let row = if hopeless(of_asked.get(&(finding.to, finding.address))) {
+            [EVERYBODY.to_owned(), asked, address]
+        } else if hopeless(of_asker.get(&(finding.from, family(finding)))) {
+            [
+                name(finding.from),
+                EVERYBODY.to_owned(),
+                family(finding).to_owned(),
+            ]
+        } else {
+            [name(finding.from), asked, address]
+        };
+        if told.insert(row.clone()) {
+            let why = match finding.outcome {
+                Outcome::NotSent(errno) => errno.desc(),
+                _ => "no answer",
+            };
+            rows.push([&row[..], &[paint(BAD, why)]].concat());
+        }
+    }
+    rows
 }
 
 /// How many of how many, and how long they took.
@@ -282,9 +324,35 @@ mod tests {
 
     #[test]
     fn not_all_of_many_failures_are_listed() {
-        let found: Vec<_> = (0..100).map(|_| finding(0, 1, "10.0.0.1", false)).collect();
+        let address = |n: usize| format!("10.0.{n}.1");
+        let mut found: Vec<_> = (0..100)
+            .map(|n| finding(0, 1, &address(n), false))
+            .collect();
+        found.push(finding(0, 2, "10.1.0.1", true));
         let text = shown(&found, Some(10));
         assert!(text.contains("and 60 more"), "{text}");
-        assert!(text.contains("IPv4: 0 of 100 answered, in"), "{text}");
+        assert!(text.contains("IPv4: 1 of 101 answered, median"), "{text}");
+    }
+
+    #[test]
+    fn who_is_cut_off_is_told_once() {
+        let mut found = Vec::new();
+        for from in 0..4 {
+            for to in (0..4).filter(|to| *to != from) {
+                let address = format!("10.0.0.{to}");
+                found.push(finding(from, to, &address, from != 0 && to != 3));
+            }
+        }
+        let text = plain(&matrix(&Matrix {
+            names: &["a", "b", "c", "d"],
+            found: &found,
+            time: Duration::ZERO,
+            columns: Some(10),
+        }));
+        let expected = "  from       to         address
+  a          everybody  IPv4      no answer
+  everybody  d          10.0.0.3  no answer
+";
+        assert!(text.starts_with(expected), "{text}");
     }
 }

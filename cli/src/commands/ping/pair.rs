@@ -110,7 +110,7 @@ fn addresses(to: &Target, args: &PingArgs) -> anyhow::Result<Vec<IpAddr>> {
             _ => "",
         };
         bail!(
-            "the namespace '{name}' has no {family}address that others could reach: give it one, as in 'vswitch -n {name} addr add 10.0.0.1/24 dev NAME'"
+            "the namespace '{name}' has no {family}address that others could reach: give it one with 'vswitch -n {name} addr add ADDRESS/LENGTH dev NAME'"
         );
     }
     Ok(addresses)

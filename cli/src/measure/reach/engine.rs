@@ -17,7 +17,12 @@ use super::{Finding, Outcome};
 use crate::measure::{Stop, ping};
 
 /// The most requests that are under way at once.
-const UNDER_WAY: usize = 256;
+const UNDER_WAY: usize = 512;
+/// The most of those that may soon be answered: so many that the switch always has work, and so
+/// few that they do not stand in a queue there, and tell a response time that is that of the queue.
+const FRESH: usize = 48;
+/// After so long a request is taken for one that will not be answered soon.
+const FRESH_FOR: Duration = Duration::from_millis(150);
 /// How often an address is asked: the first request may be lost where an address is just new.
 const TRIES: u8 = 2;
 /// With more neighbours than this in all namespaces together, stations forget each other: half of
@@ -46,6 +51,7 @@ struct Request {
     pair: usize,
     tries: u8,
     sent: Instant,
+    fresh: bool,
 }
 
 struct Engine<'a> {
@@ -57,6 +63,10 @@ struct Engine<'a> {
     waiting: HashMap<u64, Request>,
     /// By when each request has to be answered, the earliest first.
     deadlines: VecDeque<(Instant, u64)>,
+    /// When each request was sent that is still fresh, or was answered while it was.
+    young: VecDeque<(Instant, u64)>,
+    /// How many are fresh.
+    fresh: usize,
     /// What is still open of each pair that was taken up.
     open: HashMap<usize, (usize, (usize, usize))>,
     findings: Vec<Finding>,
@@ -94,13 +104,15 @@ pub(crate) fn run(
         next: 0,
         waiting: HashMap::new(),
         deadlines: VecDeque::new(),
+        young: VecDeque::new(),
+        fresh: 0,
         open: HashMap::new(),
         findings: Vec::new(),
     };
     let mut pairs = pairs(count).enumerate().peekable();
     let mut events = Events::with_capacity(1024);
     loop {
-        while engine.waiting.len() < UNDER_WAY {
+        while engine.fresh < FRESH && engine.waiting.len() < UNDER_WAY {
             let Some((number, pair)) = pairs.next() else {
                 break;
             };
@@ -109,7 +121,7 @@ pub(crate) fn run(
         if stop.is_set() || (engine.waiting.is_empty() && pairs.peek().is_none()) {
             break;
         }
-        let deadline = engine.deadlines.front().map(|(deadline, _)| *deadline);
+        let deadline = engine.next_deadline();
         match poll.poll(&mut events, Some(until(deadline, TICK))) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                 return Err(error).context("cannot wait for answers");
@@ -153,6 +165,7 @@ impl Engine<'_> {
                 pair: number,
                 tries: TRIES,
                 sent: Instant::now(),
+                fresh: true,
             });
         }
     }
@@ -163,6 +176,7 @@ impl Engine<'_> {
         let Finding { from, address, .. } = request.finding;
         request.tries -= 1;
         request.sent = Instant::now();
+        request.fresh = true;
         match self.transmit(id, from, address) {
             Ok(()) => {}
             // It waits for its deadline and is sent again.
@@ -176,6 +190,8 @@ impl Engine<'_> {
         }
         self.deadlines
             .push_back((request.sent + self.plan.patience, id));
+        self.young.push_back((request.sent + FRESH_FOR, id));
+        self.fresh += 1;
         self.waiting.insert(id, request);
     }
 
@@ -213,7 +229,7 @@ impl Engine<'_> {
             // Its own answer: one to another station's request cannot come here.
             let is_own = |request: &Request| request.finding.from == station;
             if self.waiting.get(&id).is_some_and(is_own)
-                && let Some(mut request) = self.waiting.remove(&id)
+                && let Some(mut request) = self.take(id)
             {
                 let round_trip = now.duration_since(request.sent);
                 request.finding.outcome = Outcome::Reached(round_trip);
@@ -230,15 +246,40 @@ impl Engine<'_> {
         (*identifier == self.identifier.to_be_bytes()).then_some(id)
     }
 
+    /// Takes out a request that waits no more.
+    fn take(&mut self, id: u64) -> Option<Request> {
+        let request = self.waiting.remove(&id)?;
+        self.fresh -= usize::from(request.fresh);
+        Some(request)
+    }
+
+    /// By when something has to be done, if nothing comes in before.
+    fn next_deadline(&self) -> Option<Instant> {
+        let first = |queue: &VecDeque<(Instant, u64)>| queue.front().map(|(time, _)| *time);
+        [first(&self.young), first(&self.deadlines)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
     /// Asks again, or gives up, where time is over.
     fn expire(&mut self) {
         let now = Instant::now();
+        while self.young.front().is_some_and(|(end, _)| *end <= now) {
+            if let Some((_, id)) = self.young.pop_front()
+                && let Some(request) = self.waiting.get_mut(&id)
+                && request.fresh
+            {
+                request.fresh = false;
+                self.fresh -= 1;
+            }
+        }
         while let Some((deadline, id)) = self.deadlines.front().copied() {
             if deadline > now && self.waiting.contains_key(&id) {
                 return;
             }
             self.deadlines.pop_front();
-            let Some(request) = self.waiting.remove(&id) else {
+            let Some(request) = self.take(id) else {
                 continue; // answered
             };
             if request.tries > 0 {
