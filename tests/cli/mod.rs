@@ -18,9 +18,12 @@ mod links;
 mod man;
 mod metrics;
 mod notify;
+mod ping;
 mod ports;
 mod rights;
+mod shell;
 mod sys;
+mod tutorial;
 mod userlab;
 
 use std::collections::BTreeMap;
@@ -58,8 +61,11 @@ pub(crate) fn tests() -> Vec<Trial> {
         man::tests(),
         metrics::tests(),
         notify::tests(),
+        ping::tests(),
         ports::tests(),
         rights::tests(),
+        shell::tests(),
+        tutorial::tests(),
         userlab::tests(),
     ]
     .into_iter()

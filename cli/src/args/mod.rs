@@ -198,6 +198,21 @@ mod tests {
     }
 
     #[test]
+    fn the_commands_of_the_tutorial_are_understood() {
+        let tutorial = include_str!("../../../docs/tutorial.md");
+        // Every other piece between two backquotes is code.
+        let code = tutorial.split('`').skip(1).step_by(2);
+        let mut checked = 0;
+        for line in code.filter(|code| code.starts_with("vswitch ")) {
+            let words = line.split_whitespace().map(std::ffi::OsString::from);
+            Cli::try_parse_from(as_ip_has_it(words))
+                .unwrap_or_else(|error| panic!("{line}: {error}"));
+            checked += 1;
+        }
+        assert!(checked > 40, "{checked}");
+    }
+
+    #[test]
     fn the_runtime_directory_may_be_given_anywhere() {
         for words in [
             ["vswitch", "--runtime-dir", "/tmp/x", "list"],
