@@ -26,6 +26,7 @@ mod route;
 mod run;
 mod shell;
 mod show;
+mod top;
 mod up;
 mod words;
 
@@ -56,6 +57,7 @@ pub(crate) use route::{RouteAction, RouteArgs, RouteFilter, WantedRoute};
 pub(crate) use run::{ReceiveArg, RunArgs};
 pub(crate) use shell::ShellArgs;
 pub(crate) use show::{ListArgs, ShowArgs, StopArgs};
+pub(crate) use top::TopArgs;
 pub(crate) use up::{DiffArgs, DownArgs, SchemaArgs, StatusArgs, SuperviseArgs, UpArgs};
 pub(crate) use words::{Family, Inside};
 
@@ -102,6 +104,8 @@ pub(crate) enum Command {
     /// Plug existing interfaces into a switch, as `ovs-vsctl add-port` does.
     #[command(subcommand)]
     Port(PortAction),
+    /// Watch a switch at work: rates, losses, stations and events, live in the terminal.
+    Top(TopArgs),
     /// Tell what happens in a switch, as it happens: stations and ports that come, move and go.
     Events(EventsArgs),
     /// Show or change the MAC table.

@@ -45,19 +45,30 @@ impl News {
     /// # Errors
     /// Where the connection broke, or what came can't be understood.
     pub(crate) fn wait(&mut self) -> io::Result<Option<Vec<Told>>> {
-        loop {
-            let told = self.take()?;
-            if !told.is_empty() {
-                return Ok(Some(told));
-            }
-            let mut chunk = [0; CHUNK_BYTES];
-            match self.stream.read(&mut chunk) {
-                Ok(0) => return Ok(None),
-                Ok(read) => self.pending.extend_from_slice(&chunk[..read]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+        let mut told = self.take()?;
+        while told.is_empty() {
+            match self.read()? {
+                Some(more) => told = more,
+                None => return Ok(None),
             }
         }
+        Ok(Some(told))
+    }
+
+    /// Reads once, which does not block where the descriptor is readable. The events that are whole
+    /// by then, perhaps none; `None` once the switch has closed the connection.
+    ///
+    /// # Errors
+    /// As [`News::wait`].
+    pub(crate) fn read(&mut self) -> io::Result<Option<Vec<Told>>> {
+        let mut chunk = [0; CHUNK_BYTES];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => return Ok(None),
+            Ok(read) => self.pending.extend_from_slice(&chunk[..read]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        self.take().map(Some)
     }
 
     /// The whole messages that have come.

@@ -27,6 +27,7 @@ pub(crate) mod shell;
 pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod top;
 pub(crate) mod up;
 
 use std::process::ExitCode;
@@ -81,6 +82,7 @@ pub(crate) fn run(cli: Cli, luggage: Luggage) -> anyhow::Result<ExitCode> {
         Command::Attach(args) => attach::run(&runtime()?, &args)?,
         Command::Detach(args) => detach::run(&runtime()?, &args)?,
         Command::Port(action) => port::run(&runtime()?, action)?,
+        Command::Top(args) => top::run(&runtime()?, &args)?,
         Command::Events(args) => events::run(&runtime()?, &args)?,
         Command::Fdb(args) => fdb::run(&runtime()?, args)?,
         Command::Netns(action) => netns::run(action)?,

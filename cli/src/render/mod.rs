@@ -3,7 +3,7 @@
 //! Everything here gives text with colours in it; [`print()`] and [`print_json`] put it out.
 
 mod addr;
-mod drops;
+pub(crate) mod drops;
 pub(crate) mod events;
 mod explain;
 mod fdb;

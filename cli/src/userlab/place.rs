@@ -58,6 +58,7 @@ pub(super) fn of(command: &Command) -> Place {
         | Command::Port(_)
         | Command::Fdb(_)
         | Command::Events(_)
+        | Command::Top(_)
         | Command::Capture(_)
         | Command::Explain(_)
         | Command::Demo(_)
