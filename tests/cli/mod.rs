@@ -23,6 +23,8 @@ mod ports;
 mod rights;
 mod shell;
 mod sys;
+mod terminal;
+mod top;
 mod tutorial;
 mod userlab;
 
@@ -65,6 +67,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         ports::tests(),
         rights::tests(),
         shell::tests(),
+        top::tests(),
         tutorial::tests(),
         userlab::tests(),
     ]

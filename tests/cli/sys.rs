@@ -1,4 +1,4 @@
-//! Starting a program with fewer rights.
+//! Starting a program with fewer capabilities, or on a terminal of its own.
 #![allow(
     unsafe_code,
     reason = "the child is changed between fork and exec, which no safe call does"
@@ -7,6 +7,7 @@
 use std::ffi::CStr;
 use std::fs;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -111,5 +112,35 @@ fn write(path: &CStr, text: &[u8]) -> io::Result<()> {
         };
         libc::close(fd);
         outcome
+    }
+}
+
+/// Has the program lead a session of its own whose terminal is its standard input.
+pub(super) fn take_terminal(command: &mut Command) {
+    let take = || {
+        // SAFETY: setsid(2), and ioctl(2) with TIOCSCTTY on a descriptor that is open, take no
+        // pointer; both are system calls, which are safe between fork and exec.
+        if unsafe { libc::setsid() } >= 0 && unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    };
+    // SAFETY: the closure makes system calls alone and allocates nothing.
+    unsafe { command.pre_exec(take) };
+}
+
+/// Tells a terminal its size, and those who use it that it has changed.
+pub(super) fn set_size(terminal: &impl AsRawFd, columns: u16, rows: u16) -> io::Result<()> {
+    let size = libc::winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: the kernel reads a winsize, which outlives the call.
+    match unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }

@@ -223,7 +223,7 @@ impl Live {
                 Wish::None => {}
                 Wish::Quit => self.end = Some(End::Asked),
                 Wish::Suspend => self.screen.suspend()?,
-                Wish::Redraw => self.screen.forget()?,
+                Wish::Redraw => self.screen.forget(),
             }
         }
         Ok(())

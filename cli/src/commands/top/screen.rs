@@ -1,30 +1,34 @@
 //! The terminal: taken over for a while, and given back whatever happens.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Stdout, stdin, stdout};
+use std::io::{self, BufWriter, IsTerminal, Stdout, stdin, stdout};
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{SigSet, Signal, raise};
-use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
+use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::cursor::{Hide, Show};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 /// Whether the terminal is ours.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The terminal of this process. Given back with this value at the latest; a panic gives it back
 /// before it says what it is.
+///
+/// What is shown is kept here rather than by `ratatui::Terminal`, which asks the terminal for its
+/// cursor when all is drawn anew: one that does not answer in time would end the view.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    backend: CrosstermBackend<BufWriter<Stdout>>,
+    /// What the terminal shows, as far as is known.
+    shown: Buffer,
 }
 
 impl Screen {
@@ -35,9 +39,9 @@ impl Screen {
     pub(super) fn open() -> io::Result<Self> {
         give_back_at_panic();
         take()?;
-        let terminal = Terminal::new(CrosstermBackend::new(stdout())).inspect_err(|_| give_back());
         Ok(Self {
-            terminal: terminal?,
+            backend: CrosstermBackend::new(BufWriter::new(stdout())),
+            shown: Buffer::empty(Rect::ZERO),
         })
     }
 
@@ -46,19 +50,22 @@ impl Screen {
     /// # Errors
     /// What the terminal says.
     pub(super) fn draw(&mut self, draw: impl FnOnce(&mut Buffer, Rect)) -> io::Result<()> {
-        self.terminal.draw(|frame| {
-            let area = frame.area();
-            draw(frame.buffer_mut(), area);
-        })?;
+        let area = Rect::from((Position::ORIGIN, self.backend.size()?));
+        if area != self.shown.area {
+            execute!(self.backend, Clear(ClearType::All))?;
+            self.shown = Buffer::empty(area);
+        }
+        let mut next = Buffer::empty(area);
+        draw(&mut next, area);
+        self.backend.draw(self.shown.diff(&next).into_iter())?;
+        Backend::flush(&mut self.backend)?;
+        self.shown = next;
         Ok(())
     }
 
     /// The next time everything is drawn, not only what has changed.
-    ///
-    /// # Errors
-    /// What the terminal says.
-    pub(super) fn forget(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+    pub(super) fn forget(&mut self) {
+        self.shown = Buffer::empty(Rect::ZERO);
     }
 
     /// Gives the terminal back and stops the process until it is continued, as SIGTSTP does.
@@ -83,7 +90,8 @@ impl Screen {
     pub(super) fn resume(&mut self) -> io::Result<()> {
         give_back();
         take()?;
-        self.forget()
+        self.forget();
+        Ok(())
     }
 }
 

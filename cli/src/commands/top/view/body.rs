@@ -62,10 +62,12 @@ pub(super) fn ports(buf: &mut Buffer, area: Rect, model: &Model, theme: &Theme) 
         return nothing(buf, area, sentence);
     }
     let names = shown.iter().map(|moving| moving.port.name.as_str());
+    // On the narrowest screens a part of the name makes room for a rate.
+    let most = LONGEST_NAME.min(area.width.saturating_sub(9).max(6));
     let spaces = shown.iter().filter_map(|m| m.port.namespace.as_deref());
     let mut columns = vec![
         right("#", 4, 8),
-        left("port", width_of(names, "port", LONGEST_NAME), 0),
+        left("port", width_of(names, "port", most), 0),
         left("state", 6, 4),
         left(
             "namespace",
@@ -82,7 +84,7 @@ pub(super) fn ports(buf: &mut Buffer, area: Rect, model: &Model, theme: &Theme) 
     let room = rest.saturating_sub(gap(area.width));
     if room >= LEAST_GRAPH {
         let width = room.min(u16::try_from(HISTORY).unwrap_or(room));
-        columns.push(left("in and out", width, 9));
+        columns.push(right("in and out", width, 9));
     }
     let most = model
         .history
