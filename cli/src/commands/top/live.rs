@@ -102,6 +102,7 @@ struct Live {
 
 /// What has something for the loop.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each may be ready by itself")]
 struct Ready {
     keyboard: bool,
     hung_up: bool,

@@ -7,12 +7,15 @@ use super::columns::{Cell, Column, arrange, first_row, gap, line, table};
 use super::theme::Theme;
 use crate::commands::top::model::{HISTORY, Model, state_word};
 use crate::commands::top::rates::{Moving, short};
+use crate::protocol::EventView;
 use crate::render::drops::meaning;
-use crate::render::events::{time_of_day, words};
+use crate::render::events::{Words, time_of_day, words};
 use crate::render::units::{count, span};
 
 /// The narrowest graph that tells anything.
 const LEAST_GRAPH: u16 = 8;
+/// The least room for what a reason means.
+const LEAST_MEANING: u16 = 20;
 /// The longest interface name.
 const LONGEST_NAME: u16 = 15;
 /// The longest name of a namespace that is shown whole.
@@ -201,13 +204,17 @@ pub(super) fn drops(buf: &mut Buffer, area: Rect, model: &Model, theme: &Theme) 
     }
     let ports = shown.iter().map(|(moving, ..)| moving.port.name.as_str());
     let reasons = shown.iter().map(|(_, reason, ..)| *reason);
-    let columns = [
+    let mut columns = vec![
         left("port", width_of(ports, "port", LONGEST_NAME), 0),
         right("drops/s", 7, 1),
         right("in all", 13, 3),
         left("reason", width_of(reasons, "reason", 22), 2),
-        left("meaning", 40, 4),
     ];
+    let (_, rest) = arrange(&columns, area.width);
+    let room = rest.saturating_sub(gap(area.width));
+    if room >= LEAST_MEANING {
+        columns.push(left("meaning", room, 4));
+    }
     table(
         buf,
         area,
@@ -246,23 +253,33 @@ pub(super) fn events(buf: &mut Buffer, area: Rect, model: &Model, theme: &Theme,
     let end = told.len() - back.min(told.len() - 1);
     let first = first_row(end, end, room);
     for (row, (event, words)) in (0..area.height).zip(&told[first..end]) {
-        let time = time_of_day(&event.time, &theme.zone);
-        // The narrower, the less of the time.
-        let time = match area.width {
-            0..40 => "",
-            40..70 => time.get(..8).unwrap_or(&time),
-            _ => &time,
-        };
-        let gap = if time.is_empty() { "" } else { "  " };
         line(
             buf,
             area,
             row,
-            &[
-                Cell::new(format!("{time}{gap}"), Theme::faint()),
-                Cell::new(format!("{:<12}", words.what), theme.event(&event.what)),
-                Cell::new(format!("  {}", words.whom), Theme::plain()),
-            ],
+            &event_cells(event, words, theme, area.width),
         );
     }
+}
+
+/// The narrower, the less of the time, and of the alignment.
+fn event_cells(event: &EventView, words: &Words, theme: &Theme, width: u16) -> Vec<Cell> {
+    let mut time = time_of_day(&event.time, &theme.zone);
+    let (mut what, mut whom) = (words.what.to_owned(), words.whom.clone());
+    if width < 60 {
+        // Hours to seconds.
+        let end = if width < 36 { 0 } else { 8 };
+        time = time.get(..end).unwrap_or_default().to_owned();
+        whom = whom.split_whitespace().collect::<Vec<_>>().join(" ");
+    } else {
+        what = format!("{what:<12}");
+    }
+    let gap = " ".repeat(usize::from(gap(width)));
+    let mut cells = Vec::new();
+    if !time.is_empty() {
+        cells.push(Cell::new(time + &gap, Theme::faint()));
+    }
+    cells.push(Cell::new(what + &gap, theme.event(&event.what)));
+    cells.push(Cell::new(whom, Theme::plain()));
+    cells
 }

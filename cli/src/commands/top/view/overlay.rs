@@ -39,16 +39,12 @@ pub(super) fn help(buf: &mut Buffer, area: Rect, theme: &Theme) {
 
 /// Everything about one port.
 pub(super) fn port(buf: &mut Buffer, area: Rect, model: &Model, theme: &Theme, id: u16) {
-    match model.ports.iter().find(|moving| moving.port.id == id) {
-        Some(moving) => {
-            let lines = port_lines(moving, theme);
-            panel(buf, area, theme, &moving.port.name, &lines);
-        }
-        None => {
-            let gone = Cell::new("it was unplugged", Theme::plain());
-            panel(buf, area, theme, "port", &[vec![gone]]);
-        }
-    }
+    let Some(moving) = model.ports.iter().find(|moving| moving.port.id == id) else {
+        let gone = Cell::new("it was unplugged", Theme::plain());
+        return panel(buf, area, theme, "port", &[vec![gone]]);
+    };
+    let lines = port_lines(moving, theme);
+    panel(buf, area, theme, &moving.port.name, &lines);
 }
 
 fn port_lines(moving: &Moving, theme: &Theme) -> Vec<Vec<Cell>> {
