@@ -154,6 +154,8 @@ pub(super) mod tests {
             macs: 2,
             forward_reserved: false,
             subnet: None,
+            receive: None,
+            lab: None,
             log: None,
             metrics: None,
             version: "0.1.0".to_owned(),
