@@ -71,6 +71,9 @@ fn live_names() {
         let line = format!("vswitch fdb del {typed}");
         offers(&line, &["00:00:00:01"]);
     }
+    offers("vswitch link set lu", &["luigi-vsw"]);
+    offers("vswitch link set luigi-vsw netns to", &["toad"]);
+    offers("vswitch link set -n luigi lu", &["luigi-netns"]);
     // What is to be made has no name yet.
     offers("vswitch netns add m", &[]);
 

@@ -6,7 +6,9 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -37,6 +39,7 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated("cli_userlab_is_not_for_root", not_for_root),
         isolated("cli_userlab_is_where_names_are_completed", completion),
         isolated("cli_userlab_serves_metrics_outside", metrics),
+        isolated("cli_userlab_tells_the_manager_outside", manager),
         isolated("cli_userlab_takes_nothing_of_the_host", host_interface),
         isolated("cli_userlab_keeps_what_is_in_run", rest_of_run),
     ]
@@ -452,6 +455,26 @@ fn metrics() {
         "{told}"
     );
     user.ok("stop s");
+    user.assert_nothing_left();
+}
+
+/// An abstract name belongs to the network namespace that the switch has left.
+fn manager() {
+    let user = User::new("manager");
+    let address = SocketAddr::from_abstract_name("manager").unwrap();
+    let manager = UnixDatagram::bind_addr(&address).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut command = user.command("run s");
+    command.env("NOTIFY_SOCKET", "@manager");
+    let mut switch = Background::start(command).unwrap();
+    for expected in ["READY=1\n", "STOPPING=1\n"] {
+        let mut text = [0; 4096];
+        let length = manager.recv(&mut text).expect("a message in time");
+        let text = String::from_utf8_lossy(&text[..length]);
+        assert!(text.starts_with(expected), "{text}");
+        switch.signal(Signal::SIGTERM).unwrap();
+    }
+    assert_eq!(switch.wait().unwrap().code(), Some(0));
     user.assert_nothing_left();
 }
 

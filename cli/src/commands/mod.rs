@@ -33,6 +33,7 @@ pub(crate) mod up;
 use std::process::ExitCode;
 
 use crate::args::{Cli, Command};
+use crate::daemon::Notifier;
 use crate::metrics::Listener;
 use crate::runtime_dir::RuntimeDir;
 use crate::topology;
@@ -50,6 +51,7 @@ pub(crate) struct WrongUsage(pub(crate) String);
 #[derive(Debug, Default)]
 pub(crate) struct Luggage {
     metrics: Option<Listener>,
+    manager: Notifier,
 }
 
 impl Luggage {
@@ -58,11 +60,13 @@ impl Luggage {
     /// # Errors
     /// Where it cannot be had.
     pub(crate) fn pack(cli: &Cli) -> anyhow::Result<Self> {
-        let metrics = match &cli.command {
-            Command::Run(args) => run::bind_metrics(args)?,
-            _ => None,
-        };
-        Ok(Self { metrics })
+        match &cli.command {
+            Command::Run(args) => Ok(Self {
+                metrics: run::bind_metrics(args)?,
+                manager: Notifier::from_environment(),
+            }),
+            _ => Ok(Self::default()),
+        }
     }
 }
 
@@ -75,7 +79,7 @@ pub(crate) fn run(cli: Cli, luggage: Luggage) -> anyhow::Result<ExitCode> {
     let shell_runtime = given.clone();
     let runtime = || RuntimeDir::resolve(given, |name| std::env::var_os(name));
     match cli.command {
-        Command::Run(args) => run::run(&runtime()?, args, luggage.metrics)?,
+        Command::Run(args) => run::run(&runtime()?, args, luggage)?,
         Command::Stop(args) => stop::run(&runtime()?, &args)?,
         Command::List(args) => list::run(&runtime()?, &args)?,
         Command::Show(args) => show::run(&runtime()?, &args)?,

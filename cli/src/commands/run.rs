@@ -4,18 +4,15 @@ use std::time::Duration;
 
 use vswitch_switch::BridgeConfig;
 
+use super::Luggage;
 use crate::args::RunArgs;
 use crate::daemon::{self, Config};
 use crate::metrics::{Listener, MetricsError};
 use crate::runtime_dir::RuntimeDir;
 
-pub(crate) fn run(
-    runtime: &RuntimeDir,
-    args: RunArgs,
-    metrics: Option<Listener>,
-) -> anyhow::Result<()> {
+pub(crate) fn run(runtime: &RuntimeDir, args: RunArgs, luggage: Luggage) -> anyhow::Result<()> {
     if args.detach {
-        daemon::start_detached(runtime, &args, metrics)?;
+        daemon::start_detached(runtime, &args, luggage.metrics)?;
         return Ok(());
     }
     let config = Config {
@@ -28,9 +25,10 @@ pub(crate) fn run(
         subnet: args.subnet,
         receive: args.receive.into(),
         lab: args.lab,
+        manager: luggage.manager,
         detached: args.detached,
     };
-    daemon::run(runtime, &config, metrics)?;
+    daemon::run(runtime, &config, luggage.metrics)?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use clap::{Arg, Command};
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
 use clap_complete::{PathCompleter, engine::ValueCompleter};
 
+use super::ip_words::IpWords;
 use super::live::Live;
 
 /// What an argument names.
@@ -25,6 +26,8 @@ enum Kind {
     Interface,
     /// A namespace, then a command with its arguments.
     Execution,
+    /// Words in the manner of iproute2.
+    IpWords,
 }
 
 /// What the argument `id` of the command `path` ("port add") names, if it is something living.
@@ -39,9 +42,7 @@ fn kind_of(path: &str, id: &str, value: &str) -> Option<Kind> {
             Kind::Namespace
         }
         ("capture", "ports") | ("explain", "port" | "ports") => Kind::Station,
-        ("link set" | "link del" | "link show" | "addr show" | "addr flush", "words") => {
-            Kind::Interface
-        }
+        (path, "words") if is_of_ip(path) => Kind::IpWords,
         ("port del", "interface") | (_, "port" | "ports") => Kind::Port,
         (_, "namespace" | "netns") => Kind::Namespace,
         (_, "interface" | "dev") => Kind::Interface,
@@ -50,6 +51,12 @@ fn kind_of(path: &str, id: &str, value: &str) -> Option<Kind> {
         _ if value == "IFACE" || value == "DEV" => Kind::Interface,
         _ => return None,
     })
+}
+
+/// Whether the command is one of those that have iproute2's words.
+fn is_of_ip(path: &str) -> bool {
+    let family = path.split(' ').next();
+    family.is_some_and(|family| ["link", "addr", "route"].contains(&family))
 }
 
 /// Gives every argument that names something living its look-up.
@@ -62,7 +69,7 @@ fn attach_below(command: Command, path: &str, live: &Live) -> Command {
         let value = arg.get_value_names().and_then(|names| names.first());
         let value = value.map(ToString::to_string).unwrap_or_default();
         match kind_of(path, arg.get_id().as_str(), &value) {
-            Some(kind) => with_look_up(arg, kind, live.clone()),
+            Some(kind) => with_look_up(arg, kind, path, live.clone()),
             None => arg,
         }
     });
@@ -76,7 +83,7 @@ fn attach_below(command: Command, path: &str, live: &Live) -> Command {
     })
 }
 
-fn with_look_up(arg: Arg, kind: Kind, live: Live) -> Arg {
+fn with_look_up(arg: Arg, kind: Kind, path: &str, live: Live) -> Arg {
     match kind {
         Kind::Switch => arg.add(ArgValueCandidates::new(move || live.switches())),
         Kind::Namespace => arg.add(ArgValueCandidates::new(move || live.namespaces())),
@@ -89,6 +96,10 @@ fn with_look_up(arg: Arg, kind: Kind, live: Live) -> Arg {
         Kind::Mac => arg.add(ArgValueCandidates::new(move || live.macs())),
         Kind::Interface => arg.add(ArgValueCandidates::new(move || live.interfaces())),
         Kind::Execution => arg.add(ArgValueCompleter::new(Execution(live))),
+        Kind::IpWords => {
+            let path = path.to_owned();
+            arg.add(ArgValueCompleter::new(IpWords { path, live }))
+        }
     }
 }
 
@@ -107,7 +118,8 @@ impl ValueCompleter for Execution {
     }
 }
 
-fn starting_with(
+/// Those of `candidates` that `current` is the beginning of.
+pub(super) fn starting_with(
     current: &OsStr,
     mut candidates: Vec<CompletionCandidate>,
 ) -> Vec<CompletionCandidate> {

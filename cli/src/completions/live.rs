@@ -43,6 +43,17 @@ impl Live {
         }
     }
 
+    /// Whether this word is among those typed.
+    pub(super) fn has_typed(&self, word: &OsStr) -> bool {
+        self.typed.iter().any(|typed| typed == word)
+    }
+
+    /// The word before the one that is being typed; empty where there is none.
+    pub(super) fn word_before(&self) -> OsString {
+        let before = self.typed.iter().rev().nth(1);
+        before.cloned().unwrap_or_default()
+    }
+
     /// How many words there are behind `command` before the one that is being typed. Options do
     /// not count before the first, but those that stand `instead` of a word.
     pub(super) fn words_before(&self, command: &str, instead: &[&str]) -> usize {

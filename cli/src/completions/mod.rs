@@ -9,6 +9,7 @@
 //! nothing: whoever types is never kept waiting, nor told of errors in the middle of a line.
 
 mod bash;
+mod ip_words;
 mod kinds;
 mod live;
 

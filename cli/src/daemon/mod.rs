@@ -50,7 +50,7 @@ use events::Hub;
 pub(crate) use lab::owner_of;
 use lab::{Lab, LabError};
 use lock::{DirLock, LockError};
-use notify::Notifier;
+pub(crate) use notify::Notifier;
 use server::Server;
 pub(crate) use signals::{Signals, hangup_is_ignored};
 
@@ -70,6 +70,8 @@ pub(crate) struct Config {
     pub(crate) receive: ReceivePath,
     /// The lab of `vswitch up` that it belongs to.
     pub(crate) lab: Option<LabName>,
+    /// Who wants to know how it is.
+    pub(crate) manager: Notifier,
     /// Whether this is the child that runs in the background.
     pub(crate) detached: bool,
 }
@@ -172,7 +174,6 @@ fn serve(
         None
     };
     logging::start();
-    let manager = Notifier::from_environment();
     limits::raise();
     if lock.recovered() {
         log::warn!(
@@ -191,14 +192,15 @@ fn serve(
         detach::tell_ready(log)?;
     }
     *ready = true;
-    manager.ready(config.name.as_str());
+    config.manager.ready(config.name.as_str());
     userlab::settle();
     let served = server.run(&mut control);
-    manager.stopping();
+    config.manager.stopping();
     let outcome = finish(control, thread);
-    drop(server);
     log::info!("the switch '{}' has ended", config.name);
+    // First, so that a client who sees its connection end finds no switch, and not a killed one.
     lock.remove_and_hold();
+    drop(server);
     served?;
     outcome
 }
