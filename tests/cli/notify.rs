@@ -7,6 +7,7 @@ use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 
 use super::json;
+use super::userlab::User;
 use crate::harness::program::{Background, vswitch};
 use crate::harness::{PATIENCE, isolated};
 
@@ -17,6 +18,7 @@ pub(super) fn tests() -> Vec<Trial> {
             "cli_service_manager_is_told_at_an_abstract_name",
             abstract_name,
         ),
+        isolated("cli_service_manager_is_told_from_a_lab", from_a_lab),
         isolated("cli_service_manager_that_is_gone_is_no_failure", gone),
     ]
 }
@@ -59,6 +61,26 @@ fn message(manager: &UnixDatagram) -> Vec<String> {
     let length = manager.recv(&mut text).expect("a message in time");
     let text = String::from_utf8(text[..length].to_vec()).unwrap();
     text.lines().map(str::to_owned).collect()
+}
+
+/// An abstract name belongs to the network namespace that the switch has left.
+fn from_a_lab() {
+    let user = User::new("manager");
+    let address = SocketAddr::from_abstract_name("manager").unwrap();
+    let manager = UnixDatagram::bind_addr(&address).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut command = user.command("run s");
+    command.env("NOTIFY_SOCKET", "@manager");
+    let mut switch = Background::start(command).unwrap();
+    for expected in ["READY=1\n", "STOPPING=1\n"] {
+        let mut text = [0; 4096];
+        let length = manager.recv(&mut text).expect("a message in time");
+        let text = String::from_utf8_lossy(&text[..length]);
+        assert!(text.starts_with(expected), "{text}");
+        switch.signal(Signal::SIGTERM).unwrap();
+    }
+    assert_eq!(switch.wait().unwrap().code(), Some(0));
+    user.assert_nothing_left();
 }
 
 fn gone() {

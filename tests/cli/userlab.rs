@@ -6,9 +6,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -39,14 +37,13 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated("cli_userlab_is_not_for_root", not_for_root),
         isolated("cli_userlab_is_where_names_are_completed", completion),
         isolated("cli_userlab_serves_metrics_outside", metrics),
-        isolated("cli_userlab_tells_the_manager_outside", manager),
         isolated("cli_userlab_takes_nothing_of_the_host", host_interface),
         isolated("cli_userlab_keeps_what_is_in_run", rest_of_run),
     ]
 }
 
 /// Somebody without rights, with a runtime directory.
-struct User {
+pub(super) struct User {
     session: PathBuf,
 }
 
@@ -54,7 +51,7 @@ const PROGRAM: &str = "/run/bin/vswitch";
 
 impl User {
     /// `name` tells the processes of this test from those of others.
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let session = PathBuf::from("/run/user").join(name);
         fs::create_dir_all(&session).unwrap();
         fs::set_permissions(&session, fs::Permissions::from_mode(0o700)).unwrap();
@@ -92,7 +89,7 @@ impl User {
         command
     }
 
-    fn command(&self, line: &str) -> Command {
+    pub(super) fn command(&self, line: &str) -> Command {
         let mut command = self.with_rights(line);
         sys::become_ordinary(&mut command);
         command
@@ -155,7 +152,7 @@ impl User {
     }
 
     /// All of the lab has gone.
-    fn assert_nothing_left(&self) {
+    pub(super) fn assert_nothing_left(&self) {
         assert!(
             wait_until(PATIENCE, || self.processes().is_empty()),
             "{:?}",
@@ -455,26 +452,6 @@ fn metrics() {
         "{told}"
     );
     user.ok("stop s");
-    user.assert_nothing_left();
-}
-
-/// An abstract name belongs to the network namespace that the switch has left.
-fn manager() {
-    let user = User::new("manager");
-    let address = SocketAddr::from_abstract_name("manager").unwrap();
-    let manager = UnixDatagram::bind_addr(&address).unwrap();
-    manager.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut command = user.command("run s");
-    command.env("NOTIFY_SOCKET", "@manager");
-    let mut switch = Background::start(command).unwrap();
-    for expected in ["READY=1\n", "STOPPING=1\n"] {
-        let mut text = [0; 4096];
-        let length = manager.recv(&mut text).expect("a message in time");
-        let text = String::from_utf8_lossy(&text[..length]);
-        assert!(text.starts_with(expected), "{text}");
-        switch.signal(Signal::SIGTERM).unwrap();
-    }
-    assert_eq!(switch.wait().unwrap().code(), Some(0));
     user.assert_nothing_left();
 }
 
