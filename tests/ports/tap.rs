@@ -9,16 +9,18 @@ use std::thread;
 use libtest_mimic::Trial;
 use vswitch_netns::{Namespace, Netlink};
 use vswitch_switch::bridge::DropReason;
+use vswitch_switch::port::memory::{self, MemoryOptions};
 use vswitch_switch::port::{
-    BATCH, Counters, Frame, Port, RxStatus, SoftwareOffload, TapError, TapOptions, TapPort,
-    TxStatus,
+    BATCH, Counters, Frame, PacketPort, Port, RxStatus, SoftwareOffload, TapError, TapOptions,
+    TapPort, TxStatus,
 };
 use vswitch_switch::wire::Offload;
+use vswitch_switch::{BridgeConfig, Switch};
 
 use super::relay::Relay;
 use super::transfers::tcp;
 use super::verify::{Kind, verify};
-use super::{Lab, bring_up, endpoint, frame, port_of, sctp, send, take};
+use super::{A_WHILE, Lab, bring_up, endpoint, frame, port_of, sctp, send, take};
 use crate::harness::ports::open_port;
 use crate::harness::{PATIENCE, isolated, wait_until};
 
@@ -44,6 +46,8 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated("ports_tap_goes_down_and_away", down_and_away),
         isolated("ports_tap_losses_are_counted", losses),
         isolated("ports_tap_cannot_silence_a_packet_port", undescribable),
+        isolated("ports_tap_cannot_silence_a_switch", || silence(true)),
+        isolated("ports_tap_cannot_silence_a_new_switch", || silence(false)),
     ];
     let tests = tests.into_iter();
     tests
@@ -250,15 +254,7 @@ fn losses() {
 
 /// Whoever holds a TAP device may give its interface a frame to be fragmented (UFO), for which the
 /// kernel has no words towards a packet socket. In a receive ring it takes a slot for ever.
-fn undescribable() {
-    let (host, mut sender) = tap(true);
-    let mut there = Netlink::open_in(&host).unwrap();
-    let link = there.link("tap0").unwrap();
-    let _ = there.quiet(&link).unwrap();
-    let mut port = host.run(|| open_port("tap0")).unwrap().unwrap();
-    let mut counters = Counters::default();
-    take(&mut port, &mut counters);
-
+fn without_words() -> (Vec<u8>, Offload) {
     let mut datagram = frame(&[], 14 + 20 + 8 + 1_200);
     datagram[12..14].copy_from_slice(&[8, 0]);
     datagram[14..34].copy_from_slice(&[
@@ -273,6 +269,24 @@ fn undescribable() {
         csum_start: 34,
         csum_offset: 6,
     };
+    (datagram, offload)
+}
+
+/// The other end of a TAP device, as a packet port, with nobody else's frames.
+fn tapped() -> (TapPort, PacketPort) {
+    let (host, sender) = tap(true);
+    let mut there = Netlink::open_in(&host).unwrap();
+    let link = there.link("tap0").unwrap();
+    let _ = there.quiet(&link).unwrap();
+    let port = host.run(|| open_port("tap0")).unwrap().unwrap();
+    (sender, port)
+}
+
+fn undescribable() {
+    let (mut sender, mut port) = tapped();
+    let mut counters = Counters::default();
+    take(&mut port, &mut counters);
+    let (datagram, offload) = without_words();
     let ufo = Frame {
         bytes: &datagram,
         offload,
@@ -294,4 +308,45 @@ fn undescribable() {
         assert!(lost > before, "{counters:?}");
     }
     assert_eq!(port.driver(), "packet socket, recvmmsg");
+}
+
+/// A switch that sleeps hears of such a frame, or of those lost after it, from nobody but the kernel;
+/// be it the first of all.
+fn silence(has_had_frames: bool) {
+    let (mut sender, port) = tapped();
+    let (other, cable) = memory::pair("other", MemoryOptions::default()).unwrap();
+    let mut switch = Switch::new(BridgeConfig::default()).unwrap();
+    switch.add_port(Box::new(port)).unwrap();
+    switch.add_port(Box::new(other)).unwrap();
+    let running = switch.spawn().unwrap();
+    let handle = running.handle();
+    let mut pass = |len| {
+        let bytes = frame(&[], len);
+        send(&mut sender, &[Frame::finished(&bytes)]);
+        let arrived = cable.recv_timeout(A_WHILE);
+        arrived.is_some_and(|frame| frame.bytes == bytes)
+    };
+    if has_had_frames {
+        assert!(wait_until(PATIENCE, || pass(60)));
+        assert!(wait_until(PATIENCE, || pass(61)));
+    }
+    // All that has come is done with: the switch waits.
+    handle.ports().unwrap();
+    handle.ports().unwrap();
+    let (datagram, offload) = without_words();
+    let ufo = Frame {
+        bytes: &datagram,
+        offload,
+    };
+    assert_eq!(send(&mut sender, &[ufo]).1.tx.frames, 1);
+    let goes_on = wait_until(PATIENCE, || {
+        let bytes = frame(&[], 62);
+        send(&mut sender, &[Frame::finished(&bytes)]);
+        cable.recv_timeout(A_WHILE).is_some()
+    });
+    assert!(goes_on, "deaf for ever");
+    let ports = handle.ports().unwrap();
+    let drops = &ports[0].counters.drops;
+    assert!(drops.get(DropReason::RxUnsupportedOffload) > 0, "{drops:?}");
+    running.stop().unwrap();
 }

@@ -28,7 +28,7 @@ use self::open::Opened;
 use self::prepare::{Failure, Sockets};
 use self::receive::Emptied;
 use self::source::Source;
-use self::standstill::Standstill;
+use self::standstill::{Leaving, Standstill};
 use self::sys::Ring;
 use self::transmit::Link;
 use super::sys as interface;
@@ -123,6 +123,8 @@ pub struct PacketPort {
     ring: Option<Ring>,
     /// What is known of that when nothing came through it.
     standstill: Standstill,
+    /// Its removal, once it has jammed.
+    leaving: Option<Leaving>,
     /// Whether the queue behind the interface was full to the end of the last patience.
     is_stuck: bool,
     _claim: Claim,
@@ -161,7 +163,8 @@ impl PacketPort {
             source: Source::new(socket, ifindex),
             sender,
             ring,
-            standstill: Standstill::No,
+            standstill: Standstill::default(),
+            leaving: None,
             is_stuck: false,
             _claim: claim,
         }
@@ -176,15 +179,28 @@ impl PacketPort {
 
     /// Goes on without the ring, which has jammed.
     fn leave_ring(&mut self) {
-        self.standstill = Standstill::No;
-        let Some(ring) = self.ring.take() else { return };
-        match ring.remove(self.source.socket().as_fd()) {
-            Ok(()) => log::warn!(
+        if self.ring.take().is_some() {
+            log::warn!(
                 "{} has received a frame whose offload the kernel cannot describe, which stops its \
                  receive ring: frames are received by recvmmsg from now on",
                 self.name
-            ),
-            Err(error) => log::error!("cannot remove the receive ring of {}: {error}", self.name),
+            );
+            self.leaving = Some(Leaving::begin(&self.source));
+            return;
+        }
+        let Some(leaving) = &mut self.leaving else {
+            return;
+        };
+        match leaving.has_ended(&self.source) {
+            None => {}
+            Some(Ok(())) => {
+                self.standstill = Standstill::default();
+                self.leaving = None;
+            }
+            // Each frame that is lost to it leads here again.
+            Some(Err(error)) => {
+                log::warn!("cannot remove the receive ring of {}: {error}", self.name);
+            }
         }
     }
 
@@ -231,7 +247,7 @@ impl Port for PacketPort {
         batch: &mut Batch<'a>,
         counters: &mut Counters,
     ) -> RxStatus {
-        if self.standstill == Standstill::Jammed {
+        if self.standstill.has_jammed() {
             self.leave_ring();
         }
         let source = &mut self.source;
@@ -241,12 +257,8 @@ impl Port for PacketPort {
                 Emptied::Yes => source.ask_link(),
             };
         };
-        let emptied = receive::from_ring(source, ring, arena, batch, counters);
-        if !batch.is_empty() || emptied == Emptied::No {
-            self.standstill = Standstill::No;
-        } else if self.standstill.ask(source, counters) {
-            return RxStatus::More; // the next call leaves the ring
-        }
+        let emptied =
+            receive::from_ring(source, ring, &mut self.standstill, arena, batch, counters);
         match emptied {
             Emptied::No => RxStatus::More,
             Emptied::Yes => source.ask_link(),
@@ -283,6 +295,12 @@ impl Port for PacketPort {
     /// before the socket (a veth's backlog), but also, unless the host's stack is kept out, what
     /// that dropped after the switch had its copy: whoever keeps it out may add them.
     fn collect_losses(&mut self, counters: &mut Counters) {
+        if let Some(ring) = &mut self.ring {
+            // What is lost to a jam has woken the switch, and the next batch leaves the ring.
+            self.standstill.ask(&ring.slots(), &self.source, counters);
+            self.refresh();
+            return;
+        }
         match sys::take_drops(self.source.socket().as_fd()) {
             Ok(drops) => counters.drops.add(DropReason::RxOverflow, drops.into()),
             Err(error) => log::debug!("cannot read the losses of {}: {error}", self.name),

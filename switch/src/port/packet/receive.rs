@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use arrayvec::ArrayVec;
 
 use super::source::Source;
+use super::standstill::Standstill;
 use super::sys::{self, Message, Ring, Whereabouts};
 use crate::bridge::DropReason;
 use crate::port::offload::complete_sctp;
@@ -36,11 +37,12 @@ pub(super) enum Emptied {
 /// Receives from the ring, and from the socket what was too large for it, until the batch is
 /// full or the ring empty.
 ///
-/// A ring tells of no error. The socket is asked for one if nothing has come: an error wakes
-/// whoever waits, too.
+/// A ring tells of no error. The socket is asked for one if nothing has come, and for losses: both
+/// wake whoever waits, too. A ring that turns out to have jammed is to be left in the next call.
 pub(super) fn from_ring<'a>(
     source: &mut Source,
     ring: &'a mut Ring,
+    standstill: &mut Standstill,
     arena: &'a mut Arena,
     batch: &mut Batch<'a>,
     counters: &mut Counters,
@@ -55,7 +57,14 @@ pub(super) fn from_ring<'a>(
                 if batch.is_empty() {
                     source.expect_error();
                 }
-                return Emptied::Yes;
+                if looked_at == 0 {
+                    standstill.ask(&slots, source, counters);
+                }
+                return if standstill.has_jammed() {
+                    Emptied::No
+                } else {
+                    Emptied::Yes
+                };
             }
             Some(Whereabouts::Slot) => {
                 looked_at += 1;

@@ -12,6 +12,13 @@
 //! (`PACKET_COPY_THRESH`): its slot then says so, and holds its place in the order. The kernel
 //! takes slot and place in the queue under one lock (`tpacket_rcv`), so the queued frames come in
 //! the order of their slots.
+//!
+//! The slot read last is not given back before the next one has been read. The kernel takes a ring
+//! for readable if the slot before the one that it fills next is not its own (`packet_poll`),
+//! without a look at that one itself. Were all slots given back, nobody would be told of a frame
+//! that is dropped although there is room: of a ring that has jammed, so for ever. As it is,
+//! whoever waits is woken for each frame, whatever becomes of it. To a poller that is not
+//! edge-triggered the socket is readable all the time.
 
 use std::io;
 use std::mem;
@@ -27,8 +34,8 @@ use crate::wire::{EtherType, Offload, VlanTag};
 /// Bytes of one slot: any frame of an interface with the usual MTU, and what the kernel puts
 /// before it.
 const SLOT_LEN: usize = 2048;
-/// Slots that the kernel allocates together, as adjoining pages.
-const SLOTS_IN_BLOCK: usize = 16;
+/// Bytes that the kernel allocates together, as adjoining pages; whole pages, which may be larger.
+const BLOCK_LEN: usize = 16 * SLOT_LEN;
 /// A batch never holds all of them.
 const LEAST_SLOTS: usize = 2 * BATCH;
 /// Bytes of a slot that the slot's header and a socket address take (`TPACKET2_HDRLEN`).
@@ -42,8 +49,10 @@ pub(in super::super) struct Ring {
     slots: usize,
     /// The slot that the kernel fills next, or has filled.
     next: usize,
-    /// How many slots before that are still held here.
+    /// How many slots before that are still held here; one at least.
     held: usize,
+    /// How many frames have been taken in all, but for those held.
+    taken: usize,
 }
 
 // SAFETY: the mapping belongs to the ring alone and to no thread; it can be used and unmapped
@@ -76,8 +85,17 @@ pub(in super::super) struct Slots<'a> {
 
 impl Ring {
     /// Asks the kernel for a ring of `slots` slots, rounded up to a power of two, and maps it. The
-    /// socket must not be bound yet, and have its offload headers switched on.
+    /// socket must not be bound yet, and have its offload headers switched on. Where it fails the
+    /// socket has no ring.
     pub(in super::super) fn map(socket: BorrowedFd<'_>, slots: usize) -> io::Result<Self> {
+        Self::map_by(map_memory, socket, slots)
+    }
+
+    fn map_by(
+        map_memory: impl FnOnce(BorrowedFd<'_>, usize) -> io::Result<NonNull<u8>>,
+        socket: BorrowedFd<'_>,
+        slots: usize,
+    ) -> io::Result<Self> {
         let slots = slots
             .max(LEAST_SLOTS)
             .checked_next_power_of_two()
@@ -87,47 +105,37 @@ impl Ring {
         options::set_option(socket, libc::PACKET_VERSION, &version)?;
         // Any value but zero: what does not fit into a slot is queued.
         options::set_option(socket, libc::PACKET_COPY_THRESH, &count(SLOT_LEN))?;
+        let block_len = BLOCK_LEN.max(page_len());
         let request = libc::tpacket_req {
-            tp_block_size: count(SLOT_LEN * SLOTS_IN_BLOCK),
-            tp_block_nr: count(slots / SLOTS_IN_BLOCK),
+            tp_block_size: count(block_len),
+            tp_block_nr: count((slots * SLOT_LEN).div_ceil(block_len)),
             tp_frame_size: count(SLOT_LEN),
             tp_frame_nr: count(slots),
         };
         options::set_option(socket, libc::PACKET_RX_RING, &request)?;
-        // SAFETY: a new mapping at an address of the kernel's choice, of the size just agreed
-        // upon; nothing else refers to it.
-        let memory = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                slots * SLOT_LEN,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED,
-                socket.as_fd().as_raw_fd(),
-                0,
-            )
-        };
-        let memory = NonNull::new(memory.cast::<u8>())
-            .filter(|_| memory != libc::MAP_FAILED)
-            .ok_or_else(io::Error::last_os_error)?;
-        Ok(Self {
+        match map_memory(socket, slots * SLOT_LEN) {
+            Ok(memory) => Ok(Self::new(memory, slots)),
+            Err(error) => {
+                // Else it would be filled, and nobody would look.
+                remove_ring(socket)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// A ring that the kernel has not touched yet, in this mapping.
+    fn new(memory: NonNull<u8>, slots: usize) -> Self {
+        let ring = Self {
             memory,
             slots,
             next: 0,
-            held: 0,
-        })
-    }
-
-    /// Has the kernel take the ring away from the socket, which then receives through its queue.
-    /// Waits for the kernel as [`Ring::map`] does.
-    pub(in super::super) fn remove(self, socket: BorrowedFd<'_>) -> io::Result<()> {
-        drop(self); // a ring that is mapped is busy
-        let none = libc::tpacket_req {
-            tp_block_size: 0,
-            tp_block_nr: 0,
-            tp_frame_size: 0,
-            tp_frame_nr: 0,
+            held: 1,
+            taken: 0,
         };
-        options::set_option(socket, libc::PACKET_RX_RING, &none)
+        // As if a frame had been read from the slot before the first.
+        ring.status(slots - 1)
+            .store(libc::TP_STATUS_USER, Ordering::Release);
+        ring
     }
 
     /// Lends the slots that were filled since the last call; those lent before are given back.
@@ -136,14 +144,16 @@ impl Ring {
         Slots { ring: self }
     }
 
-    /// Gives back to the kernel all slots that were lent.
+    /// Gives back to the kernel all slots that were lent, but for the last.
     pub(in super::super) fn release(&mut self) {
-        let first = self.next + self.slots - self.held;
-        for slot in first..first + self.held {
+        let last = self.next + self.slots - 1;
+        let count = self.held - 1;
+        for slot in last - count..last {
             self.status(self.wrapped(slot))
                 .store(libc::TP_STATUS_KERNEL, Ordering::Release);
         }
-        self.held = 0;
+        self.taken = self.taken.wrapping_add(count);
+        self.held = 1;
     }
 
     const fn wrapped(&self, slot: usize) -> usize {
@@ -171,11 +181,72 @@ impl Drop for Ring {
     }
 }
 
+/// Has the kernel take the ring away from the socket, which then receives through its queue. The
+/// ring must not be mapped any more. The kernel waits for every processor (`synchronize_net`).
+pub(in super::super) fn remove_ring(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let none = libc::tpacket_req {
+        tp_block_size: 0,
+        tp_block_nr: 0,
+        tp_frame_size: 0,
+        tp_frame_nr: 0,
+    };
+    options::set_option(socket, libc::PACKET_RX_RING, &none)
+}
+
+/// Maps the `len` bytes of the socket's ring.
+fn map_memory(socket: BorrowedFd<'_>, len: usize) -> io::Result<NonNull<u8>> {
+    // SAFETY: a new mapping at an address of the kernel's choice, of the size agreed upon, else it
+    // fails; nothing else refers to it.
+    let memory = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            len,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED,
+            socket.as_fd().as_raw_fd(),
+            0,
+        )
+    };
+    let mapped = NonNull::new(memory.cast::<u8>())
+        .filter(|_| memory != libc::MAP_FAILED)
+        .ok_or_else(io::Error::last_os_error)?;
+    // A child's mapping would keep the ring with its socket. Where it fails, that is all.
+    // SAFETY: the mapping just made; the advice concerns children alone, none of which uses it.
+    unsafe { libc::madvise(memory, len, libc::MADV_DONTFORK) };
+    Ok(mapped)
+}
+
+/// Bytes of a page of memory.
+fn page_len() -> usize {
+    // SAFETY: the call touches no memory.
+    let len = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(len).unwrap_or(BLOCK_LEN)
+}
+
 impl<'a> Slots<'a> {
     /// Where the next frame is, if there is one.
     #[inline]
     pub(in super::super) fn peek(&self) -> Option<Whereabouts> {
         self.whereabouts(self.ring.next)
+    }
+
+    /// How many frames were taken before these slots were lent; it wraps around.
+    pub(in super::super) const fn taken(&self) -> usize {
+        self.ring.taken
+    }
+
+    /// Whether a ring that is empty now may have been full at some time, since which so many frames
+    /// were taken.
+    pub(in super::super) const fn may_have_been_full(&self, taken: usize) -> bool {
+        // Held are those of a batch at most, and one before.
+        taken >= self.ring.slots - (BATCH + 1)
+    }
+
+    /// Whether the kernel has put no frame into any of the slots that it has.
+    pub(in super::super) fn are_empty(&self) -> bool {
+        let ring = &self.ring;
+        (ring.next..ring.next + ring.slots - ring.held)
+            .all(|slot| self.whereabouts(ring.wrapped(slot)).is_none())
     }
 
     /// How many frames in a row, the next one first, are in the socket's queue; at most `most`.
@@ -269,3 +340,81 @@ fn tag(header: &libc::tpacket2_hdr) -> Option<VlanTag> {
 
 const _: () = assert!(mem::offset_of!(libc::tpacket2_hdr, tp_status) == 0);
 const _: () = assert!(SLOT_LEN.is_multiple_of(mem::align_of::<libc::tpacket2_hdr>()));
+
+#[cfg(test)]
+impl Ring {
+    /// A ring of `slots` slots that no kernel fills.
+    pub(in super::super) fn of_nobody(slots: usize) -> Self {
+        // SAFETY: a new mapping at an address of the kernel's choice; nothing else refers to it.
+        let memory = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                slots * SLOT_LEN,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        assert_ne!(memory, libc::MAP_FAILED);
+        Self::new(NonNull::new(memory.cast()).unwrap(), slots)
+    }
+
+    /// Hands over a slot, as the kernel does when it has put a frame into it.
+    pub(in super::super) fn fill(&self, slot: usize) {
+        self.status(slot)
+            .store(libc::TP_STATUS_USER, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The slots that are not the kernel's.
+    fn kept(ring: &Ring) -> Vec<usize> {
+        (0..ring.slots)
+            .filter(|&slot| ring.status(slot).load(Ordering::Acquire) != libc::TP_STATUS_KERNEL)
+            .collect()
+    }
+
+    #[test]
+    fn a_ring_that_cannot_be_mapped_is_taken_away_again() {
+        use socket2::{Domain, Socket, Type};
+        let Ok(socket) = Socket::new_raw(Domain::PACKET, Type::RAW, None) else {
+            eprintln!("not tested: packet sockets take a right");
+            return;
+        };
+        let error = Ring::map_by(
+            |_, _| Err(io::ErrorKind::OutOfMemory.into()),
+            socket.as_fd(),
+            1024,
+        );
+        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::OutOfMemory);
+        // A socket that has one is busy.
+        let ring = Ring::map(socket.as_fd(), 1024).unwrap();
+        assert!(remove_ring(socket.as_fd()).is_err());
+        drop(ring);
+        remove_ring(socket.as_fd()).unwrap();
+    }
+
+    #[test]
+    fn the_slot_before_the_next_is_never_given_back() {
+        let mut ring = Ring::of_nobody(128);
+        assert_eq!(kept(&ring), [127]);
+        for round in 0..300 {
+            let first = ring.next;
+            let count = round % 7;
+            for ahead in 0..count {
+                ring.fill(ring.wrapped(first + ahead));
+            }
+            let mut slots = ring.slots();
+            while slots.peek().is_some() {
+                slots.skip(1);
+            }
+            ring.release();
+            assert_eq!(ring.next, (first + count) % 128);
+            assert_eq!(kept(&ring), [(ring.next + 127) % 128]);
+        }
+    }
+}
