@@ -61,12 +61,16 @@ What is measured, from A to B:
                 of a CPU busy just before.
   response      Time from sending one byte over TCP to having it back, without delays (TCP_NODELAY),
                 at A's application; percentiles of all exchanges but the first hundred. On one CPU:
-                with A's and B's threads and the switch's bound to the same one meanwhile.
+                with A's and B's threads and the switch's bound to the same one meanwhile. Should
+                the measurement be killed (SIGKILL) just then, the switch stays bound to it until
+                it is started again, or given all CPUs: taskset -a -p -c 0-1023 PID.
   no loss       The highest steady rate at which every frame sent by A is counted by B (RFC 2544,
                 26.1), by halving the interval down to 2 %. A trial takes an eighth of the time,
                 0.2 s at least; one that loses less than 10 % is repeated once. Other traffic to B
                 is counted too and can hide a loss, so the rate found is confirmed by a trial of
-                twice the time; where that loses, a rate 2 % lower is, three times at most.";
+                twice the time; where that loses, a rate 2 % lower is, and where the sender was
+                held up, the same one: three trials at most. A rate that none of them confirms is
+                said to be such, and is left out of a comparison.";
 
 /// What a test found.
 #[derive(Clone, Debug)]

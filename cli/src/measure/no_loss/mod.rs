@@ -45,7 +45,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct NoLoss {
     /// Frames in a second at the highest rate without loss.
     pub(crate) frames_per_second: f64,
-    /// Whether a longer trial at this rate lost nothing either.
+    /// Whether a longer trial at this rate lost nothing either. If not, it is only where the search
+    /// ended.
     pub(crate) confirmed: bool,
     /// Frames in a second that the sender can offer at most.
     pub(crate) sender_limit: f64,
@@ -56,8 +57,11 @@ pub(crate) struct NoLoss {
 }
 
 impl NoLoss {
-    /// As figures.
+    /// As figures: none that was not confirmed.
     pub(crate) fn figures(&self) -> Vec<Figure> {
+        if !self.confirmed {
+            return Vec::new();
+        }
         vec![
             Figure {
                 key: "frames_per_second",
@@ -189,6 +193,20 @@ fn paced(sender: &mut Sender, rate: f64, time: Duration, broken_off: &AtomicBool
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_that_was_not_confirmed_is_no_figure() {
+        let mut found = NoLoss {
+            frames_per_second: 1e6,
+            confirmed: true,
+            sender_limit: 2e6,
+            limited_by_sender: false,
+            trials: 12,
+        };
+        assert_eq!(found.figures().len(), 2);
+        found.confirmed = false;
+        assert_eq!(found.figures(), []);
+    }
 
     #[test]
     fn a_trial_is_a_part_of_the_time_and_never_too_short() {

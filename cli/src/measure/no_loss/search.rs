@@ -44,8 +44,8 @@ pub(super) struct Found {
 }
 
 /// Tries the rate that was found again with `trial`, a longer one. Where it loses, a rate lower by
-/// `resolution` is tried, and so on, at most `most` times in all. Returns the last rate that was
-/// tried, and whether it passed.
+/// `resolution` is tried, and so on, at most `most` trials in all; one in which the sender was held
+/// up and offered less tells nothing, and is repeated. Returns the last rate, and whether it passed.
 ///
 /// # Errors
 /// That of a trial.
@@ -60,10 +60,13 @@ pub(super) fn confirm<E>(
     for left in (0..most).rev() {
         found.trials += 1;
         let tried = trial(rate)?;
-        if tried.passed() {
+        if tried.passed() && rate.is_none_or(|rate| tried.rate >= rate * OFFERED) {
             // What was really sent.
             found.rate = found.rate.min(tried.rate);
             return Ok((found, true));
+        }
+        if tried.passed() {
+            continue;
         }
         found.limited_by_sender = false;
         if left > 0 {
@@ -262,6 +265,33 @@ mod tests {
         let (lower, passed) = confirmed(fastest, 1.97e6);
         assert!(passed && !lower.limited_by_sender, "{lower:?}");
         assert!((lower.rate - 1.96e6).abs() < 1.0, "{lower:?}");
+    }
+
+    #[test]
+    fn a_longer_trial_whose_sender_was_held_up_confirms_nothing() {
+        let found = Found {
+            rate: 1e6,
+            sender_limit: 2e6,
+            limited_by_sender: false,
+            trials: 9,
+        };
+        // How much of the rate is offered in each of the longer trials.
+        let confirmed = |shares: &[f64]| {
+            let mut simulation = Simulation::new(2e6, 1e6);
+            let mut shares = shares.iter();
+            confirm(found, 0.02, 3, |rate| {
+                let share = shares.next().unwrap();
+                Ok::<_, ()>(simulation.trial(rate.map(|rate| rate * share)))
+            })
+            .unwrap()
+        };
+        let (repeated, passed) = confirmed(&[0.5, 0.7, 1.0]);
+        assert!(passed && repeated.trials == 12, "{repeated:?}");
+        assert!((repeated.rate - 1e6).abs() < 1.0, "{repeated:?}");
+        let (never, passed) = confirmed(&[0.5, 0.7, 0.97]);
+        assert!(!passed && never.trials == 12, "{never:?}");
+        assert!((never.rate - 1e6).abs() < 1.0, "{never:?}");
+        assert!(confirmed(&[0.985]).1, "within what a pace allows");
     }
 
     #[test]

@@ -277,12 +277,12 @@ fn no_loss_row(no_loss: &NoLoss) -> (String, String) {
     let trials = no_loss.trials;
     (
         Unit::FramesPerSecond.format(no_loss.frames_per_second),
-        if no_loss.limited_by_sender {
+        if !no_loss.confirmed {
+            format!("not confirmed by a longer trial; the sender can {limit}; {trials} trials")
+        } else if no_loss.limited_by_sender {
             format!("the sender can offer no more; {trials} trials")
-        } else if no_loss.confirmed {
-            format!("highest rate without loss, where the sender can {limit}; {trials} trials")
         } else {
-            format!("a longer trial lost some at it; the sender can {limit}; {trials} trials")
+            format!("highest rate without loss, where the sender can {limit}; {trials} trials")
         },
     )
 }
