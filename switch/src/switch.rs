@@ -51,9 +51,13 @@ pub enum SwitchError {
 /// batches (`SCHED_BATCH`, sched(7)). A frame that wakes it then does not interrupt its sender, if
 /// both share a CPU: the sender goes on until it waits for the answer, and the switch gets its turn
 /// without being put off a second time. On one CPU, requests are answered an eighth sooner.
+///
+/// A thread that somebody has given another policy, such as `SCHED_FIFO` by chrt(1), keeps it.
 pub fn schedule_in_batches() {
-    if let Err(error) = sys::schedule_in_batches() {
-        log::debug!("the switch's thread is scheduled as any other: {error}");
+    match sys::schedule_in_batches() {
+        Ok(true) => {}
+        Ok(false) => log::debug!("the switch's thread keeps the scheduling policy it was given"),
+        Err(error) => log::debug!("the switch's thread is scheduled as any other: {error}"),
     }
 }
 
