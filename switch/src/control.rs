@@ -219,13 +219,7 @@ impl Handle {
     /// Begins to copy frames as they pass, until the [`Capture`] is stopped or dropped.
     pub fn capture(&self, options: CaptureOptions) -> Result<Capture, ControlError> {
         let handle = self.clone();
-        self.ask(move |engine| {
-            let now = engine.now();
-            let mut capture = engine.datapath_mut().capture(options)?;
-            capture.attach(now, handle);
-            Ok(capture)
-        })?
-        .map_err(ControlError::Capture)
+        self.ask(move |engine| engine.capture(options, handle))?
     }
 
     /// Has the switch's thread end the captures that nobody reads any more; does not wait.

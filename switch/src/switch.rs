@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, never, unbounded};
 
 use crate::bridge::{BridgeConfig, PortId};
+use crate::capture::{Capture, CaptureOptions};
 use crate::control::{ControlError, Handle, Status, Task};
 use crate::datapath::Datapath;
 use crate::events::{Event, Listener, Listeners};
@@ -112,6 +113,11 @@ impl Switch {
         self.engine.add_port(port)
     }
 
+    /// Begins to copy frames as they pass, until the [`Capture`] is stopped or dropped.
+    pub fn capture(&mut self, options: CaptureOptions) -> Result<Capture, ControlError> {
+        self.engine.capture(options, self.handle.clone())
+    }
+
     /// One round: waits up to `patience` (`None`: as long as it takes) for something to do, and
     /// does it. Returns whether the switch should go on, which is until [`Handle::stop`].
     pub fn step(&mut self, patience: Option<Duration>) -> Result<bool, SwitchError> {
@@ -172,6 +178,20 @@ impl Engine {
 
     pub(crate) const fn datapath_mut(&mut self) -> &mut Datapath {
         &mut self.datapath
+    }
+
+    pub(crate) fn capture(
+        &mut self,
+        options: CaptureOptions,
+        handle: Handle,
+    ) -> Result<Capture, ControlError> {
+        let now = self.now();
+        let mut capture = self
+            .datapath
+            .capture(options)
+            .map_err(ControlError::Capture)?;
+        capture.attach(now, handle);
+        Ok(capture)
     }
 
     pub(crate) const fn stop(&mut self) {

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// Answers `echo` with its parameters, `big` with a long text, and ends at `stop`.
+/// Answers `echo` with its parameters, `big` with a long text, takes the stream over after a
+/// `take`, and ends at `stop`.
 #[derive(Default)]
 struct Echo {
     ending: bool,
@@ -32,14 +33,33 @@ impl Service for Echo {
                 self.ending = true;
                 Ok(Value::Null)
             }
+            "take" => {
+                *session = TAKEN;
+                Ok("x".repeat(900_000).into())
+            }
             other => Err(ErrorObject::new(ErrorCode::MethodNotFound, other)),
         }
+    }
+
+    fn wants_stream(&self, session: &u64) -> bool {
+        *session == TAKEN
+    }
+
+    fn take_stream(&mut self, _session: u64, mut stream: Client, unsent: Vec<u8>) {
+        std::thread::spawn(move || {
+            stream.set_nonblocking(false).unwrap();
+            stream.write_all(&unsent).unwrap();
+            stream.write_all(b"no JSON any more").unwrap();
+        });
     }
 
     fn is_ending(&self) -> bool {
         self.ending
     }
 }
+
+/// The session of a client whose stream is wanted.
+const TAKEN: u64 = u64::MAX;
 
 struct Running {
     _dir: tempfile::TempDir,
@@ -162,6 +182,24 @@ fn a_batch_is_answered_together_and_notifications_not_at_all() {
     assert_eq!(reply[0]["error"]["code"], -32600);
     assert_eq!(reply[1]["result"], json!([4, 4]));
     assert_eq!(reply.as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_stream_that_is_taken_over_has_its_reply_first_and_no_further_ones() {
+    let server = Running::start();
+    let mut client = server.client();
+    // The second request is nobody's any more, and the reply is too long to be sent at once.
+    let (take, echo) = (call("take", &json!({})), call("echo", &json!({})));
+    client.send(&format!("{take}\n{echo}\n"));
+    let reply = client.receive();
+    assert_eq!(reply["result"].as_str().map(str::len), Some(900_000));
+    let mut rest = String::new();
+    client.stream.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "no JSON any more");
+    assert_eq!(
+        server.client().ask(&call("calls", &json!({})))["result"][1],
+        2
+    );
 }
 
 #[test]

@@ -294,9 +294,13 @@ impl Datapath {
             bridge.classify(now, id, &batch, queues, drops);
             flush::<false>(now, &batch, queues, table, bridge, taps)
         } else {
-            let wanted = taps.wanted(id, &batch);
-            let looks = bridge.classify_watched(now, id, &batch, queues, drops, wanted);
-            taps.came_in(now, id, &batch, &looks);
+            match taps.wanted(id, &batch) {
+                0 => bridge.classify(now, id, &batch, queues, drops),
+                wanted => {
+                    let looks = bridge.classify_watched(now, id, &batch, queues, drops, wanted);
+                    taps.came_in(now, id, &batch, &looks);
+                }
+            }
             let flushed = flush::<true>(now, &batch, queues, table, bridge, taps);
             taps.ring();
             flushed
