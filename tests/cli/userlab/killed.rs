@@ -1,0 +1,102 @@
+//! What is left of a lab when something of it is killed, and what becomes of that.
+
+use libtest_mimic::Trial;
+use serde_json::json;
+
+use super::user::{LAB, User, assert_traffic};
+use crate::cli::Surroundings;
+use crate::harness::isolated;
+
+pub(super) fn tests() -> Vec<Trial> {
+    vec![
+        isolated("cli_userlab_outlives_its_keeper", keeper_killed),
+        isolated("cli_userlab_outlives_a_killed_switch", switch_killed),
+        isolated("cli_userlab_begins_anew_when_all_was_killed", all_killed),
+        isolated("cli_userlab_that_was_killed_is_taken_down", record_left),
+    ]
+}
+
+fn keeper_killed() {
+    let user = User::new("keeper");
+    user.ok("run s --detach --subnet 10.0.0.0/24");
+    user.ok("attach mario");
+    let first = user.keeper().unwrap();
+    User::kill(first);
+    assert_eq!(user.names(), ["mario"], "found through the switch");
+    let second = user.keeper().unwrap();
+    assert_ne!(first, second);
+    user.ok("attach luigi");
+    assert_traffic(&user, "mario", "luigi");
+    User::kill(second);
+    user.ok("run t --detach");
+    assert_eq!(user.names(), ["luigi", "mario"]);
+    user.ok("stop s");
+    assert_eq!(user.names(), ["luigi", "mario"]);
+    assert!(user.ok("stop t").contains("luigi, mario"));
+    user.assert_nothing_left();
+
+    // Without a living switch nothing is left to be found.
+    user.ok("netns add mario");
+    User::kill(user.keeper().unwrap());
+    user.ok("netns add luigi");
+    assert_eq!(user.names(), ["luigi"]);
+    user.ok("netns del luigi");
+    user.assert_nothing_left();
+}
+
+fn switch_killed() {
+    let user = User::new("killed");
+    user.ok("run s --detach --subnet 10.0.0.0/24");
+    user.ok("attach mario");
+    User::kill(user.process("vswitch run s").unwrap());
+    assert_eq!(user.names(), ["mario"], "as it is for root");
+    assert!(user.fails("show s").contains("was killed"));
+    user.ok("run s --detach --subnet 10.0.0.0/24");
+    user.ok("attach mario");
+    user.ok("attach luigi");
+    assert_traffic(&user, "mario", "luigi");
+    user.ok("stop s");
+    user.assert_nothing_left();
+}
+
+fn all_killed() {
+    let user = User::new("all");
+    let before = Surroundings::now();
+    user.ok("run s --detach");
+    user.ok("run t --detach");
+    user.ok("attach mario --switch s");
+    for (pid, _) in user.processes() {
+        User::kill(pid);
+    }
+    assert!(user.fails("show s").contains("was killed"));
+    assert_eq!(user.json("list"), json!([]));
+    user.ok("run s --detach");
+    assert!(
+        user.names().is_empty(),
+        "the namespaces went with their processes"
+    );
+    assert!(!user.dir().join("t").exists(), "what was left is cleared");
+    user.ok("attach mario");
+    assert_eq!(user.json("show s")["ports"][0]["state"], "up");
+    user.ok("stop s");
+    user.assert_nothing_left();
+    assert_eq!(Surroundings::now(), before);
+}
+
+/// `down` removes the record of what has gone with its processes.
+fn record_left() {
+    let user = User::new("record");
+    let file = user.file("x.toml", LAB);
+    let before = Surroundings::now();
+    assert!(user.ok(&format!("down {file}")).contains("not up"));
+    user.assert_nothing_left();
+    user.ok(&format!("up {file}"));
+    for (pid, _) in user.processes() {
+        User::kill(pid);
+    }
+    let status = user.command("status").output().unwrap();
+    assert_eq!(status.status.code(), Some(1), "{status:?}");
+    assert!(user.ok("down").contains("is down"));
+    user.assert_nothing_left();
+    assert_eq!(Surroundings::now(), before);
+}
