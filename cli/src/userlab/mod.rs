@@ -39,6 +39,7 @@ use crate::args::Cli;
 use crate::client::Client;
 use crate::rights;
 use crate::runtime_dir::RuntimeDir;
+use crate::topology::Labs;
 pub(crate) use error::UserLabError;
 use files::LabDir;
 use namespaces::Namespaces;
@@ -59,17 +60,24 @@ const A_MOMENT: Duration = Duration::from_millis(500);
 /// Where a lab is needed and cannot be had.
 pub(crate) fn enter(cli: &mut Cli) -> Result<(), UserLabError> {
     let place = place::of(&cli.command);
-    let (Place::Lab(needed) | Place::NewLab(needed)) = place else {
-        return Ok(());
+    let needed = match place {
+        Place::Here => return Ok(()),
+        Place::Lab(needed) | Place::LabOnRecord(needed) | Place::NewLab(needed) => needed,
     };
     if rights::are_held(needed) {
         return Ok(());
     }
     let runtime = RuntimeDir::resolve(cli.runtime_dir.take(), |name| std::env::var_os(name))?;
     cli.runtime_dir = Some(runtime.path().to_owned());
-    let visit = match place {
-        Place::NewLab(_) => Some(start::find_or_make(&runtime)?),
-        _ => start::find(&runtime)?,
+    let is_made = match place {
+        Place::NewLab(_) => true,
+        Place::LabOnRecord(_) => Labs::new(&runtime).names().is_ok_and(|all| !all.is_empty()),
+        _ => false,
+    };
+    let visit = if is_made {
+        Some(start::find_or_make(&runtime)?)
+    } else {
+        start::find(&runtime)?
     };
     visit.map_or(Ok(()), |visit| work_in(visit, &runtime))
 }

@@ -19,6 +19,9 @@ pub(super) enum Place {
     Here,
     /// In the lab if there is one.
     Lab(&'static [Capability]),
+    /// The same; made anew if all of it was killed, and what `up` has made is still on record: only
+    /// inside is that the record of what is gone, and not of what the host has.
+    LabOnRecord(&'static [Capability]),
     /// In the lab, which it makes if there is none.
     NewLab(&'static [Capability]),
 }
@@ -29,7 +32,8 @@ pub(super) fn of(command: &Command) -> Place {
         Command::Run(_) => Place::NewLab(SWITCH),
         Command::Up(args) if args.dry_run => Place::Lab(LAB),
         Command::Up(_) => Place::NewLab(LAB),
-        Command::Down(_) | Command::Status(_) | Command::Diff(_) => Place::Lab(LAB),
+        Command::Down(_) => Place::LabOnRecord(LAB),
+        Command::Status(_) | Command::Diff(_) => Place::Lab(LAB),
         Command::Netns(NetnsAction::Add(_)) => Place::NewLab(NAMESPACE),
         Command::Netns(NetnsAction::Del(_) | NetnsAction::List(_)) | Command::Exec(_) => {
             Place::Lab(NAMESPACE)
@@ -115,6 +119,9 @@ mod tests {
     fn what_makes_something_makes_a_lab() {
         assert_eq!(place("vswitch run s"), Place::NewLab(SWITCH));
         assert_eq!(place("vswitch netns add mario"), Place::NewLab(NAMESPACE));
+        assert_eq!(place("vswitch up lab.toml"), Place::NewLab(LAB));
+        assert_eq!(place("vswitch up lab.toml --dry-run"), Place::Lab(LAB));
+        assert_eq!(place("vswitch down"), Place::LabOnRecord(LAB));
         let pair = "vswitch link add a type veth peer name b";
         assert_eq!(place(pair), Place::NewLab(INTERFACES));
     }
