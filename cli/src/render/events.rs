@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::table::{BAD, FAINT, GOOD, WARNING, paint};
-use super::units::count;
+use super::units::{count, things};
 use crate::protocol::{EventView, Happening};
 
 /// How wide what happened is at most.
@@ -45,10 +45,7 @@ pub(crate) fn words(what: &Happening) -> Words {
             Some(vlan) => ("removed", WARNING, station(mac, *vlan, "")),
         },
         Happening::Flushed { port, stations } => {
-            let stations = match stations {
-                1 => "1 station".to_owned(),
-                more => format!("{} stations", count(*more)),
-            };
+            let stations = things(*stations, "station");
             let whose = port.as_ref().map(|port| format!(" of {port}"));
             let whom = format!("{stations}{}", whose.unwrap_or_default());
             ("flushed", WARNING, whom)

@@ -35,6 +35,12 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
+/// So many things: `1 station`, `2,000 stations`.
+pub(crate) fn things(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", count(number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +65,13 @@ mod tests {
         assert_eq!(bytes(60), "60 B");
         assert_eq!(bytes(1_536), "1.5 KiB");
         assert_eq!(bytes(12 << 20), "12.0 MiB");
+    }
+
+    #[test]
+    fn one_thing_is_no_more() {
+        assert_eq!(things(0, "station"), "0 stations");
+        assert_eq!(things(1, "station"), "1 station");
+        assert_eq!(things(2_000, "station"), "2,000 stations");
     }
 
     #[test]

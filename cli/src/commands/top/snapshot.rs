@@ -12,7 +12,7 @@ use super::rates::{Moving, Rate, between, short, total};
 use crate::client::Client;
 use crate::protocol::{PortState, SwitchView, TrafficView};
 use crate::render::table::{BAD, Column, FAINT, GOOD, HEADING, WARNING, paint, table};
-use crate::render::units::{count, span};
+use crate::render::units::{span, things};
 use crate::render::{print, print_json};
 
 pub(super) fn run(client: &mut Client, interval: Duration, json: bool) -> anyhow::Result<()> {
@@ -33,10 +33,10 @@ pub(super) fn run(client: &mut Client, interval: Duration, json: bool) -> anyhow
 fn text(view: &SwitchView, ports: &[Moving]) -> String {
     let (rx, tx, dropped) = total(ports);
     let mut text = format!(
-        "{}  up {}, {} stations, in {} f/s and {} bit/s, out {} f/s and {} bit/s, {} drops/s\n\n",
+        "{}  up {}, {}, in {} f/s and {} bit/s, out {} f/s and {} bit/s, {} drops/s\n\n",
         paint(HEADING, &view.name),
         span(view.uptime_s),
-        count(view.macs),
+        things(view.macs, "station"),
         short(rx.frames),
         short(rx.bits),
         short(tx.frames),

@@ -7,7 +7,7 @@ use super::columns::{Cell, line};
 use super::theme::Theme;
 use crate::commands::top::model::{Model, Tab};
 use crate::commands::top::rates::{short, total};
-use crate::render::units::{count, span};
+use crate::render::units::{count, span, things};
 
 /// The switch: its name, and of the rest what there is room for.
 pub(super) fn header(buf: &mut Buffer, area: Rect, model: &Model, theme: &Theme) {
@@ -17,11 +17,11 @@ pub(super) fn header(buf: &mut Buffer, area: Rect, model: &Model, theme: &Theme)
         Some(view) => {
             let (rx, tx, dropped) = total(&model.ports);
             let plain = |text: String| Cell::new(text, Theme::plain());
-            let (stations, ports) = (count(view.macs), count(view.ports.len() as u64));
+            let ports = things(view.ports.len() as u64, "port");
             parts.extend([
                 (4, plain(format!("up {}", span(view.uptime_s)))),
-                (6, plain(format!("{ports} ports"))),
-                (5, plain(format!("{stations} stations"))),
+                (6, plain(ports)),
+                (5, plain(things(view.macs, "station"))),
                 (2, plain(format!("in {} bit/s", short(rx.bits)))),
                 (7, plain(format!("{} f/s", short(rx.frames)))),
                 (3, plain(format!("out {} bit/s", short(tx.bits)))),
