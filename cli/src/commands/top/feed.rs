@@ -33,7 +33,7 @@ pub(super) struct Wants {
 /// What the switch said.
 pub(super) enum Said {
     /// What `show` tells, and when, since the thread began.
-    Look(Duration, SwitchView),
+    Look(Duration, Box<SwitchView>),
     /// The MAC table.
     Stations(Vec<FdbEntry>),
     /// It answers no more.
@@ -163,7 +163,7 @@ fn ask(mut asker: Asker, mut wants: Wants, orders: &Receiver<Wants>, teller: &Te
         let now = Instant::now();
         (last_look, looks) = (Some(now), looks.saturating_add(1));
         let mut goes_on = match look {
-            Ok(view) => teller.tell(Said::Look(now - origin, view)),
+            Ok(view) => teller.tell(Said::Look(now - origin, Box::new(view))),
             Err(error) => {
                 teller.tell(Said::Gone(error));
                 return;

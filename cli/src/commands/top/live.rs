@@ -257,7 +257,7 @@ impl Live {
     fn note_answers(&mut self) {
         for said in self.feed.take() {
             match said {
-                Said::Look(at, view) => self.model.look(at, view),
+                Said::Look(at, view) => self.model.look(at, *view),
                 Said::Stations(stations) => self.model.look_at_stations(stations),
                 Said::Gone(error) => {
                     self.hear_last_words();

@@ -269,7 +269,7 @@ fn event_cells(event: &EventView, words: &Words, theme: &Theme, width: u16) -> V
     if width < 60 {
         // Hours to seconds.
         let end = if width < 36 { 0 } else { 8 };
-        time = time.get(..end).unwrap_or_default().to_owned();
+        time = time.chars().take(end).collect();
         whom = whom.split_whitespace().collect::<Vec<_>>().join(" ");
     } else {
         what = format!("{what:<12}");
