@@ -7,6 +7,7 @@ use libtest_mimic::Trial;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
+use vswitch_netns::{Namespace, Netlink};
 
 use super::{Switch, fails, json, ok, words};
 use crate::harness::program::{run_vswitch, vswitch};
@@ -191,16 +192,23 @@ fn by_hand() {
     assert_eq!(told["reached"], 2, "toad has no IPv6 address");
 }
 
-/// So many that stations forget each other again, and the window of requests is full.
+/// So many that the window of requests is full, that stations forget each other again, and that
+/// they are told of each other.
 fn many() {
     let _switch = Switch::start("s --subnet 10.0.0.0/24");
-    for number in 0..20 {
+    for number in 0..70 {
         ok(&format!("attach host-{number}"));
     }
     let told = report("ping --all", true);
-    assert_eq!(told["reached"], 20 * 19);
-    let narrow = ok("ping --all");
-    assert!(narrow.contains("IPv4: 380 of 380 answered"), "{narrow}");
+    assert_eq!(told["reached"], 70 * 69);
+    let host = Namespace::open("host-1").unwrap();
+    let mut netlink = Netlink::open_in(&host).unwrap();
+    let link = netlink.link("host-1-netns").unwrap();
+    let known = (1..=70).filter(|number| {
+        let address = format!("10.0.0.{number}").parse().unwrap();
+        netlink.forget_neighbour(link.index, address).unwrap()
+    });
+    assert_eq!(known.count(), 0, "the room for neighbours is given back");
 }
 
 fn refusals() {

@@ -48,7 +48,7 @@ fn steps() -> Vec<Step> {
         } else {
             let step = steps.last_mut().expect("a command before its output");
             match line.split_once("] # ") {
-                Some((_, typed)) => step.input += &format!("{typed}\n"),
+                Some((_, typed)) => step.input.extend([typed, "\n"]),
                 None => step.output.push(line),
             }
         }

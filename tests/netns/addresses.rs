@@ -300,4 +300,18 @@ fn neighbours() {
     icmp::ping_until(ip("10.0.0.2"), None, 56, PATIENCE).unwrap();
     assert!(known(&mut netlink));
     assert!(!known(&mut netlink), "it was forgotten");
+    // What it is told it believes: nobody has this address.
+    let nobody = [2, 0, 0, 0, 0, 9];
+    let mut learn = |mac| netlink.learn_neighbour(near.index, ip("10.0.0.2"), mac);
+    assert!(learn(nobody).unwrap());
+    assert!(!learn([2, 0, 0, 0, 0, 8]).unwrap(), "it knows one already");
+    let deceived = icmp::ping(
+        ip("10.0.0.2"),
+        None,
+        56,
+        std::time::Duration::from_millis(100),
+    );
+    assert!(deceived.is_err());
+    assert!(known(&mut netlink));
+    icmp::ping_until(ip("10.0.0.2"), None, 56, PATIENCE).unwrap();
 }

@@ -28,6 +28,11 @@ const TRIES: u8 = 2;
 /// With more neighbours than this in all namespaces together, stations forget each other: half of
 /// what the kernel holds without looking for what it could give up (`gc_thresh2`).
 const NEIGHBOURS: usize = 256;
+/// With more stations than this each asks its neighbours in the list who they are, and is told of
+/// the others: half a million broadcasts to all of them would take minutes.
+const ASKING: usize = 64;
+/// How far apart in the list they ask all the same.
+const NEAR: usize = 2;
 /// How often it is seen whether to stop, and the progress told.
 const TICK: Duration = Duration::from_millis(100);
 /// The longest reply that can be one to a request of ours: IPv4's header with all options, then
@@ -153,6 +158,11 @@ impl Engine<'_> {
             return;
         }
         self.open.insert(number, (requests.len(), pair));
+        let count = self.stations.len();
+        let apart = pair.0.abs_diff(pair.1);
+        if count > ASKING && apart.min(count - apart) > NEAR {
+            self.introduce(pair);
+        }
         for (from, to, address) in requests {
             let finding = Finding {
                 from,
@@ -167,6 +177,14 @@ impl Engine<'_> {
                 sent: Instant::now(),
                 fresh: true,
             });
+        }
+    }
+
+    /// Tells both stations of a pair where the other one is.
+    fn introduce(&mut self, (one, other): (usize, usize)) {
+        if let Ok([one, other]) = self.stations.get_disjoint_mut([one, other]) {
+            one.learn(other);
+            other.learn(one);
         }
     }
 

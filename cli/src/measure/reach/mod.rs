@@ -8,7 +8,8 @@
 //! resolve each other's address then: all namespaces of a machine share the room for neighbours
 //! (`net.ipv4.neigh.default.gc_thresh3`, 1024), and a hundred stations that all know each other
 //! would need ten times that. So where there are many, both forget each other again when their
-//! pair is done.
+//! pair is done. And each of them would ask all others who the other one is: that is proven with
+//! a few, and the rest are told.
 
 mod engine;
 mod pairs;

@@ -7,16 +7,24 @@ use std::time::Duration;
 use anyhow::Context;
 use ipnet::IpNet;
 use socket2::Socket;
-use vswitch_netns::{AddressScope, Namespace, Netlink};
+use vswitch_netns::{AddressScope, MacBytes, Namespace, Netlink};
 
 use crate::measure::ping;
+
+/// An address of a station.
+#[derive(Clone, Copy, Debug)]
+struct Own {
+    net: IpNet,
+    link: u32,
+    mac: Option<MacBytes>,
+}
 
 /// A namespace that asks and is asked.
 pub(crate) struct Station {
     /// Its name.
     pub(crate) name: String,
     /// Its addresses that others can reach, with their prefixes, and the interface of each.
-    addresses: Vec<(IpNet, u32)>,
+    addresses: Vec<Own>,
     netlink: Netlink,
     sockets: [Option<Socket>; 2],
 }
@@ -56,7 +64,7 @@ impl Station {
 
     /// Its addresses.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        self.addresses.iter().map(|(net, _)| net.addr())
+        self.addresses.iter().map(|own| own.net.addr())
     }
 
     /// Its socket for a family.
@@ -67,30 +75,44 @@ impl Station {
     /// Forgets where an address is, if that is on one of its own links. What it never knew, or
     /// cannot forget, is none the worse.
     pub(super) fn forget(&mut self, other: IpAddr) {
-        let on_link = self.addresses.iter().find(|(net, _)| net.contains(&other));
-        if let Some((_, link)) = on_link {
-            let _ = self.netlink.forget_neighbour(*link, other);
+        if let Some(link) = self.link_to(other) {
+            let _ = self.netlink.forget_neighbour(link, other);
         }
+    }
+
+    /// Tells the station where the addresses of `other` are, as far as they are on one of its own
+    /// links. Where that cannot be, it has to ask.
+    pub(super) fn learn(&mut self, other: &Self) {
+        for own in &other.addresses {
+            if let (Some(link), Some(mac)) = (self.link_to(own.net.addr()), own.mac) {
+                let _ = self.netlink.learn_neighbour(link, own.net.addr(), mac);
+            }
+        }
+    }
+
+    /// The interface on whose link an address is, by its prefix.
+    fn link_to(&self, other: IpAddr) -> Option<u32> {
+        let on_link = self.addresses.iter().find(|own| own.net.contains(&other));
+        on_link.map(|own| own.link)
     }
 }
 
 /// The addresses that can be reached from elsewhere.
-fn addresses(
-    netlink: &mut Netlink,
-    interfaces: Option<&[String]>,
-) -> anyhow::Result<Vec<(IpNet, u32)>> {
+fn addresses(netlink: &mut Netlink, interfaces: Option<&[String]>) -> anyhow::Result<Vec<Own>> {
     let links = netlink.links()?;
+    let find = |index: u32| links.iter().find(|link| link.index == index);
     let wanted = |index: u32| {
-        interfaces.is_none_or(|names| {
-            let link = links.iter().find(|link| link.index == index);
-            link.is_some_and(|link| names.contains(&link.name))
-        })
+        interfaces.is_none_or(|names| find(index).is_some_and(|link| names.contains(&link.name)))
     };
     let all = netlink.addresses(None)?.into_iter();
     let global = all.filter(|address| address.scope == AddressScope::Global && !address.duplicate);
     Ok(global
         .filter(|address| wanted(address.link_index))
-        .map(|address| (address.net, address.link_index))
+        .map(|address| Own {
+            net: address.net,
+            link: address.link_index,
+            mac: find(address.link_index).and_then(|link| link.mac),
+        })
         .collect())
 }
 
