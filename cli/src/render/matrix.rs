@@ -219,7 +219,11 @@ fn rows(matrix: &Matrix<'_>, failed: &[&Finding]) -> Vec<Vec<String>> {
 
 /// How many of how many, and how long they took.
 fn totals(matrix: &Matrix<'_>) -> String {
-    let mut text = format!("{} namespaces", number(matrix.names.len()));
+    let mut text = format!(
+        "{} namespaces, in {:.1} s\n",
+        number(matrix.names.len()),
+        matrix.time.as_secs_f64()
+    );
     for v6 in [false, true] {
         let of_family = || matrix.found.iter().filter(|f| f.address.is_ipv6() == v6);
         let all = of_family().count();
@@ -228,7 +232,7 @@ fn totals(matrix: &Matrix<'_>) -> String {
             let style = if reached == all { GOOD } else { BAD };
             let family = if v6 { "IPv6" } else { "IPv4" };
             let told = paint(style, format!("{} of {}", number(reached), number(all)));
-            let _ = write!(text, ", {family}: {told} answered");
+            let _ = writeln!(text, "{family}: {told} answered");
         }
     }
     let mut times: Vec<Duration> = matrix
@@ -242,14 +246,8 @@ fn totals(matrix: &Matrix<'_>) -> String {
     times.sort_unstable();
     if let (Some(median), Some(longest)) = (times.get(times.len() / 2), times.last()) {
         let ms = |time: &Duration| format!("{:.3}", time.as_secs_f64() * 1e3);
-        let _ = write!(
-            text,
-            ", median {} ms, longest {} ms",
-            ms(median),
-            ms(longest)
-        );
+        let _ = writeln!(text, "median {} ms, longest {} ms", ms(median), ms(longest));
     }
-    let _ = writeln!(text, ", in {:.1} s", matrix.time.as_secs_f64());
     text
 }
 
@@ -306,7 +304,10 @@ mod tests {
   luigi  mario  fd00::1   no answer
   peach  luigi  10.1.0.2  no answer
 
-3 namespaces, IPv4: 3 of 4 answered, IPv6: 1 of 2 answered, median 0.250 ms, longest 0.250 ms, in 1.5 s
+3 namespaces, in 1.5 s
+IPv4: 3 of 4 answered
+IPv6: 1 of 2 answered
+median 0.250 ms, longest 0.250 ms
 ";
         assert_eq!(shown(&some(), None), expected);
     }
@@ -331,7 +332,7 @@ mod tests {
         found.push(finding(0, 2, "10.1.0.1", true));
         let text = shown(&found, Some(10));
         assert!(text.contains("and 60 more"), "{text}");
-        assert!(text.contains("IPv4: 1 of 101 answered, median"), "{text}");
+        assert!(text.contains("IPv4: 1 of 101 answered"), "{text}");
     }
 
     #[test]

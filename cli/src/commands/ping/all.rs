@@ -187,7 +187,7 @@ impl Progress {
         let count = |number: usize| render::units::count(number.try_into().unwrap_or(u64::MAX));
         let _ = write!(
             std::io::stderr(),
-            "\r{} of {} answered or given up ",
+            "\r{} of {} ",
             count(done),
             count(self.total)
         );

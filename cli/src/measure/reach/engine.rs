@@ -1,6 +1,6 @@
 //! Asking them all.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
@@ -23,8 +23,10 @@ const UNDER_WAY: usize = 512;
 const FRESH: usize = 48;
 /// After so long a request is taken for one that will not be answered soon.
 const FRESH_FOR: Duration = Duration::from_millis(150);
-/// How often an address is asked: the first request may be lost where an address is just new.
-const TRIES: u8 = 2;
+/// How often who was silent is asked again, when all others have been asked: an address may have
+/// been just new, or the kernel's table of neighbours full of those of somebody else's lab. The
+/// last time only if they are few.
+const PASSES: usize = 3;
 /// With more neighbours than this in all namespaces together, stations forget each other: half of
 /// what the kernel holds without looking for what it could give up (`gc_thresh2`).
 const NEIGHBOURS: usize = 256;
@@ -50,11 +52,15 @@ pub(crate) struct Plan {
     pub(crate) size: usize,
 }
 
+/// Who asks whom, at which address.
+type Question = (usize, usize, IpAddr);
+/// A pair, and what it has to ask each other; none for everything.
+type Work = ((usize, usize), Option<Vec<Question>>);
+
 /// A request that waits for its answer.
 struct Request {
     finding: Finding,
     pair: usize,
-    tries: u8,
     sent: Instant,
     fresh: bool,
 }
@@ -114,56 +120,118 @@ pub(crate) fn run(
         open: HashMap::new(),
         findings: Vec::new(),
     };
-    let mut pairs = pairs(count).enumerate().peekable();
-    let mut events = Events::with_capacity(1024);
-    loop {
-        while engine.fresh < FRESH && engine.waiting.len() < UNDER_WAY {
-            let Some((number, pair)) = pairs.next() else {
-                break;
-            };
-            engine.take_up(number, pair);
-        }
-        if stop.is_set() || (engine.waiting.is_empty() && pairs.peek().is_none()) {
+    let all: Vec<(usize, usize)> = pairs(count).collect();
+    let first = all.into_iter().map(|pair| (pair, None));
+    engine.ask(&mut poll, first, stop, &mut progress)?;
+    for pass in 1..PASSES {
+        let silent = engine.take_silent();
+        let answered = engine.findings.len();
+        let few = silent.values().map(Vec::len).sum::<usize>() * 20 < answered;
+        if silent.is_empty() || stop.is_set() {
+            engine.give_up(silent);
             break;
         }
-        let deadline = engine.next_deadline();
-        match poll.poll(&mut events, Some(until(deadline, TICK))) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                return Err(error).context("cannot wait for answers");
-            }
-            _ => {}
+        if pass + 1 == PASSES && !few {
+            engine.give_up(silent);
+            break;
         }
-        for event in &events {
-            engine.receive(event.token().0 / 2, event.token().0 % 2 == 1);
-        }
-        engine.expire();
-        progress(engine.findings.len());
+        let again = silent.into_iter().map(|(pair, asked)| (pair, Some(asked)));
+        engine.ask(&mut poll, again, stop, &mut progress)?;
     }
     Ok(engine.findings)
 }
 
 impl Engine<'_> {
-    /// Sends the first requests of a pair, in both directions.
-    fn take_up(&mut self, number: usize, pair: (usize, usize)) {
-        let mut requests = Vec::new();
+    /// Asks all that is to be asked, and waits for the answers. Ends early, without those that
+    /// wait, when it is time to.
+    fn ask(
+        &mut self,
+        poll: &mut Poll,
+        work: impl Iterator<Item = Work>,
+        stop: &Stop,
+        progress: &mut impl FnMut(usize),
+    ) -> anyhow::Result<()> {
+        let mut work = work.enumerate().peekable();
+        let mut events = Events::with_capacity(1024);
+        loop {
+            while self.fresh < FRESH && self.waiting.len() < UNDER_WAY {
+                let Some((number, (pair, asked))) = work.next() else {
+                    break;
+                };
+                let asked = asked.unwrap_or_else(|| self.between(pair));
+                self.take_up(number, pair, &asked);
+            }
+            if stop.is_set() || (self.waiting.is_empty() && work.peek().is_none()) {
+                return Ok(());
+            }
+            match poll.poll(&mut events, Some(until(self.next_deadline(), TICK))) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    return Err(error).context("cannot wait for answers");
+                }
+                _ => {}
+            }
+            for event in &events {
+                self.receive(event.token().0 / 2, event.token().0 % 2 == 1);
+            }
+            self.expire();
+            progress(self.findings.len());
+        }
+    }
+
+    /// All that a pair has to ask each other.
+    fn between(&self, pair: (usize, usize)) -> Vec<Question> {
+        let mut questions = Vec::new();
         for (from, to) in [pair, (pair.1, pair.0)] {
             for address in self.stations[to].addresses() {
                 let v4 = address.is_ipv4();
                 if self.plan.families[usize::from(v4)] && self.stations[from].has(v4) {
-                    requests.push((from, to, address));
+                    questions.push((from, to, address));
                 }
             }
         }
-        if requests.is_empty() {
+        questions
+    }
+
+    /// Takes out what was found of those that did not answer, by pairs.
+    fn take_silent(&mut self) -> BTreeMap<(usize, usize), Vec<Question>> {
+        let mut silent: BTreeMap<_, Vec<Question>> = BTreeMap::new();
+        self.findings.retain(|finding| {
+            let Finding { from, to, .. } = *finding;
+            let is_silent = finding.outcome == Outcome::Silent;
+            if is_silent {
+                let pair = (from.min(to), from.max(to));
+                let question = (from, to, finding.address);
+                silent.entry(pair).or_default().push(question);
+            }
+            !is_silent
+        });
+        silent
+    }
+
+    /// Keeps them as silent.
+    fn give_up(&mut self, silent: BTreeMap<(usize, usize), Vec<Question>>) {
+        for (from, to, address) in silent.into_values().flatten() {
+            self.findings.push(Finding {
+                from,
+                to,
+                address,
+                outcome: Outcome::Silent,
+            });
+        }
+    }
+
+    /// Sends the requests of a pair.
+    fn take_up(&mut self, number: usize, pair: (usize, usize), asked: &[Question]) {
+        if asked.is_empty() {
             return;
         }
-        self.open.insert(number, (requests.len(), pair));
+        self.open.insert(number, (asked.len(), pair));
         let count = self.stations.len();
         let apart = pair.0.abs_diff(pair.1);
         if count > ASKING && apart.min(count - apart) > NEAR {
             self.introduce(pair);
         }
-        for (from, to, address) in requests {
+        for (from, to, address) in asked.iter().copied() {
             let finding = Finding {
                 from,
                 to,
@@ -173,7 +241,6 @@ impl Engine<'_> {
             self.send(Request {
                 finding,
                 pair: number,
-                tries: TRIES,
                 sent: Instant::now(),
                 fresh: true,
             });
@@ -192,12 +259,10 @@ impl Engine<'_> {
         let id = self.next;
         self.next += 1;
         let Finding { from, address, .. } = request.finding;
-        request.tries -= 1;
         request.sent = Instant::now();
-        request.fresh = true;
         match self.transmit(id, from, address) {
             Ok(()) => {}
-            // It waits for its deadline and is sent again.
+            // It waits for its deadline, and is asked again at the end.
             Err(error) if is_passing(&error) => {}
             Err(error) => {
                 let number = error.raw_os_error().unwrap_or(libc::EIO);
@@ -280,7 +345,7 @@ impl Engine<'_> {
             .min()
     }
 
-    /// Asks again, or gives up, where time is over.
+    /// Gives up where time is over.
     fn expire(&mut self) {
         let now = Instant::now();
         while self.young.front().is_some_and(|(end, _)| *end <= now) {
@@ -300,11 +365,7 @@ impl Engine<'_> {
             let Some(request) = self.take(id) else {
                 continue; // answered
             };
-            if request.tries > 0 {
-                self.send(request);
-            } else {
-                self.close(&request);
-            }
+            self.close(&request);
         }
     }
 
