@@ -170,7 +170,7 @@ fn matrix() {
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("  mario  4      ·      x\n"), "{text}");
-    assert!(text.contains("IPv4: 2 of 6 answered"), "{text}");
+    assert!(text.contains("IPv4: 2 of 6 answered\n"), "{text}");
     ok("-n peach link set peach-netns up");
     report("ping --all --switch s -4", true);
 }
