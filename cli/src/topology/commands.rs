@@ -50,16 +50,13 @@ impl<'a> Job<'a> {
     }
 
     /// One of those that a host is made ready with.
-    pub(super) fn of_setup(dir: &LabDir, host: &'a str, words: &'a [String]) -> Self {
-        Self::new(dir, host, words, "setup")
+    pub(super) fn of_setup(dir: &LabDir, host: &'a str, words: &'a [String], index: usize) -> Self {
+        Self::new(dir, host, words, &format!("setup {index}"))
     }
 
     fn new(dir: &LabDir, host: &'a str, words: &'a [String], what: &str) -> Self {
         let hash = fnv(&format!("{host} {what}"));
-        let program = match what {
-            "setup" => "setup".to_owned(),
-            _ => program_of(words),
-        };
+        let program = program_of(words);
         // A host's name may be as long as that of a file.
         let short: String = host.chars().take(64).collect();
         let name = format!("{short}-{program}-{hash:016x}");
@@ -71,9 +68,15 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Where what it prints goes.
-    pub(super) fn log(&self) -> &PathBuf {
-        &self.log
+    /// What it printed last, and where the rest is.
+    pub(super) fn last_words(&self) -> String {
+        let text = fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let last = text.lines().rev().find(|line| !line.trim().is_empty());
+        match last {
+            Some(line) => format!("it printed '{}'", line.trim()),
+            None => "it printed nothing".to_owned(),
+        }
     }
 
     /// Starts it; returns when it runs.
@@ -115,13 +118,18 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Waits for its end, and gives how it ended.
+    /// Waits for its end, and gives how it ended; none if it was killed with what stands over it.
+    /// What it has left to run goes on.
     pub(super) fn wait(&self, stop: &Stop) -> anyhow::Result<Option<End>> {
-        while supervise::lives(&self.state)? {
+        loop {
+            let lives = supervise::lives(&self.state)?;
+            let end = State::read(&self.state).and_then(|state| state.end);
+            if end.is_some() || !lives {
+                return Ok(end);
+            }
             stop.check()?;
             thread::sleep(INTERVAL);
         }
-        Ok(State::read(&self.state).and_then(|state| state.end))
     }
 
     /// Ends it and all that it has left behind, and forgets about it.

@@ -107,7 +107,7 @@ pub(super) fn draft(name: &LabName, file: &LabFile, problems: &mut Vec<Problem>)
             subnet_span: section.subnet.as_ref().map(At::span),
             receive_span: section.receive.as_ref().map(At::span),
             spec,
-            ports: placed(&section.ports, &key.span(), |name: &InterfaceName| {
+            ports: placed(section.ports.as_ref(), |name: &InterfaceName| {
                 name.to_string()
             }),
         };
@@ -167,18 +167,16 @@ fn in_range(
     **value
 }
 
-fn placed<T, U>(
-    list: &List<Text<T>>,
-    otherwise: &Span,
-    convert: impl Fn(&T) -> U,
-) -> Vec<Placed<U>> {
-    let items = list.0.iter();
-    items
-        .map(|item| Placed {
-            value: convert(&item.value.0),
-            span: item.span.clone().unwrap_or_else(|| otherwise.clone()),
-        })
-        .collect()
+fn placed<T, U>(list: Option<&At<List<Text<T>>>>, convert: impl Fn(&T) -> U) -> Vec<Placed<U>> {
+    let all = list.into_iter().flat_map(|list| {
+        let items = list.0.iter();
+        items.map(|item| (item, item.span.clone().unwrap_or_else(|| list.span())))
+    });
+    all.map(|(item, span)| Placed {
+        value: convert(&item.value.0),
+        span,
+    })
+    .collect()
 }
 
 fn link(section: &super::file::LinkSection, problems: &mut Vec<Problem>) -> Option<Link> {
@@ -231,6 +229,7 @@ impl Filler<'_> {
         let Some(count) = &self.section.count else {
             return vec![name.to_owned()];
         };
+        let before = problems.len();
         for (key, span) in [
             ("ip", self.section.ip.as_ref().map(At::span)),
             ("mac", self.section.mac.as_ref().map(At::span)),
@@ -243,7 +242,6 @@ impl Filler<'_> {
                 problems.push(Problem::new(span, wrong));
             }
         }
-        let before = problems.len();
         let count = in_range(count, &COUNTS, "'count'", problems);
         if problems.len() > before {
             return Vec::new();
@@ -263,7 +261,7 @@ impl Filler<'_> {
             name,
             span: self.key.span(),
             forward: section.forward,
-            gateways: placed(&section.gateway, &self.key.span(), |address| *address),
+            gateways: placed(section.gateway.as_ref(), |address| *address),
             routes: routes
                 .map(|(to, via)| {
                     let to = Placed {
@@ -383,7 +381,7 @@ impl Filler<'_> {
         let [interface, port] = wanted.names;
         let addresses = wanted
             .ip
-            .map(|ip| placed(ip, &ip.span(), |address: &HostAddress| address.0));
+            .map(|ip| placed(Some(ip), |address: &HostAddress| address.0));
         let mac = wanted.mac.map(|mac| Placed {
             value: mac.0.0.to_string(),
             span: mac.span(),

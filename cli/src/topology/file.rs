@@ -57,7 +57,7 @@ pub(crate) struct SwitchSection {
     /// How frames come from the kernel (auto). A running switch keeps to its way.
     pub(crate) receive: Option<At<Receive>>,
     /// Existing interfaces of the machine that become ports.
-    pub(crate) ports: List<Text<InterfaceName>>,
+    pub(crate) ports: Option<At<List<Text<InterfaceName>>>>,
 }
 
 /// How frames come from the kernel.
@@ -89,7 +89,7 @@ pub(crate) struct HostSection {
     pub(crate) interface: Option<Vec<At<InterfaceSection>>>,
     /// Where packets to everywhere else go: the address of a router, one for each of IPv4 and
     /// IPv6.
-    pub(crate) gateway: List<Text<IpAddr>>,
+    pub(crate) gateway: Option<At<List<Text<IpAddr>>>>,
     /// Other routes: to which network, through which router.
     pub(crate) routes: Pairs<Text<Network>, At<Text<IpAddr>>>,
     /// Whether it is a router: passes on packets that are not for itself (false).

@@ -204,3 +204,7 @@ impl Lab {
         keys.len()
     }
 }
+
+#[cfg(test)]
+#[path = "lab_tests.rs"]
+mod tests;

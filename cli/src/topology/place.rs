@@ -68,7 +68,7 @@ impl Source {
 }
 
 /// The line and column of a byte, both from 1 on, the column in characters.
-fn position(text: &str, at: usize) -> (usize, usize) {
+pub(super) fn position(text: &str, at: usize) -> (usize, usize) {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;

@@ -230,3 +230,7 @@ impl Plan {
         found
     }
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -16,3 +16,16 @@ pub(crate) fn schema() -> serde_json::Result<String> {
     text.push('\n');
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_published_schema_is_up_to_date() {
+        let published = include_str!("../../../docs/lab.schema.json");
+        let now = super::schema().unwrap();
+        assert!(
+            published == now,
+            "run: vswitch schema > docs/lab.schema.json"
+        );
+    }
+}

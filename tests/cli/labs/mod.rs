@@ -2,8 +2,10 @@
 
 mod broken;
 mod change;
+mod commands;
 mod examples;
 mod files;
+mod ports;
 
 use std::fs;
 use std::net::IpAddr;
@@ -15,14 +17,16 @@ use vswitch_netns::Namespace;
 use super::{Surroundings, ok};
 use crate::harness::PATIENCE;
 use crate::harness::icmp::ping_until;
-use crate::harness::program::{run_vswitch, runtime_dir};
+use crate::harness::program::run_vswitch;
 
 pub(crate) fn tests() -> Vec<Trial> {
     [
         broken::tests(),
         change::tests(),
+        commands::tests(),
         examples::tests(),
         files::tests(),
+        ports::tests(),
     ]
     .into_iter()
     .flatten()
@@ -74,14 +78,12 @@ fn nothing_is_left(before: &Surroundings) {
         now == *before
     });
     assert_eq!(now, *before);
-    assert_eq!(processes_of(&runtime_dir()), Vec::<String>::new());
+    assert_eq!(processes(), Vec::<String>::new());
 }
 
-/// The command lines of all processes that name the runtime directory of this test, of which
-/// there may be several at the same path: so only those in this test's mount namespace count.
-fn processes_of(runtime: &std::path::Path) -> Vec<String> {
+/// The command lines of the program's processes in this test's network namespace.
+fn processes() -> Vec<String> {
     let own = fs::read_link("/proc/thread-self/ns/net").unwrap();
-    let _ = runtime;
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let path = entry.path();

@@ -23,7 +23,8 @@ use super::commands::Job;
 use super::plan::{Action, Plan, Step};
 use super::progress::Progress;
 use super::record::{Entry, Journal, Noted, Proof};
-use super::thing::{Key, Spec};
+use super::supervise::End;
+use super::thing::{Key, Spec, shown};
 use crate::client::Client;
 use crate::measure::{Interrupted, Stop};
 use crate::names::{LabName, SwitchName};
@@ -223,7 +224,12 @@ impl Worker<'_> {
                 Some(job) => job.end(),
                 None => Ok(()),
             },
-            (Key::Setup { host }, _) => Job::of_setup(self.doer.dir, host, &[]).end(),
+            (Key::Setup { host }, Spec::Setup { commands }) => {
+                let mut jobs = commands.iter().enumerate();
+                jobs.try_for_each(|(index, words)| {
+                    Job::of_setup(self.doer.dir, host, words, index).end()
+                })
+            }
             _ => Ok(()),
         }
     }
@@ -249,26 +255,23 @@ impl Worker<'_> {
 
     fn set_up(&self, host: &str, commands: &[Vec<String>]) -> anyhow::Result<()> {
         let (namespace, _) = self.open_host(host)?;
-        for words in commands {
-            let job = Job::of_setup(self.doer.dir, host, words);
+        for (index, words) in commands.iter().enumerate() {
+            let job = Job::of_setup(self.doer.dir, host, words, index);
+            // A try before this one may have left something.
+            job.end()?;
             job.start(&namespace)?;
             let end = job.wait(self.doer.stop);
-            let log = job.log().display();
-            match end {
-                Ok(Some(super::supervise::End::Status(0))) => job.end()?,
-                Ok(Some(end)) => {
-                    job.end()?;
-                    anyhow::bail!(
-                        "the setup of the host '{host}' has failed: '{}' {}; its output is in {log}",
-                        super::thing::shown(words),
-                        end.in_words()
-                    );
-                }
-                Ok(None) => anyhow::bail!("the setup of the host '{host}' was killed"),
-                Err(error) => {
-                    job.end()?;
-                    return Err(error);
-                }
+            if !matches!(end, Ok(Some(End::Status(0)))) {
+                job.end()?;
+            }
+            match end? {
+                Some(End::Status(0)) => {}
+                end => anyhow::bail!(
+                    "the setup of the host '{host}' has failed: '{}' {}; {}",
+                    shown(words),
+                    end.map_or_else(|| "was killed".to_owned(), End::in_words),
+                    job.last_words()
+                ),
             }
         }
         Ok(())

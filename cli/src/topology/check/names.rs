@@ -94,13 +94,15 @@ fn interfaces(draft: &Draft, problems: &mut Vec<Problem>) {
 }
 
 fn stations(draft: &Draft, problems: &mut Vec<Problem>) {
-    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut seen: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
     for attachment in &draft.attachments {
         let mac = &attachment.mac;
-        if let Some(other) = seen.insert(&mac.value, &attachment.host) {
+        let own = (attachment.host.as_str(), attachment.interface.as_str());
+        // That two interfaces have one name is told already.
+        if let Some(other) = seen.insert(&mac.value, own).filter(|other| *other != own) {
             let wrong = format!(
-                "the MAC address {} is that of the host '{other}' too: give '{}' another one",
-                mac.value, attachment.host
+                "the MAC address {} is that of the host '{}' too: give '{}' another one",
+                mac.value, other.0, own.0
             );
             problems.push(Problem::new(mac.span.clone(), wrong));
         }
