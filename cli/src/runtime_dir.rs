@@ -307,6 +307,12 @@ impl LabDir {
         &self.0
     }
 
+    /// The runtime directory that it is in.
+    pub(crate) fn runtime(&self) -> &Path {
+        let mut above = self.0.ancestors();
+        above.nth(2).unwrap_or(&self.0)
+    }
+
     /// The file that whoever changes the lab holds locked.
     pub(crate) fn lock(&self) -> PathBuf {
         self.0.join("lock")

@@ -33,6 +33,8 @@ pub(super) struct Job<'a> {
     state: PathBuf,
     /// Where what it prints goes.
     log: PathBuf,
+    /// Where the switches are.
+    runtime: PathBuf,
 }
 
 impl<'a> Job<'a> {
@@ -65,6 +67,7 @@ impl<'a> Job<'a> {
             words,
             state: dir.commands().join(&name),
             log: dir.logs().join(format!("{name}.log")),
+            runtime: dir.runtime().to_owned(),
         }
     }
 
@@ -96,6 +99,9 @@ impl<'a> Job<'a> {
             .arg(&self.log)
             .arg("--")
             .args(self.words)
+            // As in `vswitch shell`.
+            .env("VSWITCH_NETNS", self.host)
+            .env("VSWITCH_RUNTIME_DIR", &self.runtime)
             .stdin(Stdio::from(state))
             .stdout(Stdio::piped())
             .stderr(Stdio::null());

@@ -9,7 +9,9 @@ use serde::Deserialize;
 use vswitch_netns::{InterfaceName, NamespaceName};
 use vswitch_switch::wire::MacAddr;
 
-use super::text::{At, CommandLine, List, Pairs, SysctlKey, SysctlValue, Text};
+use super::list::{List, Pairs};
+use super::scalar::{CommandLine, SysctlKey, SysctlValue};
+use super::text::{At, Text};
 use crate::names::{LabName, SwitchName};
 
 /// A lab: switches, hosts, and what connects them.

@@ -70,7 +70,16 @@ impl Hold {
             source,
         };
         for _ in 0..ATTEMPTS {
-            dir.prepare(runtime)?;
+            match dir.prepare(runtime) {
+                Ok(()) => {}
+                // Somebody removes it at this moment.
+                Err(RuntimeDirError::Io { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound =>
+                {
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            }
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false);
             let file = match options.mode(0o600).open(&path) {

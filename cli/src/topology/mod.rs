@@ -1,7 +1,7 @@
 //! Labs from a file: `vswitch up`, `down`, `status` and `diff`.
 //!
-//! Theory of operation. A file is read ([`parse`], [`file`], [`text`]), what it leaves out is
-//! filled in ([`draft`], [`addresses`]) and what is wrong with it told ([`check`]); what comes of it
+//! Theory of operation. A file is read ([`parse`], [`file`], [`text`], [`list`], [`scalar`]), what it leaves out is
+//! filled in ([`draft`], [`filler`], [`addresses`]) and what is wrong with it told ([`check`]); what comes of it
 //! ([`lab`]) is a set of things, each with a key and a description ([`thing`]). What was made is
 //! written in a record ([`record`]), and how it is now is seen on the machine ([`survey`],
 //! [`observe`]). The difference of the two is a plan ([`plan`]), which is done step by step
@@ -16,9 +16,11 @@ mod commands;
 mod conflicts;
 mod draft;
 mod file;
+mod filler;
 mod hash;
 mod hold;
 mod lab;
+mod list;
 mod observe;
 mod operate;
 mod parse;
@@ -26,6 +28,7 @@ mod place;
 mod plan;
 mod progress;
 mod record;
+mod scalar;
 mod schema;
 mod supervise;
 mod survey;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::thread;
 
 use ipnet::IpNet;
@@ -132,4 +133,9 @@ pub(super) fn write_sysctl(path: &str, value: &str) -> io::Result<()> {
 
 fn file_of(path: &str) -> String {
     format!("/proc/sys/{path}")
+}
+
+/// Whether a setting is of IPv6, which this kernel has not: then it is as good as set.
+pub(super) fn is_of_missing_ipv6(path: &str) -> bool {
+    path.starts_with("net/ipv6/") && !Path::new("/proc/sys/net/ipv6").exists()
 }

@@ -11,7 +11,8 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue, ValueDeserializer};
 
 use super::file::LabFile;
-use super::text::{At, Meaning, Pairs, Text};
+use super::list::Pairs;
+use super::text::{At, Meaning, Text};
 
 /// Something wrong with a lab file, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]

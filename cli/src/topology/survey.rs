@@ -161,7 +161,7 @@ impl Looker<'_> {
             (Key::Cable { host, interface }, Spec::Cable(cable)) => {
                 self.cable(host, interface, cable)
             }
-            (Key::Sysctl { host, path }, _) => self.sysctl(host, path),
+            (Key::Sysctl { host, path }, _) => self.sysctl(host, path, &noted.spec),
             (Key::Route { host, to }, Spec::Route { via }) => {
                 self.inside(host).and_then(|inside| {
                     let mut routes = inside.routes.iter();
@@ -263,8 +263,11 @@ impl Looker<'_> {
         }))
     }
 
-    fn sysctl(&self, host: &str, path: &str) -> Result<Spec, Look> {
+    fn sysctl(&self, host: &str, path: &str, spec: &Spec) -> Result<Spec, Look> {
         let value = self.inside(host)?.sysctls.get(path).cloned().flatten();
+        if value.is_none() && observe::is_of_missing_ipv6(path) {
+            return Ok(spec.clone());
+        }
         let value = value.ok_or_else(gone)?;
         Ok(Spec::Sysctl { value })
     }

@@ -216,16 +216,16 @@ impl fmt::Display for Key {
             Self::Host { host } => write!(f, "host {host}"),
             Self::Switch { switch } => write!(f, "switch {switch}"),
             Self::Pair { end, other } => write!(f, "link {end} – {other}"),
-            Self::Sysctl { host, path } => write!(f, "host {host}: {}", dotted(path)),
-            Self::Port { switch, interface } => write!(f, "switch {switch}: port {interface}"),
-            Self::Cable { host, interface } => write!(f, "host {host}: {interface}"),
+            Self::Sysctl { host, path } => write!(f, "host {host}, {}", dotted(path)),
+            Self::Port { switch, interface } => write!(f, "switch {switch}, port {interface}"),
+            Self::Cable { host, interface } => write!(f, "host {host}, {interface}"),
             Self::Route { host, to } if to.prefix_len() == 0 => {
                 let version = if to.addr().is_ipv4() { 4 } else { 6 };
-                write!(f, "host {host}: IPv{version} gateway")
+                write!(f, "host {host}, IPv{version} gateway")
             }
-            Self::Route { host, to } => write!(f, "host {host}: route to {to}"),
-            Self::Setup { host } => write!(f, "host {host}: setup"),
-            Self::Command { host, words, .. } => write!(f, "host {host}: {}", shown(words)),
+            Self::Route { host, to } => write!(f, "host {host}, route to {to}"),
+            Self::Setup { host } => write!(f, "host {host}, setup"),
+            Self::Command { host, words, .. } => write!(f, "host {host}, command {}", shown(words)),
         }
     }
 }

@@ -114,11 +114,12 @@ fn foreign() {
     Namespace::create("luigi").unwrap();
     ok("stop right");
     ok("run right --detach");
+    ok("attach luigi --switch right");
     let (_, errors) = ends("up /run/lab.toml", 1);
     assert!(errors.contains("somebody has made it anew"), "{errors}");
     lab.down();
     assert_eq!(namespaces(), ["luigi"]);
-    ok("show right");
+    assert_eq!(json("port list --switch right")[0]["state"], "up");
     ok("stop right");
 }
 

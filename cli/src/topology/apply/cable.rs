@@ -64,14 +64,8 @@ impl Worker<'_> {
             namespace: host.to_owned(),
             port: Some(cable.port.clone()),
         };
-        let client = match self.client(&cable.switch) {
-            Ok(client) => client,
-            Err(error) => {
-                return match error.downcast::<ClientError>()? {
-                    ClientError::NotRunning(_) | ClientError::Killed(_) => Ok(()),
-                    other => Err(other.into()),
-                };
-            }
+        let Some(client) = self.find_switch(&cable.switch)? else {
+            return Ok(());
         };
         match client.call::<Removed>(method::DETACH, &params) {
             Ok(_) => Ok(()),

@@ -25,7 +25,7 @@ use super::progress::Progress;
 use super::record::{Entry, Journal, Noted, Proof};
 use super::supervise::End;
 use super::thing::{Key, Spec, shown};
-use crate::client::Client;
+use crate::client::{Client, ClientError};
 use crate::measure::{Interrupted, Stop};
 use crate::names::{LabName, SwitchName};
 use crate::runtime_dir::{LabDir, RuntimeDir};
@@ -234,18 +234,30 @@ impl Worker<'_> {
         }
     }
 
-    /// A connection to a switch.
-    fn client(&mut self, switch: &str) -> anyhow::Result<&mut Client> {
+    /// A connection to a switch of this lab; none if it does not run, or is another's by now.
+    fn find_switch(&mut self, switch: &str) -> anyhow::Result<Option<&mut Client>> {
         use std::collections::btree_map::Entry as Slot;
         match self.clients.entry(switch.to_owned()) {
-            Slot::Occupied(open) => Ok(open.into_mut()),
+            Slot::Occupied(open) => Ok(Some(open.into_mut())),
             Slot::Vacant(slot) => {
                 let name: SwitchName = switch.parse()?;
-                let client = Client::connect(self.doer.runtime, &name)?;
+                let mut client = match Client::connect(self.doer.runtime, &name) {
+                    Ok(client) => client,
+                    Err(ClientError::NotRunning(_) | ClientError::Killed(_)) => return Ok(None),
+                    Err(error) => return Err(error.into()),
+                };
                 client.set_patience(switch::PATIENCE)?;
-                Ok(slot.insert(client))
+                let lab = client.show()?.lab;
+                let is_ours = lab.as_deref() == Some(self.doer.lab.as_str());
+                Ok(is_ours.then(|| slot.insert(client)))
             }
         }
+    }
+
+    /// The same, where it has to be there.
+    fn client(&mut self, switch: &str) -> anyhow::Result<&mut Client> {
+        let found = self.find_switch(switch)?;
+        found.with_context(|| format!("the switch '{switch}' of this lab is not running"))
     }
 
     fn start(&self, key: &Key, host: &str) -> anyhow::Result<()> {

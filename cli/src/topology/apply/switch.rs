@@ -93,17 +93,9 @@ impl Worker<'_> {
         let params = PortDelParams {
             name: interface.to_owned(),
         };
-        let client = match self.client(switch) {
-            Ok(client) => client,
-            Err(error) => {
-                return match error.downcast::<ClientError>()? {
-                    // It had no time to give it back.
-                    ClientError::NotRunning(_) | ClientError::Killed(_) => {
-                        Ok(daemon::give_back(interface)?)
-                    }
-                    other => Err(other.into()),
-                };
-            }
+        let Some(client) = self.find_switch(switch)? else {
+            // It was killed and had no time to give it back.
+            return Ok(daemon::give_back(interface)?);
         };
         match client.call::<Value>(method::PORT_DEL, &params) {
             Ok(_) => Ok(()),

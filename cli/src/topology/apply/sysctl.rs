@@ -3,7 +3,7 @@
 use anyhow::Context;
 
 use super::Worker;
-use crate::topology::observe::{read_sysctl, write_sysctl};
+use crate::topology::observe::{is_of_missing_ipv6, read_sysctl, write_sysctl};
 use crate::topology::record::Proof;
 use crate::topology::thing::{Key, Spec, dotted};
 
@@ -53,13 +53,7 @@ impl Worker<'_> {
 fn write(host: &str, path: &str, value: &str) -> anyhow::Result<()> {
     match write_sysctl(path, value) {
         // The router of an IPv4 world.
-        Err(error)
-            if error.kind() == std::io::ErrorKind::NotFound
-                && path.starts_with("net/ipv6/")
-                && !std::path::Path::new("/proc/sys/net/ipv6").exists() =>
-        {
-            Ok(())
-        }
+        Err(_) if is_of_missing_ipv6(path) => Ok(()),
         other => other.with_context(|| {
             format!(
                 "cannot set {} to {value:?} in the host '{host}'",
