@@ -60,7 +60,17 @@ fn interfaces(draft: &Draft, problems: &mut Vec<Problem>) {
             problems.push(Problem::new(span.clone(), wrong));
         }
     };
+    let mut hosts = BTreeSet::new();
+    let doubled: BTreeSet<&str> = draft
+        .hosts
+        .iter()
+        .map(|host| host.name.as_str())
+        .filter(|name| !hosts.insert(*name))
+        .collect();
     for attachment in &draft.attachments {
+        if doubled.contains(attachment.host.as_str()) {
+            continue;
+        }
         let (host, name) = (attachment.host.as_str(), attachment.interface.as_str());
         if name == "lo" {
             let wrong = "every host has a loopback 'lo' already: give the interface another name";
