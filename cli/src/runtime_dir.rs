@@ -292,7 +292,7 @@ impl LabDir {
     /// Creates the directory, and those above it, unless it exists and is ours alone.
     ///
     /// # Errors
-    /// All of [`RuntimeDirError`] but [`RuntimeDirError::Unknown`].
+    /// See [`RuntimeDirError`].
     pub(crate) fn prepare(&self, parent: &RuntimeDir) -> Result<(), RuntimeDirError> {
         parent.prepare()?;
         private_directory(&parent.0.join(LABS))?;

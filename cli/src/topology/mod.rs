@@ -1,11 +1,11 @@
 //! Labs from a file: `vswitch up`, `down`, `status` and `diff`.
 //!
-//! Theory of operation. A file is read ([`parse`], [`file`], [`text`], [`list`], [`scalar`]), what it leaves out is
-//! filled in ([`draft`], [`filler`], [`addresses`]) and what is wrong with it told ([`check`]); what comes of it
-//! ([`lab`]) is a set of things, each with a key and a description ([`thing`]). What was made is
-//! written in a record ([`record`]), and how it is now is seen on the machine ([`survey`],
-//! [`observe`]). The difference of the two is a plan ([`plan`]), which is done step by step
-//! ([`apply`]). All but the last four are pure.
+//! Theory of operation. A file is read ([`parse`], [`mod@file`], [`text`], [`list`], [`scalar`]), what
+//! it leaves out is filled in ([`draft`], [`filler`], [`addresses`]) and what is wrong with it told
+//! ([`check`]); what comes of it ([`lab`]) is a set of things, each with a key and a description
+//! ([`thing`]). What was made is written in a record ([`record`]), and how it is now is seen on the
+//! machine ([`survey`], [`observe`]). The difference of the two is a plan ([`plan`]), which is done
+//! step by step ([`apply`]). All but the last four are pure.
 //!
 //! (What a running switch has plugged in is another thing: `daemon::lab`.)
 

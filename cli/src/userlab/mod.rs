@@ -10,7 +10,7 @@
 //!
 //! A small process of this program, the [`keeper`], holds the three while no other process is in
 //! them, and hands them to every command that connects to its socket in the runtime directory
-//! ([`visit`]). What a command needs ([`place`]) is looked at before its work begins: where the
+//! ([`mod@visit`]). What a command needs ([`place`]) is looked at before its work begins: where the
 //! rights are there nothing is entered, so root, and whoever is inside already, stays where they
 //! are. Otherwise the command enters the lab, or makes it, or asks a switch from where it is.
 //!

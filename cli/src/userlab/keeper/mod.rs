@@ -3,7 +3,7 @@
 //! # Theory of operation
 //!
 //! It waits, in one thread, for three kinds of things: commands that connect, whom it hands the
-//! namespaces ([`super::visit`]); commands that leave; and switches that end, told by a
+//! namespaces ([`mod@super::visit`]); commands that leave; and switches that end, told by a
 //! connection to each one's control socket ([`members`]). When nobody visits, it looks which
 //! switches there are, and what else was made ([`contents`]), and ends if it is no longer needed. So what a command
 //! makes is there before the lab can end, and a switch needs to know nothing of its keeper.
