@@ -213,7 +213,8 @@ mod tests {
                 .unwrap_or_else(|error| panic!("{line}: {error}"));
             checked += 1;
         }
-        assert!(checked > 40, "{checked}");
+        // Else it has looked in the wrong place.
+        assert!(checked > 30, "{checked}");
     }
 
     #[test]
