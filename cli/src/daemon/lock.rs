@@ -5,7 +5,9 @@
 //! lock. The directory is removed by the daemon that holds the lock ([`crate::lock_file`]).
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use nix::errno::Errno;
@@ -40,6 +42,14 @@ pub(crate) enum LockError {
         /// Its process, where it could be read.
         pid: Option<u32>,
     },
+    /// It is not a switch's.
+    #[error(
+        "the directory {path} holds files that no switch has left: choose another name, or another --runtime-dir"
+    )]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A call failed.
     #[error("cannot lock {path}: {source}")]
     Io {
@@ -57,7 +67,7 @@ fn with_pid(pid: Option<u32>) -> String {
 
 impl DirLock {
     /// Creates and locks the directory of the switch `name`; takes it over from a daemon that
-    /// no longer lives.
+    /// no longer lives. What is not a switch's is left as it is.
     ///
     /// # Errors
     /// See [`LockError`].
@@ -70,8 +80,9 @@ impl DirLock {
         };
         for _ in 0..ATTEMPTS {
             dir.prepare(runtime)?;
-            let file = match open(&path) {
-                Ok(file) => file,
+            let file = match open_ours(&dir) {
+                Ok(Some(file)) => file,
+                Ok(None) => return Err(foreign(&dir)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(io_error(error)),
             };
@@ -87,6 +98,9 @@ impl DirLock {
             };
             if !leads_to(&path, &lock).map_err(io_error)? {
                 continue;
+            }
+            if !tells_a_pid_or_nothing(&mut lock).map_err(io_error)? {
+                return Err(foreign(&dir));
             }
             let recovered = dir.socket().symlink_metadata().is_ok();
             write_pid(&mut lock).map_err(io_error)?;
@@ -136,13 +150,53 @@ impl Drop for DirLock {
 /// they made has gone with their lab.
 pub(crate) fn clear_killed(runtime: &RuntimeDir) {
     for name in runtime.switches().unwrap_or_default() {
-        // One that lives is not touched, and what cannot be removed is told when it is in the way.
-        drop(DirLock::acquire(runtime, &name));
+        // The runtime directory may be one like /tmp, with much in it that is not ours.
+        if was_killed(&runtime.switch(&name)) {
+            // What cannot be removed is told when it is in the way.
+            drop(DirLock::acquire(runtime, &name));
+        }
     }
+}
+
+/// Whether it has a socket on which nobody listens any more.
+fn was_killed(dir: &SwitchDir) -> bool {
+    let socket = dir.socket();
+    let found = socket.symlink_metadata();
+    let refuses = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    found.is_ok_and(|found| found.file_type().is_socket())
+        && UnixStream::connect(socket).is_err_and(refuses)
+}
+
+fn foreign(dir: &SwitchDir) -> LockError {
+    let path = dir.path().to_owned();
+    LockError::Foreign { path }
+}
+
+/// Opens the lock, making it where there is none; `None` where there are other files instead. A
+/// daemon makes its lock before all else, and removes it last.
+fn open_ours(dir: &SwitchDir) -> io::Result<Option<File>> {
+    let path = dir.lock();
+    let entries: Vec<_> = fs::read_dir(dir.path())?.collect::<Result<_, _>>()?;
+    // Not looked for a second time: whoever holds it may be removing it.
+    let found = entries.iter().find(|entry| entry.path() == path);
+    let is_ours = match found {
+        Some(entry) => entry.file_type()?.is_file(),
+        None => entries.is_empty(),
+    };
+    is_ours.then(|| open(&path)).transpose()
+}
+
+/// Whether this is what a daemon writes into its lock, or one that was killed before it did.
+fn tells_a_pid_or_nothing(file: &mut File) -> io::Result<bool> {
+    let mut text = Vec::new();
+    file.take(32).read_to_end(&mut text)?;
+    let digits = text.trim_ascii_end();
+    Ok(digits.iter().all(u8::is_ascii_digit))
 }
 
 fn write_pid(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
+    file.rewind()?;
     writeln!(file, "{}", std::process::id())
 }
 
@@ -155,6 +209,7 @@ fn read_pid(file: &mut File) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::net::UnixListener;
     use std::path::Path;
 
     fn runtime(base: &Path) -> RuntimeDir {
@@ -194,5 +249,48 @@ mod tests {
         assert!(!dir.socket().exists() && !dir.log().exists());
         let pid = fs::read_to_string(dir.lock()).unwrap();
         assert_eq!(pid.trim(), std::process::id().to_string());
+    }
+
+    #[test]
+    fn what_no_switch_has_left_is_not_touched() {
+        let base = tempfile::tempdir().unwrap();
+        let runtime = runtime(base.path());
+        let make = |name: &str, files: &[&str]| {
+            let name: SwitchName = name.parse().unwrap();
+            let dir = runtime.switch(&name);
+            dir.prepare(&runtime).unwrap();
+            for file in files {
+                fs::write(dir.path().join(file), "mine").unwrap();
+            }
+            (name, dir)
+        };
+        let (logs, logs_dir) = make("logs", &["log", "control.sock"]);
+        let (locked, locked_dir) = make("locked", &["log", "lock"]);
+        let (_, empty_dir) = make("empty", &[]);
+        let (_, killed_dir) = make("killed", &[]);
+        fs::write(killed_dir.lock(), "12345\n").unwrap();
+        drop(UnixListener::bind(killed_dir.socket()).unwrap());
+
+        // A child that another test is starting may have the socket for a moment.
+        let is_cleared = (0..1000).any(|_| {
+            clear_killed(&runtime);
+            std::thread::yield_now();
+            !killed_dir.path().exists()
+        });
+        assert!(is_cleared);
+        for name in [logs, locked] {
+            let error = DirLock::acquire(&runtime, &name).unwrap_err();
+            assert!(error.to_string().contains("no switch has left"), "{error}");
+        }
+        for file in [
+            logs_dir.log(),
+            logs_dir.socket(),
+            locked_dir.log(),
+            locked_dir.lock(),
+        ] {
+            assert_eq!(fs::read_to_string(file).unwrap(), "mine");
+        }
+        assert!(empty_dir.path().exists());
+        assert!(!logs_dir.lock().exists());
     }
 }
