@@ -248,13 +248,19 @@ fn without_session(base: &Path, uid: u32) -> Result<PathBuf, RuntimeDirError> {
 /// # Errors
 /// See [`RuntimeDirError`].
 pub(crate) fn private_directory(path: &Path) -> Result<(), RuntimeDirError> {
-    match DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(source) => return Err(io_error(path, source)),
+    loop {
+        match DirBuilder::new().mode(0o700).create(path) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(io_error(path, source)),
+        }
+        match fs::symlink_metadata(path) {
+            Ok(metadata) => return refuse_open(path, &metadata),
+            // Whoever was done with it has just removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(io_error(path, source)),
+        }
     }
-    let metadata = fs::symlink_metadata(path).map_err(|source| io_error(path, source))?;
-    refuse_open(path, &metadata)
 }
 
 /// Refuses what is no directory, or not ours alone.
@@ -384,6 +390,22 @@ mod tests {
         let runtime = RuntimeDir(base.to_owned());
         let switch = runtime.switch(&name.parse().unwrap());
         (runtime, switch)
+    }
+
+    #[test]
+    fn a_directory_that_others_remove_is_made_again() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("d");
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..2000 {
+                        private_directory(&path).unwrap();
+                        let _ = fs::remove_dir(&path);
+                    }
+                });
+            }
+        });
     }
 
     #[test]
