@@ -202,8 +202,14 @@ fn lines() {
     ok("attach mario");
     speak("mario", 1);
     listener.waits_for("02:00:00:00:00:01");
-    switch.stop();
+    // By a signal it ends as it does when asked to: the ports go first.
+    kill(Pid::from_raw(switch.pid()), Signal::SIGTERM).unwrap();
     let (lines, _) = listener.finish();
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.ends_with("  port removed  mario-vsw"))
+    );
     let line = lines.iter().find(|line| line.contains("02:00:00:00:00:01"));
     let words: Vec<_> = line.unwrap().split_whitespace().skip(1).collect();
     assert_eq!(words, ["learnt", "02:00:00:00:00:01", "mario-vsw"]);

@@ -163,6 +163,8 @@ impl Service for Control {
     }
 
     fn say_farewell(&mut self) {
+        // Those who listen hear of it, and nothing new comes after.
+        self.lab.dismantle();
         self.hub.say_farewell();
     }
 

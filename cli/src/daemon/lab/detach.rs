@@ -76,7 +76,9 @@ impl Lab {
             shares.flat_map(Result::unwrap_or_default).collect()
         });
         for id in removed {
-            self.plugs.remove(&id);
+            if let Some(plug) = self.plugs.remove(&id) {
+                self.captions.set(&plug.name, None);
+            }
         }
     }
 
@@ -109,7 +111,9 @@ impl Lab {
             }
             Kind::Taken(former) => self.restore(&plug, former),
         };
-        if removed.is_err() {
+        if removed.is_ok() {
+            self.captions.set(&plug.name, None);
+        } else {
             // It can be tried again: what is to be removed or restored is still known.
             self.plugs.insert(id, plug);
         }
