@@ -12,14 +12,17 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// What there is now. What can't be seen is taken for missing.
-    pub(super) fn now() -> Self {
-        let entries = Namespace::list().unwrap_or_default();
-        let links = Netlink::open().ok().and_then(|mut lab| lab.links().ok());
-        Self {
+    /// What there is now.
+    ///
+    /// # Errors
+    /// Where it can't be seen, as for lack of descriptors.
+    pub(super) fn now() -> anyhow::Result<Self> {
+        let entries = Namespace::list()?;
+        let links = Netlink::open()?.links()?;
+        Ok(Self {
             namespaces: entries.into_iter().map(|entry| entry.name).collect(),
-            links: links.into_iter().flatten().map(|link| link.index).collect(),
-        }
+            links: links.into_iter().map(|link| link.index).collect(),
+        })
     }
 
     /// Whether something is here that was not there.

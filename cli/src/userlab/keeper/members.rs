@@ -1,10 +1,11 @@
 //! The switches of a lab, as their keeper sees them.
 
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
+use nix::errno::Errno;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 
@@ -62,18 +63,18 @@ impl Members {
     }
 
     /// Looks at all switches of the runtime directory.
-    pub(super) fn refresh(&mut self, runtime: &RuntimeDir) {
-        // What cannot be read now has not gone for that.
-        let Ok(names) = runtime.switches() else {
-            return;
-        };
+    ///
+    /// # Errors
+    /// Where one can't be seen: it has not gone for that.
+    pub(super) fn refresh(&mut self, runtime: &RuntimeDir) -> anyhow::Result<()> {
+        let names = runtime.switches()?;
         self.0.retain(|member| names.contains(&member.name));
         for name in names {
             let known = self.0.iter().position(|member| member.name == name);
             if known.is_some_and(|index| self.0[index].link.is_some()) {
                 continue;
             }
-            match (look(runtime.switch(&name).socket()), known) {
+            match (look(runtime.switch(&name).socket())?, known) {
                 (Found::Alive(link), Some(index)) => self.0[index].link = Some(link),
                 (Found::Alive(link), None) => self.0.push(Member {
                     name,
@@ -85,23 +86,44 @@ impl Members {
                 (Found::Killed, _) | (Found::Nothing, None) => {}
             }
         }
+        Ok(())
     }
 }
 
-fn look(socket: PathBuf) -> Found {
+fn look(socket: PathBuf) -> io::Result<Found> {
     match UnixStream::connect(socket) {
-        Ok(link) if is_inside(&link) => Found::Alive(link),
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Found::Killed,
-        _ => Found::Nothing,
+        Ok(link) if is_inside(&link)? => Ok(Found::Alive(link)),
+        Ok(_) => Ok(Found::Nothing),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(Found::Killed),
+        Err(error) if is_no_switch(&error) => Ok(Found::Nothing),
+        Err(error) => Err(error),
     }
+}
+
+/// Whether no switch of ours can be there: nothing is, or something that is somebody else's.
+fn is_no_switch(error: &io::Error) -> bool {
+    let kinds = [
+        Errno::ENOENT,
+        Errno::ENOTDIR,
+        Errno::EACCES,
+        Errno::ELOOP,
+        Errno::EPROTOTYPE,
+    ];
+    // The kind is of a path that is too long for a socket.
+    error.kind() == ErrorKind::InvalidInput
+        || error
+            .raw_os_error()
+            .is_some_and(|code| kinds.contains(&Errno::from_raw(code)))
 }
 
 /// Whether the process that listens is in the user namespace of this one.
-fn is_inside(link: &UnixStream) -> bool {
-    let Ok(peer) = getsockopt(link, PeerCredentials) else {
-        return false;
-    };
+fn is_inside(link: &UnixStream) -> io::Result<bool> {
+    let peer = getsockopt(link, PeerCredentials)?;
     let of = |process: &str| Identity::of(format!("/proc/{process}/ns/user").as_ref());
-    let theirs = of(&peer.pid().to_string());
-    theirs.is_ok_and(|theirs| of("self").is_ok_and(|ours| ours == theirs))
+    match of(&peer.pid().to_string()) {
+        Ok(theirs) => Ok(theirs == of("self")?),
+        // It has ended, or is none that may be looked at from here.
+        Err(error) if is_no_switch(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
 }

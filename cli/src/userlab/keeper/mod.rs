@@ -4,9 +4,10 @@
 //!
 //! It waits, in one thread, for three kinds of things: commands that connect, whom it hands the
 //! namespaces ([`mod@super::visit`]); commands that leave; and switches that end, told by a
-//! connection to each one's control socket ([`members`]). When nobody visits, it looks which
-//! switches there are, and what else was made ([`contents`]), and ends if it is no longer needed. So what a command
-//! makes is there before the lab can end, and a switch needs to know nothing of its keeper.
+//! connection to each one's control socket ([`members`]). When one has left, it looks
+//! which switches there are, and, when nobody visits, what else was made ([`contents`]), and ends
+//! if it is no longer needed; what can't be seen is not taken for missing. So what a command makes
+//! is there before the lab can end, and a switch needs to know nothing of its keeper.
 
 mod contents;
 mod members;
@@ -40,6 +41,9 @@ use members::Members;
 pub(super) const READY: &str = "ready";
 /// How long to wait where no connection can be accepted, for lack of descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long nothing may happen before it is looked again whether the lab is needed, where that is
+/// not known.
+const LOOK_AGAIN: Duration = Duration::from_secs(20);
 
 /// A lab from the inside.
 struct Keeper {
@@ -62,6 +66,11 @@ struct Keeper {
     /// What there was when the last switch ended while others were at work: what those make is to
     /// live on.
     at_last: Option<Contents>,
+    /// Whether to look even if nothing happens: nobody has visited yet, and whoever was to may
+    /// have been killed; or what there is could not be seen.
+    looks_again: bool,
+    /// When it does: [`LOOK_AGAIN`].
+    patience: Duration,
 }
 
 /// Runs a keeper until its lab ends.
@@ -89,30 +98,7 @@ fn start(runtime: RuntimeDir, args: &KeeperArgs) -> anyhow::Result<Keeper> {
     if !args.adopt {
         setup::make_namespaces(&runtime)?;
     }
-    let dir = LabDir::of(&runtime);
-    let path = dir.socket();
-    let at_first = Contents::now();
-    let in_use = File::open(runtime.path()).ok();
-    let in_use = in_use.and_then(|file| Flock::lock(file, FlockArg::LockSharedNonblock).ok());
-    let keeper = UnixListener::bind(&path).and_then(|listener| {
-        // Nobody else can enter the directory: there is no moment in which others may connect.
-        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-        listener.set_nonblocking(true)?;
-        Ok(Keeper {
-            socket: Identity::of(&path)?,
-            namespaces: Namespaces::of("self")?,
-            dir,
-            runtime,
-            listener,
-            guests: Vec::new(),
-            _in_use: in_use,
-            members: Members::default(),
-            had_members: false,
-            at_first,
-            at_last: None,
-        })
-    });
-    let keeper = keeper.with_context(|| format!("cannot listen on {}", path.display()))?;
+    let keeper = Keeper::listen(runtime)?;
     tell(READY);
     let null = File::options().write(true).open("/dev/null");
     let null = null.context("cannot open /dev/null")?;
@@ -131,14 +117,46 @@ fn tell(line: &str) {
 /// What a wait has brought.
 #[derive(Default)]
 struct Ready {
+    /// It was long, and nothing happened.
+    in_vain: bool,
     somebody_connects: bool,
     guests: Vec<bool>,
     members: Vec<bool>,
 }
 
 impl Keeper {
+    /// A keeper of the namespaces that this process is in.
+    fn listen(runtime: RuntimeDir) -> anyhow::Result<Self> {
+        let dir = LabDir::of(&runtime);
+        let path = dir.socket();
+        let at_first = Contents::now()?;
+        let in_use = File::open(runtime.path()).ok();
+        let in_use = in_use.and_then(|file| Flock::lock(file, FlockArg::LockSharedNonblock).ok());
+        let keeper = UnixListener::bind(&path).and_then(|listener| {
+            // Nobody else can enter the directory: there is no moment in which others may connect.
+            fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+            listener.set_nonblocking(true)?;
+            Ok(Self {
+                socket: Identity::of(&path)?,
+                namespaces: Namespaces::of("self")?,
+                dir,
+                runtime,
+                listener,
+                guests: Vec::new(),
+                _in_use: in_use,
+                members: Members::default(),
+                had_members: false,
+                at_first,
+                at_last: None,
+                looks_again: true,
+                patience: LOOK_AGAIN,
+            })
+        });
+        keeper.with_context(|| format!("cannot listen on {}", path.display()))
+    }
+
     fn keep(mut self) {
-        // It is not judged before it had a visitor: whoever started it comes first.
+        // It is not judged before it had a visitor: whoever started it comes first, and soon.
         loop {
             let ready = self.wait();
             if ready.somebody_connects {
@@ -149,7 +167,7 @@ impl Keeper {
             if lost {
                 self.take_stock();
             }
-            if (lost || !left.is_empty()) && self.guests.is_empty() && self.is_over() {
+            if (lost || ready.in_vain || !left.is_empty()) && self.is_over() {
                 self.end(left);
                 return;
             }
@@ -165,7 +183,15 @@ impl Keeper {
             .chain(members)
             .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
             .collect();
-        match poll(&mut fds, PollTimeout::NONE) {
+        let limit = self.looks_again.then_some(self.patience);
+        let limit = limit.and_then(|limit| PollTimeout::try_from(limit).ok());
+        match poll(&mut fds, limit.unwrap_or(PollTimeout::NONE)) {
+            Ok(0) => {
+                return Ready {
+                    in_vain: true,
+                    ..Ready::default()
+                };
+            }
             Ok(_) => {}
             Err(Errno::EINTR) => return Ready::default(),
             // Out of memory: later, perhaps.
@@ -176,6 +202,7 @@ impl Keeper {
         }
         let mut happened = fds.iter().map(|fd| fd.any().unwrap_or(true));
         Ready {
+            in_vain: false,
             somebody_connects: happened.next().unwrap_or(false),
             guests: happened.by_ref().take(self.guests.len()).collect(),
             members: happened.collect(),
@@ -192,6 +219,8 @@ impl Keeper {
                         .and_then(|()| self.namespaces.send(&stream));
                     if greeted.is_ok() {
                         self.guests.push(stream);
+                        // It is looked when this one leaves.
+                        self.looks_again = false;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -217,28 +246,39 @@ impl Keeper {
         if self.guests.is_empty() {
             return;
         }
-        self.members.refresh(&self.runtime);
-        if self.members.is_empty() && self.at_last.is_none() {
-            self.at_last = Some(Contents::now());
+        let seen = self.members.refresh(&self.runtime);
+        if (seen.is_err() || self.members.is_empty()) && self.at_last.is_none() {
+            // What can't be seen counts as made later.
+            self.at_last = Some(Contents::now().unwrap_or_default());
         }
     }
 
-    /// Whether the lab is of no more use to anybody.
+    /// Whether the lab is of no more use to anybody, as far as can be seen.
     fn is_over(&mut self) -> bool {
-        self.members.refresh(&self.runtime);
+        let verdict = self.judge();
+        self.looks_again = verdict.is_err();
+        verdict.unwrap_or(false)
+    }
+
+    fn judge(&mut self) -> anyhow::Result<bool> {
+        // While others are at work too: a switch that ends before they leave was one of the lab's.
+        self.members.refresh(&self.runtime)?;
         if !self.members.is_empty() {
             self.had_members = true;
             self.at_last = None;
-            return false;
+            return Ok(false);
         }
-        let now = Contents::now();
+        if !self.guests.is_empty() {
+            return Ok(false);
+        }
+        let now = Contents::now()?;
         // Somebody has made something since the last switch ended: a new beginning.
         if let Some(last) = self.at_last.take()
             && now.has_more_than(&last)
         {
             self.had_members = false;
         }
-        self.had_members || !now.has_more_than(&self.at_first)
+        Ok(self.had_members || !now.has_more_than(&self.at_first))
     }
 
     /// Removes what the lab has in the runtime directory, and tells those who just left.
@@ -253,7 +293,7 @@ impl Keeper {
         if let Some(lock) = self.dir.try_lock() {
             lock.remove();
         }
-        let farewell = visit::farewell(&Contents::now().namespaces);
+        let farewell = visit::farewell(&Contents::now().unwrap_or_default().namespaces);
         for mut guest in left {
             // One who has gone altogether need not know.
             let _ = guest.write_all(&farewell);
@@ -272,5 +312,31 @@ fn has_ended(guest: &mut UnixStream) -> bool {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Whoever was to visit was killed before.
+    #[test]
+    fn one_whom_nobody_visits_ends() {
+        let base = tempfile::tempdir().unwrap();
+        let runtime = RuntimeDir::resolve(Some(base.path().to_owned()), |_| None).unwrap();
+        let dir = LabDir::of(&runtime);
+        drop(dir.lock(&runtime).unwrap());
+        let mut keeper = Keeper::listen(runtime).unwrap();
+        assert!(dir.socket().exists());
+        keeper.patience = Duration::from_millis(1);
+        let (ended, end) = mpsc::channel();
+        thread::spawn(move || {
+            keeper.keep();
+            ended.send(())
+        });
+        end.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert_eq!(fs::read_dir(base.path()).unwrap().count(), 0);
     }
 }
