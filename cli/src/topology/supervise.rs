@@ -113,10 +113,8 @@ fn begin(log: &Path, words: &[String]) -> io::Result<(File, Child, State)> {
     let mut file = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let null = File::open("/dev/null")?;
     nix::unistd::dup2_stdin(&null)?;
-    let mut state = State {
-        supervisor: std::process::id().cast_signed(),
-        ..State::default()
-    };
+    // Makes room on the file system before there is anything to be noted.
+    let mut state = State::default();
     state.write(&mut file)?;
     let open_log = OpenOptions::new()
         .append(true)
@@ -144,13 +142,24 @@ fn begin(log: &Path, words: &[String]) -> io::Result<(File, Child, State)> {
         })?;
     let pid = child.id().cast_signed();
     state.command = Some((pid, started_at(pid).unwrap_or_default()));
-    state.write(&mut file)?;
+    if let Err(error) = publish(&mut state, &mut file) {
+        end_all(Pid::from_raw(pid), Signal::SIGKILL);
+        return Err(error);
+    }
     Ok((file, child, state))
 }
 
-/// Waits for the end of all; ends them when asked to.
-fn watch(file: &mut File, child: &Child, state: &mut State) -> io::Result<()> {
-    let command = Pid::from_raw(child.id().cast_signed());
+/// Lets others know whom they may ask to end. From then on a signal must not end this process
+/// before the command: it is kept until it is waited for. Not earlier, for the command would
+/// inherit that.
+fn publish(state: &mut State, file: &mut File) -> io::Result<()> {
+    awaited().thread_block()?;
+    state.supervisor = std::process::id().cast_signed();
+    state.write(file)
+}
+
+/// The signals that it waits for.
+fn awaited() -> SigSet {
     let mut signals = SigSet::empty();
     for signal in [
         Signal::SIGCHLD,
@@ -161,8 +170,13 @@ fn watch(file: &mut File, child: &Child, state: &mut State) -> io::Result<()> {
     ] {
         signals.add(signal);
     }
-    // After the command was started, which would inherit it.
-    signals.thread_block()?;
+    signals
+}
+
+/// Waits for the end of all; ends them when asked to.
+fn watch(file: &mut File, child: &Child, state: &mut State) -> io::Result<()> {
+    let command = Pid::from_raw(child.id().cast_signed());
+    let signals = awaited();
     loop {
         if !reap(file, command, state)? {
             return Ok(());
