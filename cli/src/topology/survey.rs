@@ -254,7 +254,10 @@ impl Looker<'_> {
         if !link.up {
             return Err(Look::Broken("its interface is down".to_owned()));
         }
-        let here = cable.addresses.iter().copied();
+        // Those that it was given before, too: a change may have been interrupted.
+        let before = port.addresses.iter();
+        let before = before.filter(|address| !cable.addresses.contains(address));
+        let here = cable.addresses.iter().chain(before).copied();
         Ok(Spec::Cable(CableSpec {
             addresses: here.filter(|address| inside.has(link, *address)).collect(),
             mac: mac_of(link),

@@ -8,6 +8,7 @@ use vswitch_netns::{Namespace, Netlink};
 use super::{LabFile, ends, nothing_is_left, reaches};
 use crate::cli::{Surroundings, json};
 use crate::harness::isolated;
+use crate::harness::program::runtime_dir;
 
 const LAB: &str = r#"
 [switch.left]
@@ -31,6 +32,10 @@ pub(super) fn tests() -> Vec<Trial> {
     vec![
         isolated("cli::labs::an_edit_changes_only_the_difference", difference),
         isolated("cli::labs::addresses_change_while_plugged_in", readdress),
+        isolated(
+            "cli::labs::addresses_of_a_change_that_was_cut_off_go",
+            cut_off,
+        ),
         isolated("cli::labs::settings_change_while_a_switch_runs", settings),
         isolated("cli::labs::a_setting_is_given_back", sysctl),
         isolated("cli::labs::a_dry_run_and_a_diff_do_nothing", dry),
@@ -102,6 +107,51 @@ fn readdress() {
         "{addresses:?}"
     );
     assert!(lab.up().starts_with("nothing to do"));
+    lab.down();
+}
+
+/// The addresses of the host `peach` that this lab has given it.
+fn addresses() -> Vec<String> {
+    let inside = Namespace::open("peach").unwrap();
+    let all = Netlink::open_in(&inside).unwrap().addresses(None).unwrap();
+    let mut all: Vec<_> = all.iter().map(|found| found.net.to_string()).collect();
+    all.retain(|address| address.starts_with("10.") || address.starts_with("fd"));
+    all.sort();
+    all
+}
+
+fn cut_off() {
+    const TWO: &str = "[\"10.0.2.1/24\", \"10.0.2.8/24\"]";
+    let lab = LabFile::new(&LAB.replace("\"10.0.2.1/24\"", TWO));
+    lab.up();
+    // `up` was killed when it had written down what it was about to do.
+    lab.edit(TWO, "\"10.0.2.1/24\"");
+    lab.up();
+    let journal = runtime_dir().join(".labs/lab/journal");
+    let text = fs::read_to_string(&journal).unwrap();
+    let mut lines = text.lines();
+    let change = lines.find(|line| line.contains("changing")).unwrap();
+    lab.edit("ip = \"10.0.2.1/24\"", &format!("ip = {TWO}"));
+    lab.up();
+    let text = fs::read_to_string(&journal).unwrap();
+    fs::write(&journal, format!("{text}{change}\n")).unwrap();
+    lab.edit(TWO, "\"10.0.2.1/24\"");
+    ends("diff /run/lab.toml", 1);
+    lab.up();
+    assert_eq!(addresses(), ["10.0.2.1/24"]);
+    // The switch has failed when it had added some.
+    Namespace::open("peach")
+        .unwrap()
+        .run(|| fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1").unwrap())
+        .unwrap();
+    let more = "[\"10.0.2.1/24\", \"10.0.2.9/24\", \"fd00::1/64\"]";
+    lab.edit("ip = \"10.0.2.1/24\"", &format!("ip = {more}"));
+    ends("up /run/lab.toml", 1);
+    assert_eq!(addresses(), ["10.0.2.1/24", "10.0.2.9/24"]);
+    lab.edit(more, "\"10.0.2.1/24\"");
+    ends("diff /run/lab.toml", 1);
+    lab.up();
+    assert_eq!(addresses(), ["10.0.2.1/24"]);
     lab.down();
 }
 

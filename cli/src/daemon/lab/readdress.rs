@@ -39,6 +39,11 @@ impl Lab {
         self.refuse_taken(namespace, &wanted)?;
         let mut inner = Netlink::open_in(&Namespace::open(namespace)?)?;
         let inside = inner.link(peer)?;
+        // Of what fails half-way, all that may be there is known.
+        let all = wanted
+            .iter()
+            .chain(former.iter().filter(|address| !wanted.contains(address)));
+        self.note_addresses(id, all.copied().collect());
         replace(&mut inner, &inside, &former, &wanted)?;
         self.note_addresses(id, wanted);
         Ok(())
