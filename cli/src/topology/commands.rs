@@ -14,8 +14,9 @@ use nix::unistd::Pid;
 use vswitch_netns::{InterfaceName, Namespace};
 
 use super::hash::fnv;
+use super::record::Record;
 use super::supervise::{self, End, STARTED, State};
-use super::thing::{Key, shown};
+use super::thing::{Key, Spec, shown};
 use crate::measure::Stop;
 use crate::runtime_dir::LabDir;
 
@@ -164,6 +165,24 @@ impl<'a> Job<'a> {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
             _ => Ok(()),
         }
+    }
+}
+
+/// Ends all commands of a lab that is to be removed, and removes what they have printed. What does
+/// not end is tried again when its turn comes.
+pub(super) fn make_room(dir: &LabDir, record: &Record) {
+    for (key, noted) in &record.things {
+        match (key, &noted.spec) {
+            (Key::Setup { host }, Spec::Setup { commands }) => {
+                for (index, words) in commands.iter().enumerate() {
+                    let _ = Job::of_setup(dir, host, words, index).end();
+                }
+            }
+            _ => drop(Job::of(dir, key).map(|job| job.end())),
+        }
+    }
+    for log in fs::read_dir(dir.logs()).into_iter().flatten().flatten() {
+        let _ = fs::remove_file(log.path());
     }
 }
 

@@ -101,7 +101,8 @@ impl Hold {
                 .is_ok_and(|found| (found.dev(), found.ino()) == (ours.dev(), ours.ino()));
             if is_there {
                 lock.set_len(0).map_err(failed)?;
-                writeln!(lock, "{}", std::process::id()).map_err(failed)?;
+                // For those who are refused; on a full file system they are told without.
+                let _ = writeln!(lock, "{}", std::process::id());
                 return Ok(Self { dir, _lock: lock });
             }
         }

@@ -1,10 +1,13 @@
 //! The operations on labs: each takes hold of the lab, looks at what is there, and goes on from
 //! there.
 
+use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::apply::Doer;
+use super::commands;
 use super::conflicts::conflicts;
 use super::hold::Hold;
 use super::lab::{self, Lab};
@@ -15,7 +18,7 @@ use super::survey::{Survey, survey};
 use super::thing::{Key, Things};
 use crate::measure::Stop;
 use crate::names::LabName;
-use crate::runtime_dir::RuntimeDir;
+use crate::runtime_dir::{LabDir, RuntimeDir};
 
 /// The labs of a runtime directory.
 pub(crate) struct Labs<'a> {
@@ -84,7 +87,10 @@ impl<'a> Labs<'a> {
             Key::Switch { switch } => Some(switch.clone()),
             _ => None,
         });
-        let survey = survey(self.runtime, &lab.name, &record, switches)?;
+        let mut survey = survey(self.runtime, &lab.name, &record, switches)?;
+        if let Some((_, error)) = survey.silent.pop_first() {
+            return Err(error.into());
+        }
         let problems = conflicts(&lab, &survey);
         if !problems.is_empty() {
             return Err(source.wrong(&problems).into());
@@ -117,6 +123,7 @@ impl<'a> Labs<'a> {
             dir: hold.dir(),
             journal: &journal,
             stop,
+            silent: &BTreeMap::new(),
             goes_on: false,
         };
         let Err(mut failures) = doer.run(&intent.plan) else {
@@ -154,11 +161,11 @@ impl<'a> Labs<'a> {
     /// # Errors
     /// What could not be removed, and is still in the record.
     pub(crate) fn take_down(&self, hold: &Hold, name: &LabName) -> Result<(), Vec<anyhow::Error>> {
-        let journal = Journal::open(hold.dir(), None)
+        let journal = open_to_remove(hold.dir())
             .map_err(|error| vec![unreadable(&hold.dir().journal(), &error)])?;
         let record = journal.record().clone();
         let survey = survey(self.runtime, name, &record, std::iter::empty());
-        let present = survey.map_err(|error| vec![error])?.present;
+        let survey = survey.map_err(|error| vec![error])?;
         let journal = Mutex::new(journal);
         let stop = Stop::never();
         let doer = Doer {
@@ -167,13 +174,29 @@ impl<'a> Labs<'a> {
             dir: hold.dir(),
             journal: &journal,
             stop: &stop,
+            silent: &survey.silent,
             goes_on: true,
         };
-        doer.run(&plan(&present, &Things::new()))
+        doer.run(&plan(&survey.present, &Things::new()))
     }
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> anyhow::Error {
+/// Opens the record of a lab that is to be removed, also where the file system is full: the
+/// commands may have filled it by what they print. They go first, then.
+fn open_to_remove(dir: &LabDir) -> io::Result<Journal> {
+    let opened = Journal::open(dir, None);
+    let is_full = matches!(
+        opened.as_ref().map_err(io::Error::kind),
+        Err(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    );
+    if !is_full {
+        return opened;
+    }
+    commands::make_room(dir, &Record::load(dir)?);
+    Journal::open(dir, None).or_else(|_| Journal::reopen(dir))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> anyhow::Error {
     anyhow::anyhow!(
         "the record of the lab, {}, cannot be read or written: {error}",
         path.display()

@@ -135,6 +135,10 @@ impl Record {
 #[derive(Debug)]
 pub(crate) struct Journal {
     file: File,
+    /// The bytes of the lines that are complete.
+    len: u64,
+    /// Whether something stands behind them that could not be taken back.
+    is_damaged: bool,
     record: Record,
 }
 
@@ -161,9 +165,37 @@ impl Journal {
         options.append(true).create(true).mode(0o600);
         let mut file = options.open(&new)?;
         file.set_len(0)?;
-        file.write_all(&text)?;
+        if let Err(error) = file.write_all(&text) {
+            // Room for others: the old one is still there.
+            let _ = fs::remove_file(&new);
+            return Err(error);
+        }
         fs::rename(&new, dir.journal())?;
-        Ok(Self { file, record })
+        Ok(Self::of(file, text.len(), record))
+    }
+
+    /// Goes on with the record of a lab as it is, without writing it anew: for who finds no room
+    /// for that. To be called by who holds the lab's lock.
+    ///
+    /// # Errors
+    /// Where it cannot be read or written.
+    pub(crate) fn reopen(dir: &LabDir) -> io::Result<Self> {
+        let record = Record::load(dir)?;
+        let text = fs::read(dir.journal())?;
+        let complete = text.iter().rposition(|byte| *byte == b'\n');
+        let complete = complete.map_or(0, |last| last + 1);
+        let file = OpenOptions::new().append(true).open(dir.journal())?;
+        file.set_len(complete as u64)?;
+        Ok(Self::of(file, complete, record))
+    }
+
+    const fn of(file: File, len: usize, record: Record) -> Self {
+        Self {
+            file,
+            len: len as u64,
+            is_damaged: false,
+            record,
+        }
     }
 
     /// Writes a line.
@@ -173,7 +205,15 @@ impl Journal {
     pub(crate) fn note(&mut self, entry: Entry) -> io::Result<()> {
         let mut text = Vec::new();
         line(&mut text, &entry)?;
-        self.file.write_all(&text)?;
+        if self.is_damaged {
+            return Err(io::Error::other("a line before could not be completed"));
+        }
+        if let Err(error) = self.file.write_all(&text) {
+            // Half a line would spoil the next.
+            self.is_damaged = self.file.set_len(self.len).is_err();
+            return Err(error);
+        }
+        self.len += text.len() as u64;
         self.record.apply(entry);
         Ok(())
     }
@@ -268,6 +308,26 @@ mod tests {
             // Opening it writes it anew, without the cut line.
             Journal::open(&dir, None).unwrap();
         }
+    }
+
+    #[test]
+    fn half_a_line_spoils_no_other() {
+        let base = tempfile::tempdir().unwrap();
+        let dir = lab(base.path());
+        let mut journal = Journal::open(&dir, None).unwrap();
+        journal.note(making("mario")).unwrap();
+        let whole = fs::read(dir.journal()).unwrap();
+        fs::write(dir.journal(), [&whole[..], b"{\"making\":{\"ke"].concat()).unwrap();
+        let mut journal = Journal::reopen(&dir).unwrap();
+        journal.note(making("luigi")).unwrap();
+        let names: Vec<_> = Record::load(&dir).unwrap().things.into_keys().collect();
+        assert_eq!(names, [host("luigi"), host("mario")]);
+        // Neither is one written behind what could not be taken back.
+        journal.file = OpenOptions::new().append(true).open("/dev/full").unwrap();
+        journal.note(making("peach")).unwrap_err();
+        journal.file = tempfile::tempfile().unwrap();
+        journal.note(making("yoshi")).unwrap_err();
+        assert_eq!(journal.record().things.len(), 2);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What is left of what was made: the record, held against the machine.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::thread;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub(crate) struct Survey {
     pub(crate) foreign: BTreeSet<Key>,
     /// The switches that run, whoever has started them.
     pub(crate) switches: BTreeMap<String, SwitchView>,
+    /// Those that could not be asked, and why.
+    pub(crate) silent: BTreeMap<String, ClientError>,
     /// The interfaces of the machine.
     pub(crate) links: Vec<Link>,
 }
@@ -47,10 +50,12 @@ pub(crate) fn survey(
         _ => None,
     });
     let names: BTreeSet<String> = recorded.chain(named).collect();
-    let mut switches = BTreeMap::new();
+    let (mut switches, mut silent) = (BTreeMap::new(), BTreeMap::new());
     for name in names {
-        if let Some(view) = ask(runtime, &name)? {
-            switches.insert(name, view);
+        match ask(runtime, &name) {
+            Ok(Some(view)) => drop(switches.insert(name, view)),
+            Ok(None) => {}
+            Err(error) => drop(silent.insert(name, error)),
         }
     }
     let links = Netlink::open()?.links()?;
@@ -67,6 +72,7 @@ pub(crate) fn survey(
         dir: runtime.lab(lab),
         hosts: observe::look(&hosts, &sysctls_of(record)),
         switches: &switches,
+        silent: &silent,
         links: &links,
     };
     let mut present = Present::new();
@@ -82,6 +88,7 @@ pub(crate) fn survey(
         present,
         foreign,
         switches,
+        silent,
         links,
     })
 }
@@ -93,7 +100,7 @@ fn ask(runtime: &RuntimeDir, name: &str) -> Result<Option<SwitchView>, ClientErr
     };
     let show = || Client::connect(runtime, &name).and_then(|mut client| client.show());
     let mut shown = show();
-    if matches!(shown, Err(ClientError::Broken { .. })) {
+    if matches!(&shown, Err(ClientError::Broken { source, .. }) if !is_timeout(source)) {
         // It was ending at this very moment.
         thread::sleep(MOMENT);
         shown = show();
@@ -103,6 +110,13 @@ fn ask(runtime: &RuntimeDir, name: &str) -> Result<Option<SwitchView>, ClientErr
         Err(ClientError::NotRunning(_) | ClientError::Killed(_)) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
 }
 
 fn sysctls_of(record: &Record) -> BTreeMap<&str, Vec<&str>> {
@@ -146,6 +160,7 @@ struct Looker<'a> {
     dir: LabDir,
     hosts: BTreeMap<&'a str, Found>,
     switches: &'a BTreeMap<String, SwitchView>,
+    silent: &'a BTreeMap<String, ClientError>,
     links: &'a [Link],
 }
 
@@ -201,6 +216,9 @@ impl Looker<'_> {
     }
 
     fn switch(&self, name: &str) -> Result<Spec, Look> {
+        if let Some(error) = self.silent.get(name) {
+            return Err(Look::Broken(error.to_string()));
+        }
         let Some(view) = self.switches.get(name) else {
             return Err(Look::Broken("it is not running".to_owned()));
         };
@@ -230,6 +248,9 @@ impl Looker<'_> {
     }
 
     fn port(&self, switch: &str, port: &str, namespace: Option<&str>) -> Result<&PortView, Look> {
+        if self.silent.contains_key(switch) {
+            return Err(Look::Broken("its switch does not answer".to_owned()));
+        }
         self.switch(switch)
             .map_err(|_| Look::Broken("its switch is not running".to_owned()))?;
         let view = self.switches.get(switch);

@@ -1,13 +1,17 @@
 //! Labs that something has happened to.
 
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+
 use libtest_mimic::Trial;
+use nix::mount::{MsFlags, mount, umount};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use vswitch_netns::{InterfaceName, Namespace, Netlink, VethEnd};
 
 use super::{LabFile, ends, nothing_is_left, reaches};
 use crate::cli::{Surroundings, json, namespaces, ok};
-use crate::harness::program::{Background, run_vswitch, vswitch};
+use crate::harness::program::{Background, run_vswitch, runtime_dir, vswitch};
 use crate::harness::{PATIENCE, isolated, wait_until};
 
 const LAB: &str = r#"
@@ -28,6 +32,11 @@ pub(super) fn tests() -> Vec<Trial> {
     let mut tests = vec![
         isolated("cli::labs::whatever_vanished_is_seen_and_mended", mended),
         isolated("cli::labs::what_another_has_made_is_never_touched", foreign),
+        isolated("cli::labs::a_hung_switch_holds_nothing_else_up", hung),
+        isolated(
+            "cli::labs::a_full_runtime_directory_can_be_taken_down",
+            full,
+        ),
         isolated("cli::labs::two_at_once_do_not_meet", at_once),
         isolated("cli::labs::an_interrupted_up_leaves_nothing", interrupted),
     ];
@@ -77,6 +86,54 @@ fn mended() {
     // And down, with a switch that was killed.
     kill(pid_of("left"), Signal::SIGKILL).unwrap();
     lab.down();
+    nothing_is_left(&before);
+}
+
+/// The lab, and its command is this program.
+fn with_command() -> LabFile {
+    let program = format!("[[\"{}\"", env!("CARGO_BIN_EXE_vswitch"));
+    LabFile::new(&LAB.replace("[[\"vswitch\"", &program))
+}
+
+fn hung() {
+    let before = Surroundings::now();
+    let lab = with_command();
+    lab.up();
+    let left = pid_of("left");
+    kill(left, Signal::SIGSTOP).unwrap();
+    let (told, _) = ends("status", 1);
+    assert!(told.contains("its switch does not answer"), "{told}");
+    let (_, errors) = ends("down", 1);
+    assert!(
+        errors.contains("the switch 'left' did not answer") && errors.lines().count() == 2,
+        "{errors}"
+    );
+    assert_eq!(namespaces(), Vec::<String>::new());
+    ends("show right", 1);
+    kill(left, Signal::SIGCONT).unwrap();
+    ok("down");
+    nothing_is_left(&before);
+}
+
+fn full() {
+    let before = Surroundings::now();
+    fs::create_dir(runtime_dir()).unwrap();
+    let size = Some("size=256k,mode=700");
+    let flags = MsFlags::empty();
+    mount(Some("x"), &runtime_dir(), Some("tmpfs"), flags, size).unwrap();
+    let lab = with_command();
+    lab.up();
+    // What a command prints takes all the room that there is.
+    let logs = fs::read_dir(runtime_dir().join(".labs/lab/logs")).unwrap();
+    let log = logs.map(|log| log.unwrap().path()).next().unwrap();
+    let mut log = OpenOptions::new().append(true).open(log).unwrap();
+    let error = log.write_all(&vec![b'x'; 1 << 20]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    drop(log);
+    lab.down();
+    // Those who have just ended may still hold it.
+    assert!(wait_until(PATIENCE, || umount(&runtime_dir()).is_ok()));
+    fs::remove_dir(runtime_dir()).unwrap();
     nothing_is_left(&before);
 }
 

@@ -60,6 +60,10 @@ impl Worker<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
+        if self.doer.silent.contains_key(&cable.switch) {
+            // That it does not answer is told with the switch itself.
+            return Ok(());
+        }
         let params = DetachParams {
             namespace: host.to_owned(),
             port: Some(cable.port.clone()),

@@ -26,7 +26,7 @@ use super::record::{Entry, Journal, Noted, Proof};
 use super::supervise::End;
 use super::thing::{Key, Spec, shown};
 use crate::client::{Client, ClientError};
-use crate::measure::{Interrupted, Stop};
+use crate::measure::Stop;
 use crate::names::{LabName, SwitchName};
 use crate::runtime_dir::{LabDir, RuntimeDir};
 
@@ -40,6 +40,8 @@ pub(crate) struct Doer<'a> {
     pub(crate) dir: &'a LabDir,
     pub(crate) journal: &'a Mutex<Journal>,
     pub(crate) stop: &'a Stop,
+    /// The switches that do not answer: nobody waits for them again.
+    pub(crate) silent: &'a BTreeMap<String, ClientError>,
     /// Whether to do what can be done all the same when something has failed.
     pub(crate) goes_on: bool,
 }
@@ -95,8 +97,9 @@ impl Doer<'_> {
         };
         let fail = |error: anyhow::Error| {
             let mut failed = failures.lock().unwrap_or_else(PoisonError::into_inner);
-            // That it was interrupted is told once.
-            if !error.is::<Interrupted>() || !failed.iter().any(anyhow::Error::is::<Interrupted>) {
+            // What stands in the way of many steps is told once.
+            let told = format!("{error:#}");
+            if failed.iter().all(|other| format!("{other:#}") != told) {
                 failed.push(error);
             }
             if !self.goes_on {
@@ -123,6 +126,14 @@ impl Doer<'_> {
     fn noted(&self, key: &Key) -> Option<Noted> {
         let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         journal.record().things.get(key).cloned()
+    }
+
+    /// Refuses a switch that did not answer, for the same reason.
+    fn refuse_silent(&self, switch: &str) -> anyhow::Result<()> {
+        match self.silent.get(switch) {
+            Some(error) => anyhow::bail!("{error}"),
+            None => Ok(()),
+        }
     }
 
     /// Writes down that something is about to be made.
@@ -237,6 +248,7 @@ impl Worker<'_> {
     /// A connection to a switch of this lab; none if it does not run, or is another's by now.
     fn find_switch(&mut self, switch: &str) -> anyhow::Result<Option<&mut Client>> {
         use std::collections::btree_map::Entry as Slot;
+        self.doer.refuse_silent(switch)?;
         match self.clients.entry(switch.to_owned()) {
             Slot::Occupied(open) => Ok(Some(open.into_mut())),
             Slot::Vacant(slot) => {

@@ -66,6 +66,7 @@ impl Worker<'_> {
     /// Stops a switch, if it is this lab's; one that was killed leaves a directory.
     pub(super) fn remove_switch(&mut self, switch: &str) -> anyhow::Result<()> {
         self.clients.remove(switch);
+        self.doer.refuse_silent(switch)?;
         let name: SwitchName = switch.parse()?;
         let runtime = self.doer.runtime;
         match Client::connect(runtime, &name).and_then(|mut client| client.show()) {
