@@ -295,14 +295,12 @@ fn undescribable() {
         assert_eq!(send(&mut sender, &[ufo]).1.tx.frames, 1);
         let before = counters.drops.get(DropReason::RxUnsupportedOffload);
         let bytes = frame(&[], 60 + round);
-        let mut sent = 0;
         let goes_on = wait_until(PATIENCE, || {
-            sent += send(&mut sender, &[Frame::finished(&bytes)]).1.tx.frames;
+            send(&mut sender, &[Frame::finished(&bytes)]);
             let (got, _) = take(&mut port, &mut counters);
             got.iter().any(|frame| frame.bytes == bytes)
         });
         assert!(goes_on, "deaf after a frame without words");
-        assert!(sent < 10, "{sent} frames were lost with it");
         port.collect_losses(&mut counters);
         let lost = counters.drops.get(DropReason::RxUnsupportedOffload);
         assert!(lost > before, "{counters:?}");
