@@ -11,8 +11,6 @@ use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use nix::unistd::Pid;
-
 /// A user without any rights, on most systems.
 pub(super) const NOBODY: u32 = 65534;
 
@@ -33,27 +31,6 @@ fn drop_from_bounding_set(capability: libc::c_ulong) -> io::Result<()> {
     // SAFETY: prctl(2) with PR_CAPBSET_DROP takes a number and touches no memory; it is a
     // single system call, which is safe between fork and exec (signal-safety(7)).
     done(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) })
-}
-
-/// Has the program, before it starts, set how many files another process of its user may have open.
-pub(super) fn limit_descriptors(command: &mut Command, process: Pid, count: libc::rlim_t) {
-    let set = move || limit(process.as_raw(), count);
-    // SAFETY: the closure makes two system calls and allocates nothing.
-    unsafe { command.pre_exec(set) };
-}
-
-/// The same, between fork and exec.
-fn limit(process: libc::pid_t, count: libc::rlim_t) -> io::Result<()> {
-    let kind = libc::RLIMIT_NOFILE;
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: prlimit(2) writes to `limit`, which lives until it returns, and reads nothing at null.
-    done(unsafe { libc::prlimit(process, kind, std::ptr::null(), &raw mut limit) })?;
-    limit.rlim_cur = count.min(limit.rlim_max);
-    // SAFETY: the same, with reading and writing exchanged.
-    done(unsafe { libc::prlimit(process, kind, &raw const limit, std::ptr::null_mut()) })
 }
 
 fn done(outcome: libc::c_int) -> io::Result<()> {

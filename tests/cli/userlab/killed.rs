@@ -1,20 +1,18 @@
 //! What is left of a lab when something of it is killed, and what becomes of that.
 
-use std::fs;
 use std::os::unix::net::UnixStream;
 
 use libtest_mimic::Trial;
 use serde_json::json;
 
 use super::user::{LAB, User, assert_traffic};
-use crate::cli::{Surroundings, sys};
-use crate::harness::{PATIENCE, isolated, wait_until};
+use crate::cli::Surroundings;
+use crate::harness::isolated;
 
 pub(super) fn tests() -> Vec<Trial> {
     vec![
         isolated("cli_userlab_outlives_its_keeper", keeper_killed),
         isolated("cli_userlab_outlives_a_killed_switch", switch_killed),
-        isolated("cli_userlab_outlives_a_lack_of_descriptors", blind),
         isolated("cli_userlab_ends_with_a_switch_of_others", busy),
         isolated("cli_userlab_begins_anew_when_all_was_killed", all_killed),
         isolated("cli_userlab_that_was_killed_is_taken_down", record_left),
@@ -61,30 +59,6 @@ fn switch_killed() {
     user.ok("attach luigi");
     assert_traffic(&user, "mario", "luigi");
     user.ok("stop s");
-    user.assert_nothing_left();
-}
-
-/// A switch that can't be seen for a moment has not gone for that.
-fn blind() {
-    let user = User::new("blind");
-    user.ok("run s --detach");
-    user.ok("attach mario");
-    let keeper = user.keeper().unwrap();
-    let descriptors = || fs::read_dir(format!("/proc/{keeper}/fd")).map_or(0, Iterator::count);
-    let limit = |count| {
-        let mut command = user.command("--version");
-        sys::limit_descriptors(&mut command, keeper, count);
-        assert!(command.output().unwrap().status.success());
-    };
-    let before = descriptors();
-    limit(3);
-    User::kill(user.process("vswitch run s").unwrap());
-    assert!(wait_until(PATIENCE, || descriptors() < before));
-    limit(1024);
-    assert_eq!(user.names(), ["mario"]);
-    assert_eq!(user.keeper(), Some(keeper));
-    user.ok("run s --detach");
-    assert!(user.ok("stop s").contains("mario"));
     user.assert_nothing_left();
 }
 
