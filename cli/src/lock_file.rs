@@ -4,9 +4,12 @@
 //! one that nobody else can find. So after locking, the path must still lead to that file.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+
+/// Attempts to lock a file that others keep removing.
+pub(crate) const ATTEMPTS: usize = 100;
 
 /// Opens the file to be locked, making it where there is none.
 ///
@@ -44,4 +47,11 @@ pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// The process that the file tells of, if it tells of one.
+pub(crate) fn read_pid(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
 }

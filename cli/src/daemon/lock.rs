@@ -13,12 +13,9 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::lock_file::{leads_to, open, remove_if_there};
+use crate::lock_file::{ATTEMPTS, leads_to, open, read_pid, remove_if_there};
 use crate::names::SwitchName;
 use crate::runtime_dir::{RuntimeDir, RuntimeDirError, SwitchDir};
-
-/// Attempts to lock a file that others keep removing.
-const ATTEMPTS: usize = 100;
 
 /// A switch's directory, held by this process.
 #[derive(Debug)]
@@ -198,12 +195,6 @@ fn write_pid(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
     writeln!(file, "{}", std::process::id())
-}
-
-fn read_pid(file: &mut File) -> Option<u32> {
-    let mut text = String::new();
-    file.take(32).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -1,22 +1,18 @@
 //! One hand at a time on a lab.
 //!
 //! Theory of operation. As with the directory of a switch: a lock on a file, which the kernel frees
-//! with the process; and after locking, the path must still lead to the file that was locked, for
-//! `down` removes it.
+//! with the process, and which `down` removes ([`crate::lock_file`]).
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+use crate::lock_file::{ATTEMPTS, leads_to, open, read_pid};
 use crate::names::LabName;
 use crate::runtime_dir::{LabDir, RuntimeDir, RuntimeDirError};
-
-/// Attempts to lock a file that others keep removing.
-const ATTEMPTS: usize = 100;
 
 /// A lab's directory, held by this process.
 #[derive(Debug)]
@@ -80,9 +76,7 @@ impl Hold {
                 }
                 Err(error) => return Err(error.into()),
             }
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false);
-            let file = match options.mode(0o600).open(&path) {
+            let file = match open(&path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(failed(error)),
@@ -96,10 +90,7 @@ impl Hold {
                 }
                 Err((_, errno)) => return Err(failed(errno.into())),
             };
-            let ours = lock.metadata().map_err(failed)?;
-            let is_there = fs::metadata(&path)
-                .is_ok_and(|found| (found.dev(), found.ino()) == (ours.dev(), ours.ino()));
-            if is_there {
+            if leads_to(&path, &lock).map_err(failed)? {
                 lock.set_len(0).map_err(failed)?;
                 // For those who are refused; on a full file system they are told without.
                 let _ = writeln!(lock, "{}", std::process::id());
@@ -126,10 +117,4 @@ impl Hold {
         }
         Ok(())
     }
-}
-
-fn read_pid(file: &mut File) -> Option<u32> {
-    let mut text = String::new();
-    file.take(32).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
 }
