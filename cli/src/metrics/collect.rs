@@ -171,20 +171,9 @@ mod tests {
         };
         SwitchView {
             name: "s".into(),
-            pid: 1,
             uptime_s: 20,
-            datapath: String::new(),
-            ageing_s: 300,
-            max_macs: 65_536,
-            macs: 2,
-            forward_reserved: false,
-            subnet: None,
-            receive: None,
-            lab: None,
-            log: None,
-            metrics: None,
             version: "9.9.9".into(),
-            ports: vec![port],
+            ..SwitchView::sample(vec![port])
         }
     }
 

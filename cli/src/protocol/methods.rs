@@ -358,6 +358,30 @@ pub(crate) struct FdbFlushParams {
 }
 
 #[cfg(test)]
+impl SwitchView {
+    /// A switch with these ports, for tests.
+    pub(crate) fn sample(ports: Vec<PortView>) -> Self {
+        Self {
+            name: "my_switch".to_owned(),
+            pid: 42,
+            uptime_s: 200,
+            datapath: "user space".to_owned(),
+            ageing_s: 300,
+            max_macs: 65_536,
+            macs: 2,
+            forward_reserved: false,
+            subnet: None,
+            receive: None,
+            lab: None,
+            log: None,
+            metrics: None,
+            version: "0.1.0".to_owned(),
+            ports,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;

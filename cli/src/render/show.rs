@@ -152,25 +152,13 @@ mod tests {
             ..port(2, "eth1")
         };
         let view = SwitchView {
-            name: "my_switch".into(),
-            pid: 42,
-            uptime_s: 200,
-            datapath: "user".into(),
-            ageing_s: 300,
-            max_macs: 65_536,
-            macs: 2,
-            forward_reserved: false,
-            subnet: None,
-            receive: None,
-            lab: None,
             log: Some("/run/vswitch/my_switch/log".into()),
             metrics: Some("http://127.0.0.1:9464/metrics".into()),
-            version: "0.1.0".into(),
-            ports: vec![mario, eth],
+            ..SwitchView::sample(vec![mario, eth])
         };
         let expected = "\
 my_switch  running for 3m 20s, process 42
-  datapath   user
+  datapath   user space
   stations   2 of 65,536, forgotten after 5m
   log        /run/vswitch/my_switch/log
   metrics    http://127.0.0.1:9464/metrics

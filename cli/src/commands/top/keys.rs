@@ -145,14 +145,15 @@ fn choose(model: &mut Model, code: KeyCode) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rates::tests::{port, view};
+    use super::super::rates::tests::port;
     use super::*;
+    use crate::protocol::SwitchView;
     use std::time::Duration;
 
     fn model() -> Model {
         let mut model = Model::new("s", Duration::from_secs(1));
         let ports = (1..=30).map(|id| port(id, &format!("host{id}"), 0));
-        model.look(Duration::ZERO, view(ports.collect()));
+        model.look(Duration::ZERO, SwitchView::sample(ports.collect()));
         model
     }
 

@@ -328,7 +328,7 @@ pub(super) const fn state_word(moving: &Moving) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rates::tests::{close, port, view};
+    use super::super::rates::tests::{close, port};
     use super::*;
     use crate::protocol::Happening;
 
@@ -346,7 +346,10 @@ mod tests {
     fn model(looks: &[(u32, u64, u64)]) -> Model {
         let mut model = Model::new("my_switch", S);
         for (at, a, b) in looks {
-            model.look(S * *at, view(vec![port(1, "a", *a), port(2, "b", *b)]));
+            model.look(
+                S * *at,
+                SwitchView::sample(vec![port(1, "a", *a), port(2, "b", *b)]),
+            );
         }
         model
     }
@@ -370,14 +373,14 @@ mod tests {
     fn a_pause_is_not_counted() {
         let mut model = model(&[(0, 0, 0), (1, 100, 0)]);
         model.pause();
-        model.look(S * 50, view(vec![]));
+        model.look(S * 50, SwitchView::sample(vec![]));
         model.happened(event(1));
         assert_eq!((model.ports.len(), model.events.len()), (2, 0));
         model.pause();
         assert_eq!(model.events.len(), 1);
-        model.look(S * 100, view(vec![port(1, "a", 5_000)]));
+        model.look(S * 100, SwitchView::sample(vec![port(1, "a", 5_000)]));
         assert!(close(model.ports[0].rx.frames, 100.0), "what it was before");
-        model.look(S * 101, view(vec![port(1, "a", 5_007)]));
+        model.look(S * 101, SwitchView::sample(vec![port(1, "a", 5_007)]));
         assert!(close(model.ports[0].rx.frames, 7.0));
     }
 
@@ -405,13 +408,13 @@ mod tests {
             let number = u64::from(at) * 10;
             model.look(
                 S * at,
-                view(vec![port(1, "a", number), port(2, "b", number)]),
+                SwitchView::sample(vec![port(1, "a", number), port(2, "b", number)]),
             );
             model.happened(event(at));
         }
         assert_eq!(model.events.len(), EVENTS);
         assert!(model.history.values().all(|rates| rates.len() == HISTORY));
-        model.look(S * 3_000, view(vec![port(2, "b", 30_000)]));
+        model.look(S * 3_000, SwitchView::sample(vec![port(2, "b", 30_000)]));
         assert_eq!(model.history.len(), 1, "of the others nothing is kept");
     }
 

@@ -143,36 +143,16 @@ pub(super) mod tests {
         }
     }
 
-    pub(in crate::commands::top) fn view(ports: Vec<PortView>) -> SwitchView {
-        SwitchView {
-            name: "my_switch".to_owned(),
-            pid: 4711,
-            uptime_s: 200,
-            datapath: "user space".to_owned(),
-            ageing_s: 300,
-            max_macs: 65_536,
-            macs: 2,
-            forward_reserved: false,
-            subnet: None,
-            receive: None,
-            lab: None,
-            log: None,
-            metrics: None,
-            version: "0.1.0".to_owned(),
-            ports,
-        }
-    }
-
     pub(in crate::commands::top) fn close(a: f64, b: f64) -> bool {
         (a - b).abs() < 1e-6
     }
 
     #[test]
     fn rates_are_per_second() {
-        let old = view(vec![port(1, "a", 1_000)]);
+        let old = SwitchView::sample(vec![port(1, "a", 1_000)]);
         let mut lossy = port(1, "a", 3_000);
         lossy.drops.insert("egress_full".to_owned(), 10);
-        let new = view(vec![lossy, port(2, "b", 77)]);
+        let new = SwitchView::sample(vec![lossy, port(2, "b", 77)]);
         let moved = between(&old, &new, Duration::from_millis(500));
         assert_eq!(
             moved[0].rx,
@@ -189,8 +169,8 @@ pub(super) mod tests {
 
     #[test]
     fn a_port_that_was_replaced_begins_anew() {
-        let old = view(vec![port(1, "a", 1_000), port(2, "b", 1_000)]);
-        let new = view(vec![port(1, "a", 10), port(2, "c", 2_000)]);
+        let old = SwitchView::sample(vec![port(1, "a", 1_000), port(2, "b", 1_000)]);
+        let new = SwitchView::sample(vec![port(1, "a", 10), port(2, "c", 2_000)]);
         for moved in between(&old, &new, Duration::from_secs(1)) {
             assert_eq!(moved.rx, Rate::default());
         }

@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 use ratatui::style::Color;
 
 use super::*;
-use crate::commands::top::rates::tests::{port, view};
-use crate::protocol::{EventView, FdbEntry, Happening, PortState};
+use crate::commands::top::rates::tests::port;
+use crate::protocol::{EventView, FdbEntry, Happening, PortState, SwitchView};
 
 const THEME: Theme = Theme {
     colour: true,
@@ -27,7 +27,7 @@ fn model() -> Model {
         ports[2].state = PortState::Down;
         ports[2].drops.insert("egress_down".to_owned(), second * 40);
         ports[2].namespace = None;
-        model.look(Duration::from_secs(second), view(ports));
+        model.look(Duration::from_secs(second), SwitchView::sample(ports));
     }
     let station = |last: u8, vlan, age_s: Option<u64>| FdbEntry {
         mac: format!("02:00:00:00:00:{last:02x}"),
@@ -189,7 +189,7 @@ fn filter_and_pause_are_seen() {
 fn a_switch_without_anything_says_so() {
     let mut model = Model::new("my_switch", Duration::from_secs(1));
     assert!(text(80, 24, &model).contains("has not answered yet"));
-    model.look(Duration::ZERO, view(Vec::new()));
+    model.look(Duration::ZERO, SwitchView::sample(Vec::new()));
     assert!(text(80, 24, &model).contains("vswitch attach"));
     model.deaf = Some("too many listen".to_owned());
     assert!(text(80, 24, &model).contains("too many listen"));
