@@ -1,0 +1,141 @@
+//! The `vswitch` program, as a library so that its parsers can be fuzzed and its tests share them.
+//!
+//! - `args`: the command line as plain data
+//! - `commands`: one file for each command
+//! - `completions`: what a shell that completes is told
+//! - `daemon`: the process of a running switch
+//! - `doctor`: what the machine offers and what stands in the way
+//! - `protocol`, `client`: how commands speak with it
+//! - `runtime_dir`, `names`, `rights`: where it is found, what it is called, what it may
+//! - `userlab`: where commands work without root's rights
+//! - `sandbox`: throw-away namespaces for a lab of the program's own
+//! - `topology`: labs from a file
+//! - `values`: addresses, subnets and stations, checked
+//! - `measure`: pings, throughput and response time between namespaces
+//! - `pcapng`: captured frames as a file
+//! - `metrics`: what a running switch tells Prometheus
+//! - `place`, `peers`: a namespace that a command acts in; where the ends of cables are
+//! - `render`: output for people
+
+mod args;
+mod client;
+mod commands;
+mod completions;
+mod daemon;
+mod doctor;
+mod exit;
+mod lock_file;
+mod measure;
+mod metrics;
+mod names;
+mod pcapng;
+mod peers;
+mod place;
+mod protocol;
+mod render;
+mod rights;
+mod runtime_dir;
+mod sandbox;
+mod topology;
+mod userlab;
+mod values;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The exit status of wrong usage.
+const USAGE: u8 = 2;
+
+/// Does what the command line asks for; returns the exit status: 0, 1 on failure, 2 on wrong
+/// usage.
+#[must_use]
+pub fn main() -> ExitCode {
+    if completions::answer() {
+        return ExitCode::SUCCESS;
+    }
+    let cli = match args::Cli::try_parse_from(args::as_ip_has_it(std::env::args_os())) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match work(cli) {
+        Ok(status) => status,
+        Err(error) => {
+            complain(&sentence(&error));
+            if error.is::<commands::WrongUsage>() {
+                ExitCode::from(USAGE)
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// Does the command's work where it has the rights for it.
+fn work(mut cli: args::Cli) -> anyhow::Result<ExitCode> {
+    let luggage = commands::Luggage::pack(&cli)?;
+    // Before the first thread: a process changes its user namespace as a whole.
+    userlab::enter(&mut cli)?;
+    commands::run(cli, luggage)
+}
+
+/// Prints help where it was asked for, else what is wrong.
+fn usage(error: &clap::Error) -> ExitCode {
+    let words: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    if let Some(sentence) = args::usage_sentence(error, &words) {
+        complain(&sentence);
+        return ExitCode::from(USAGE);
+    }
+    // Fails where nobody reads it.
+    let _ = error.print();
+    if error.use_stderr() {
+        ExitCode::from(USAGE)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// What failed and why. Most errors name their cause themselves; where one does not, it is added.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+/// Writes one line to standard error, without anything a terminal would act on.
+fn complain(sentence: &str) {
+    use std::io::Write;
+    let mut line = String::from("vswitch: ");
+    for character in sentence.chars() {
+        match character {
+            '\n' => line.push(' '),
+            c if c.is_control() => line.extend(c.escape_default()),
+            c => line.push(c),
+        }
+    }
+    line.push('\n');
+    // Fails where nobody listens, who could then be told nothing anyhow.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let io = || std::io::Error::other("the disk is full");
+        let error = Err::<(), _>(io()).context("cannot write").unwrap_err();
+        assert_eq!(sentence(&error), "cannot write: the disk is full");
+        let told = anyhow::Error::from(io()).context("cannot write, for the disk is full");
+        assert_eq!(sentence(&told), "cannot write, for the disk is full");
+    }
+}
