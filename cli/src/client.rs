@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::names::SwitchName;
+use crate::near::nearest;
 use crate::protocol::{
     ErrorObject, FdbEntry, FdbPage, FdbShowParams, Listening, NoParams, Response, SwitchView,
     method,
@@ -52,6 +53,9 @@ pub(crate) enum ClientError {
         "the switch '{0}' was killed: 'vswitch run {0} --detach' recovers what it left and starts it again"
     )]
     Killed(SwitchName),
+    /// No switch of this name runs, but one whose name is nearly the same.
+    #[error("no switch named '{0}' is running: '{1}' was meant?")]
+    NearlyNamed(SwitchName, SwitchName),
     /// No switch at all runs.
     #[error("no switch is running: start one with 'vswitch run NAME --detach'")]
     NoneRunning,
@@ -127,18 +131,20 @@ impl Client {
         how: &'static str,
     ) -> Result<Self, ClientError> {
         if let Some(name) = name {
-            return Self::connect(runtime, name);
+            return Self::connect(runtime, name).map_err(|error| meant(runtime, error));
         }
         let mut running = Vec::new();
+        let mut killed = None;
         for name in runtime.switches()? {
             match Self::connect(runtime, &name) {
                 Ok(client) => running.push(client),
-                Err(ClientError::NotRunning(_) | ClientError::Killed(_)) => {}
+                Err(ClientError::NotRunning(_)) => {}
+                Err(error @ ClientError::Killed(_)) => killed = killed.or(Some(error)),
                 Err(error) => return Err(error),
             }
         }
         match running.len() {
-            0 => Err(ClientError::NoneRunning),
+            0 => Err(killed.unwrap_or(ClientError::NoneRunning)),
             1 => running.pop().ok_or(ClientError::NoneRunning),
             _ => {
                 let names: Vec<_> = running.iter().map(|c| c.switch.to_string()).collect();
@@ -257,10 +263,31 @@ impl Client {
     }
 
     fn broken(&self, source: io::Error) -> ClientError {
+        let source = match source.kind() {
+            // It had not yet accepted.
+            ErrorKind::ConnectionReset => {
+                io::Error::new(ErrorKind::ConnectionReset, "it has ended at this moment")
+            }
+            _ => source,
+        };
         ClientError::Broken {
             switch: self.switch.clone(),
             source,
         }
+    }
+}
+
+/// Tells of a switch that runs under nearly the same name.
+fn meant(runtime: &RuntimeDir, error: ClientError) -> ClientError {
+    let ClientError::NotRunning(name) = error else {
+        return error;
+    };
+    let known = runtime.switches().unwrap_or_default();
+    let near = nearest(name.as_str(), known.iter().map(SwitchName::as_str));
+    let near = near.and_then(|near| near.parse().ok());
+    match near.filter(|near| Client::connect(runtime, near).is_ok()) {
+        Some(near) => ClientError::NearlyNamed(name, near),
+        None => ClientError::NotRunning(name),
     }
 }
 
@@ -286,7 +313,7 @@ mod tests {
         let choose = || Client::choose(&runtime, None, "with --switch");
         assert!(matches!(choose(), Err(ClientError::NoneRunning)));
         drop(listen(&runtime, "dead"));
-        assert!(matches!(choose(), Err(ClientError::NoneRunning)));
+        assert!(matches!(choose(), Err(ClientError::Killed(_))));
         let _one = listen(&runtime, "one");
         let client = choose().unwrap();
         assert_eq!(client.switch().as_str(), "one");
@@ -302,6 +329,9 @@ mod tests {
         let dead = "dead".parse().unwrap();
         let error = Client::choose(&runtime, Some(&dead), "").unwrap_err();
         assert!(matches!(error, ClientError::Killed(_)), "{error}");
+        let nearly = "onee".parse().unwrap();
+        let error = Client::choose(&runtime, Some(&nearly), "").unwrap_err();
+        assert!(error.to_string().contains("'one' was meant?"), "{error}");
         let never = "never".parse().unwrap();
         let error = Client::choose(&runtime, Some(&never), "").unwrap_err();
         assert!(matches!(error, ClientError::NotRunning(_)), "{error}");

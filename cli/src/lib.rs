@@ -28,6 +28,7 @@ mod lock_file;
 mod measure;
 mod metrics;
 mod names;
+mod near;
 mod pcapng;
 mod peers;
 mod place;

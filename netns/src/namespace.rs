@@ -31,7 +31,9 @@ pub enum NamespaceError {
     #[error(transparent)]
     Name(#[from] NameError),
     /// There is none of this name.
-    #[error("there is no network namespace {name}; create it with `vswitch netns add {name}`")]
+    #[error(
+        "there is no network namespace {name}: `vswitch netns list` shows those that there are, `vswitch netns add {name}` makes it"
+    )]
     NotFound {
         /// Its name.
         name: String,

@@ -138,7 +138,7 @@ fn killed() {
     assert!(link("mario-vsw").is_some(), "nobody was there to remove it");
     assert_eq!(json("list"), json!([]), "a dead switch is none");
     assert!(fails("show s", 1).contains("'s' was killed"));
-    assert!(fails("show", 1).contains("no switch is running"));
+    assert!(fails("show", 1).contains("'s' was killed"));
 
     let again = Switch::start("s");
     let log = fs::read_to_string(again.dir().join("log")).unwrap();

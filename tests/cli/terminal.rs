@@ -15,6 +15,9 @@ use nix::unistd::Pid;
 use super::sys;
 use crate::harness::{self, PATIENCE, wait_until};
 
+/// What stands behind all that a program has drawn.
+const OVER: &str = "<over>";
+
 /// A program on a terminal.
 pub(super) struct Terminal {
     child: Child,
@@ -121,14 +124,19 @@ impl Terminal {
         tcsetattr(&self.program, SetArg::TCSANOW, &self.before).unwrap();
     }
 
-    /// Waits for the program's end.
+    /// Waits for the program's end, and for all that it has drawn.
     pub(super) fn wait(&mut self) -> ExitStatus {
         let mut status = None;
         wait_until(PATIENCE, || {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
-        status.unwrap_or_else(|| panic!("it does not end: {}", self.end()))
+        let status = status.unwrap_or_else(|| panic!("it does not end: {}", self.end()));
+        // Goes the way of what was drawn, behind it.
+        let mut program = File::from(self.program.try_clone().unwrap());
+        program.write_all(OVER.as_bytes()).unwrap();
+        self.waits_for(OVER);
+        status
     }
 }
 

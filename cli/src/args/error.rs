@@ -1,6 +1,8 @@
 //! What is told about wrong usage: one sentence instead of clap's paragraphs.
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::near::nearest;
 
 /// The sentence for `error`, or `None` where it is no error but help or the version, which
 /// clap prints itself.
@@ -10,6 +12,9 @@ pub(crate) fn usage_sentence(error: &clap::Error, words: &[String]) -> Option<St
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => return None,
         _ => {}
+    }
+    if let Some(sentence) = unknown_command(error, words) {
+        return Some(sentence);
     }
     let text = error.render().to_string();
     let told: Vec<&str> = text
@@ -27,6 +32,32 @@ pub(crate) fn usage_sentence(error: &clap::Error, words: &[String]) -> Option<St
     Some(format!(
         "{}; see '{} --help'",
         in_words(sentence.trim_end_matches('.')),
+        command_words(words)
+    ))
+}
+
+/// What is told of a command that is none. Clap's own hints know short forms that no help shows.
+fn unknown_command(error: &clap::Error, words: &[String]) -> Option<String> {
+    use clap::CommandFactory;
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    let before = words.iter().take_while(|word| *word != typed);
+    let mut parent = super::Cli::command();
+    for word in before {
+        if let Some(found) = parent.find_subcommand(word) {
+            parent = found.clone();
+        }
+    }
+    let known = parent
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set());
+    let hint = nearest(typed, known.map(clap::Command::get_name))
+        .map(|near| format!(": '{near}' was meant?"));
+    Some(format!(
+        "there is no command '{}'{}; see '{} --help'",
+        typed.escape_debug(),
+        hint.unwrap_or_default(),
         command_words(words)
     ))
 }
@@ -117,6 +148,28 @@ mod tests {
                 .unwrap()
                 .contains("tip")
         );
+    }
+
+    #[test]
+    fn a_command_that_was_nearly_typed_is_named() {
+        let cases = [
+            (
+                "vswitch rnu x",
+                "there is no command 'rnu': 'run' was meant?",
+            ),
+            (
+                "vswitch port lsit",
+                "there is no command 'lsit': 'list' was meant?",
+            ),
+            (
+                "vswitch frobnicate",
+                "there is no command 'frobnicate'; see",
+            ),
+        ];
+        for (line, words) in cases {
+            let told = sentence(line).unwrap();
+            assert!(told.starts_with(words), "{line}: {told}");
+        }
     }
 
     #[test]

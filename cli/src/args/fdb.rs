@@ -50,7 +50,7 @@ pub(crate) struct FdbAddArgs {
     #[arg(value_parser = values::station)]
     pub(crate) mac: MacAddr,
 
-    /// The name of the port behind which it is.
+    /// The port behind which it is, by its name or that of its namespace.
     pub(crate) port: String,
 
     /// The VLAN in which it is known; 0 for untagged frames.
@@ -81,7 +81,7 @@ pub(crate) struct FdbDelArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  vswitch fdb flush --port mario-vsw")]
 pub(crate) struct FdbFlushArgs {
-    /// Only the stations behind this port.
+    /// Only the stations behind this port; its name, or that of its namespace.
     #[arg(long)]
     pub(crate) port: Option<String>,
 

@@ -66,9 +66,11 @@ Example: two namespaces on one switch
   vswitch run my_switch --detach
   vswitch attach mario --ip 10.0.0.1/24
   vswitch attach luigi --ip 10.0.0.2/24
-  vswitch exec mario -- ping -c 1 10.0.0.2
+  vswitch ping mario luigi
   vswitch show
-  vswitch stop my_switch";
+  vswitch stop my_switch
+
+As with ip, 'vswitch -n NS link ...' is 'vswitch link ... -n NS'; so with addr and route.";
 
 const RUNTIME_DIR_HELP: &str = "\
     Where the switches keep their control sockets [default: $VSWITCH_RUNTIME_DIR, else \

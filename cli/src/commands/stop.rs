@@ -36,7 +36,7 @@ pub(crate) fn run(runtime: &RuntimeDir, args: &StopArgs) -> anyhow::Result<()> {
 /// # Errors
 /// Where it does not run, or does not end.
 pub(crate) fn stop(runtime: &RuntimeDir, name: &SwitchName) -> anyhow::Result<()> {
-    let mut client = Client::connect(runtime, name)?;
+    let mut client = Client::choose(runtime, Some(name), super::BY_OPTION)?;
     client.set_patience(PATIENCE)?;
     // Opened before the daemon removes it; the daemon holds it locked to its very end.
     let lock = File::open(runtime.switch(name).lock());

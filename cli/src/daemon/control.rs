@@ -112,7 +112,7 @@ impl Service for Control {
                 reply(&Listening { listening: false })
             }),
             method::FDB_SHOW => with(params, |params| self.fdb_show(session, params)),
-            method::FDB_ADD => with(params, |params| self.fdb_add(params)),
+            method::FDB_ADD => with(params, |params| self.fdb_add(&params)),
             method::FDB_DEL => with(params, |params| self.fdb_del(&params)),
             method::FDB_FLUSH => with(params, |params| self.fdb_flush(&params)),
             method::EXPLAIN => with(params, |params| self.explain(&params)),
@@ -276,15 +276,15 @@ impl Control {
         reply(&page)
     }
 
-    fn fdb_add(&self, params: FdbAddParams) -> Outcome {
+    fn fdb_add(&mut self, params: &FdbAddParams) -> Outcome {
         let mac = values::station(&params.mac).map_err(LabError::Value)?;
         let vlan = vlan(params.vlan)?;
-        let handle = self.lab.handle();
-        handle.add_static(vlan, mac, &params.port)?;
+        let port = capture::port_name(&self.lab.ports()?, &params.port)?;
+        self.lab.handle().add_static(vlan, mac, &port)?;
         reply(&FdbEntry {
             mac: mac.to_string(),
             vlan: vlan.get(),
-            port: params.port,
+            port,
             age_s: None,
             is_static: true,
         })
@@ -303,8 +303,12 @@ impl Control {
         }
     }
 
-    fn fdb_flush(&self, params: &FdbFlushParams) -> Outcome {
-        let flushed = self.lab.handle().flush(params.port.as_deref());
+    fn fdb_flush(&mut self, params: &FdbFlushParams) -> Outcome {
+        let port = match &params.port {
+            Some(wanted) => Some(capture::port_name(&self.lab.ports()?, wanted)?),
+            None => None,
+        };
+        let flushed = self.lab.handle().flush(port.as_deref());
         removed(flushed?)
     }
 }

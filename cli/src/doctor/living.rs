@@ -7,6 +7,7 @@ use std::time::Duration;
 use vswitch_netns::{Link, Namespace, Netlink, Offloads};
 
 use crate::client::{Client, ClientError};
+use crate::daemon::owner_of;
 use crate::protocol::{PortView, SwitchView};
 use crate::runtime_dir::RuntimeDir;
 
@@ -89,6 +90,8 @@ impl Living {
         let free =
             |link: &&Link| link.is_ethernet() && !link.arp && !self.claimed.contains(&link.index);
         let may_be_quiet = self.links.iter().filter(free);
+        // The ends of cables are told of as such.
+        let may_be_quiet = may_be_quiet.filter(|link| owner_of(link).is_none());
         self.quiet = may_be_quiet
             .filter(|link| netlink.is_quiet(link))
             .map(|link| link.name.clone())

@@ -40,8 +40,13 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        other => other,
+        other => other.map_err(|error| unwritable(&error)),
     }
+}
+
+fn unwritable(error: &io::Error) -> io::Error {
+    let sentence = format!("cannot write to standard output: {error}");
+    io::Error::new(error.kind(), sentence)
 }
 
 /// Writes a line of something that goes on, at once; `false` if nobody reads it any more.
@@ -52,7 +57,7 @@ pub(crate) fn print_live(line: &str) -> io::Result<bool> {
     let mut out = anstream::stdout().lock();
     match writeln!(out, "{line}").and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        other => other.map(|()| true),
+        other => other.map(|()| true).map_err(|error| unwritable(&error)),
     }
 }
 

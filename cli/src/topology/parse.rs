@@ -13,6 +13,7 @@ use toml::de::{DeString, DeTable, DeValue, ValueDeserializer};
 use super::file::LabFile;
 use super::list::Pairs;
 use super::text::{At, Meaning, Text};
+use crate::near::nearest;
 
 /// Something wrong with a lab file, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,14 +204,10 @@ fn kind(wanted: &str) -> &str {
 }
 
 fn unknown_key(name: &str, known: &[String]) -> String {
-    let near = known
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .filter(|(distance, _)| *distance <= 2)
-        .min();
+    let near = nearest(name, known.iter().map(String::as_str));
     let name = name.escape_debug();
     match near {
-        Some((_, candidate)) => format!("unknown key '{name}': '{candidate}' was meant?"),
+        Some(candidate) => format!("unknown key '{name}': '{candidate}' was meant?"),
         None => format!(
             "unknown key '{name}': known here are '{}'",
             known.join("', '")

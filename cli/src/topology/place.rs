@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::parse::Problem;
@@ -31,8 +32,13 @@ impl Source {
     /// Where it cannot be read, is too long, or is no text.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
-        let metadata = fs::metadata(path)
-            .map_err(|error| anyhow::anyhow!("cannot read the lab file {shown}: {error}"))?;
+        let metadata = fs::metadata(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => anyhow::anyhow!(
+                "there is no lab file {shown}: write one (docs/labs.md begins with an example), or \
+                 name another"
+            ),
+            _ => anyhow::anyhow!("cannot read the lab file {shown}: {error}"),
+        })?;
         if metadata.is_dir() {
             anyhow::bail!("{shown} is a directory: name the lab file in it");
         }

@@ -40,7 +40,10 @@ fn mistakes() {
 
 fn no_file() {
     for (line, told) in [
-        ("up /run/nowhere.toml", "cannot read the lab file"),
+        (
+            "up /run/nowhere.toml",
+            "there is no lab file /run/nowhere.toml",
+        ),
         ("up /run", "is a directory"),
         ("down nobody", "no lab 'nobody' is up"),
         ("down", "no lab is up"),

@@ -57,7 +57,7 @@ pub(super) fn tell(narrator: &mut Narrator) -> anyhow::Result<Report> {
 
     for (from, to) in [(&MARIO, &LUIGI), (&LUIGI, &MARIO)] {
         narrator.step(&format!("Ping {} from {}", to.name, from.name));
-        narrator.by_hand(&format!("vswitch exec {} ping {}", from.name, to.v4));
+        narrator.by_hand(&format!("vswitch ping {} {}", from.name, to.name));
         for address in [to.v4, to.v6] {
             report.pings.push(pings(narrator, from, address)?);
         }

@@ -30,7 +30,8 @@ pub(super) struct Moving {
 impl Moving {
     /// Frames lost per second, for whatever reason.
     pub(super) fn dropped(&self) -> f64 {
-        self.drops.values().sum()
+        // Of no numbers, the sum is -0.
+        0.0 + self.drops.values().sum::<f64>()
     }
 }
 
@@ -47,11 +48,16 @@ pub(super) fn between(old: &SwitchView, new: &SwitchView, span: Duration) -> Vec
 /// The sum over all ports: what came in, what went out, frames lost.
 pub(super) fn total(ports: &[Moving]) -> (Rate, Rate, f64) {
     let sum = |of: fn(&Moving) -> Rate| Rate {
-        frames: ports.iter().map(|port| of(port).frames).sum(),
-        bits: ports.iter().map(|port| of(port).bits).sum(),
+        frames: sum_of(ports, |port| of(port).frames),
+        bits: sum_of(ports, |port| of(port).bits),
     };
-    let dropped = ports.iter().map(Moving::dropped).sum();
+    let dropped = sum_of(ports, Moving::dropped);
     (sum(|port| port.rx), sum(|port| port.tx), dropped)
+}
+
+/// Of no ports, the sum would be -0.
+fn sum_of(ports: &[Moving], of: impl Fn(&Moving) -> f64) -> f64 {
+    0.0 + ports.iter().map(of).sum::<f64>()
 }
 
 /// A port number is used again: a port whose counters have shrunk is another one.
@@ -165,6 +171,19 @@ pub(super) mod tests {
         assert_eq!(moved[1].rx, Rate::default(), "it was not there before");
         let (rx, tx, dropped) = total(&moved);
         assert_eq!((rx.frames, tx.frames, dropped), (4_000.0, 2_000.0, 20.0));
+    }
+
+    #[test]
+    fn nothing_is_a_zero_without_a_sign() {
+        let (rx, _, dropped) = total(&[]);
+        let none = between(
+            &SwitchView::sample(vec![port(1, "a", 1)]),
+            &SwitchView::sample(vec![port(1, "a", 1)]),
+            Duration::from_secs(1),
+        );
+        for zero in [rx.frames, rx.bits, dropped, none[0].dropped()] {
+            assert!(zero.is_sign_positive(), "{zero}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::near::nearest;
 use crate::topology::draft::{Draft, Placed, Span};
 use crate::topology::parse::Problem;
 
@@ -23,14 +24,9 @@ pub(super) fn check(draft: &Draft, problems: &mut Vec<Problem>) {
 
 fn no_switch(draft: &Draft, named: &Placed<String>) -> Problem {
     let name = &named.value;
-    let near = draft
-        .switches
-        .keys()
-        .map(|known| (strsim::damerau_levenshtein(known, name), known))
-        .filter(|(distance, _)| *distance <= 2)
-        .min();
+    let near = nearest(name, draft.switches.keys().map(String::as_str));
     let hint = match near {
-        Some((_, near)) => format!("'{near}' was meant?"),
+        Some(near) => format!("'{near}' was meant?"),
         None => format!("add '[switch.{name}]'"),
     };
     let wrong = format!("there is no switch '{name}' in this lab: {hint}");

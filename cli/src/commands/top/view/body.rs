@@ -244,7 +244,7 @@ pub(super) fn events(buf: &mut Buffer, area: Rect, model: &Model, theme: &Theme,
     if told.is_empty() {
         let sentence = match (&model.deaf, model.filter.is_empty()) {
             (Some(why), _) => why,
-            (None, true) => "nothing has happened since",
+            (None, true) => "nothing has happened since the view began",
             (None, false) => "nothing of that has happened: Esc shows all",
         };
         return nothing(buf, area, sentence);
