@@ -72,6 +72,8 @@ pub(crate) fn run(runtime: &RuntimeDir, args: &CaptureArgs) -> anyhow::Result<()
 /// A capture that has begun.
 pub(crate) struct Running {
     switch: String,
+    /// Which ports are captured, in words.
+    ports: String,
     stream: UnixStream,
     early: Vec<u8>,
     signals: Signals,
@@ -97,14 +99,12 @@ impl Running {
             [] => "ports to come".to_owned(),
             ports => ports.join(", "),
         };
-        note(&format!(
-            "capturing {ports} of the switch {switch}; Ctrl-C ends it"
-        ));
         let (stream, early) = client.into_stream();
         // It is silent while no frames pass.
         stream.set_read_timeout(None)?;
         Ok(Self {
             switch,
+            ports,
             stream,
             early,
             signals,
@@ -121,6 +121,10 @@ impl Running {
         count: Option<u64>,
         time: Option<Duration>,
     ) -> anyhow::Result<()> {
+        note(&format!(
+            "capturing {} of the switch {}; Ctrl-C ends it",
+            self.ports, self.switch
+        ));
         let stream = self.stream.try_clone()?;
         let (end, held) = io::pipe()?;
         let early = self.early;
