@@ -124,7 +124,7 @@ fn only(labs: &Labs<'_>) -> anyhow::Result<LabName> {
 
 fn those(known: &[LabName]) -> String {
     if known.is_empty() {
-        return "no lab is up".to_owned();
+        return "none is up".to_owned();
     }
     let names: Vec<_> = known.iter().map(ToString::to_string).collect();
     format!("up are {}", names.join(", "))
