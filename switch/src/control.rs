@@ -102,6 +102,28 @@ impl Handle {
         self.ask(move |engine| engine.add_port(port))?
     }
 
+    /// Plugs in a port under a given number, and with a link of which somebody knows already: one
+    /// that was here before.
+    pub fn add_port_at(
+        &self,
+        id: PortId,
+        port: Box<dyn Port>,
+        link: LinkState,
+    ) -> Result<(), ControlError> {
+        self.ask(move |engine| engine.add_port_at(id, port, link))?
+    }
+
+    /// Puts `port` in the place of the one of its name, whose number, counters and static stations
+    /// it takes over. Returns the one before. Where the new one cannot be polled it stays, as
+    /// absent.
+    pub fn replace_port(
+        &self,
+        port: Box<dyn Port>,
+        link: LinkState,
+    ) -> Result<Box<dyn Port>, ControlError> {
+        self.ask(move |engine| engine.replace_port(port, link))?
+    }
+
     /// Unplugs the port of that name; its stations are forgotten. Returns the port.
     pub fn remove_port(&self, name: &str) -> Result<Box<dyn Port>, ControlError> {
         let name = name.to_owned();
@@ -262,6 +284,7 @@ impl Handle {
 mod tests {
     use super::*;
     use crate::Switch;
+    use crate::port::VacantPort;
     use crate::port::memory::{self, MemoryOptions};
 
     #[test]
@@ -302,6 +325,38 @@ mod tests {
         handle.set_link(a, LinkState::Absent).unwrap();
         handle.set_link(a, LinkState::Up).unwrap();
         assert_eq!(handle.ports().unwrap()[0].link, LinkState::Absent);
+        running.stop().unwrap();
+    }
+
+    #[test]
+    fn a_port_comes_back_as_it_was() {
+        let mut switch = Switch::new(BridgeConfig::default()).unwrap();
+        let (b, b_cable) = memory::pair("b", MemoryOptions::default()).unwrap();
+        let vacant = Box::new(VacantPort::new("a".to_owned(), 1500));
+        let a = PortId(7);
+        switch.add_port_at(a, vacant, LinkState::Absent).unwrap();
+        switch.add_port(Box::new(b)).unwrap();
+        let running = switch.spawn().unwrap();
+        let handle = running.handle();
+        let station = MacAddr([2, 0, 0, 0, 0, 1]);
+        handle.add_static(VlanId::NONE, station, "a").unwrap();
+        let frame = [&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2][..], &[0x88, 0xb5]].concat();
+        b_cable.send(&frame).unwrap();
+        while handle.ports().unwrap()[0].counters.rx.frames == 0 {}
+
+        let (again, a_cable) = memory::pair("a", MemoryOptions::default()).unwrap();
+        let before = handle.replace_port(Box::new(again), LinkState::Up).unwrap();
+        assert_eq!(before.driver(), "none");
+        b_cable.send(&frame).unwrap();
+        let arrived = a_cable.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert_eq!(arrived.bytes, frame);
+        assert_eq!(a_cable.try_recv(), None, "what came before is lost");
+        let ports = handle.ports().unwrap();
+        assert_eq!((ports[1].id, ports[1].link), (a, LinkState::Up));
+        assert_eq!(ports[1].counters.tx.frames, 1);
+        let (other, _) = memory::pair("c", MemoryOptions::default()).unwrap();
+        let refused = handle.replace_port(Box::new(other), LinkState::Up);
+        assert!(matches!(refused, Err(ControlError::NoSuchPort(_))));
         running.stop().unwrap();
     }
 }

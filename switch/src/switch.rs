@@ -113,6 +113,16 @@ impl Switch {
         self.engine.add_port(port)
     }
 
+    /// The same under a given number, and with a link of which somebody knows already.
+    pub fn add_port_at(
+        &mut self,
+        id: PortId,
+        port: Box<dyn Port>,
+        link: LinkState,
+    ) -> Result<(), ControlError> {
+        self.engine.add_port_at(id, port, link)
+    }
+
     /// Begins to copy frames as they pass, until the [`Capture`] is stopped or dropped.
     pub fn capture(&mut self, options: CaptureOptions) -> Result<Capture, ControlError> {
         self.engine.capture(options, self.handle.clone())
@@ -216,12 +226,50 @@ impl Engine {
     pub(crate) fn add_port(&mut self, port: Box<dyn Port>) -> Result<PortId, ControlError> {
         let name = port.name().to_owned();
         let id = self.datapath.add_port(port)?;
+        self.begin_with(id, name)?;
+        Ok(id)
+    }
+
+    pub(crate) fn add_port_at(
+        &mut self,
+        id: PortId,
+        port: Box<dyn Port>,
+        link: LinkState,
+    ) -> Result<(), ControlError> {
+        let name = port.name().to_owned();
+        self.datapath.add_port_at(id, port, link)?;
+        self.begin_with(id, name)
+    }
+
+    /// Watches a port that was just added and tells of it; removes it where it cannot be watched.
+    fn begin_with(&mut self, id: PortId, name: String) -> Result<(), ControlError> {
         if let Err(source) = self.watch(id) {
             self.datapath.remove_port(id);
             return Err(ControlError::Register { name, source });
         }
         self.tell_after_changes(&Event::PortAdded { port: id, name });
-        Ok(id)
+        Ok(())
+    }
+
+    /// Puts `port` in the place of the one of its name, which is returned.
+    pub(crate) fn replace_port(
+        &mut self,
+        port: Box<dyn Port>,
+        link: LinkState,
+    ) -> Result<Box<dyn Port>, ControlError> {
+        let name = port.name().to_owned();
+        let id = self.port_by_name(&name)?;
+        self.poller.unwatch(id);
+        let before = match self.datapath.replace_port(id, port, link) {
+            Ok(before) => before,
+            Err(_) => return Err(ControlError::NoSuchPort(name)),
+        };
+        if let Err(source) = self.watch(id) {
+            self.datapath.set_link(id, LinkState::Absent);
+            return Err(ControlError::Register { name, source });
+        }
+        self.tell_changes();
+        Ok(before)
     }
 
     pub(crate) fn remove_port(&mut self, name: &str) -> Result<Box<dyn Port>, ControlError> {

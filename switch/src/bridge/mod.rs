@@ -21,7 +21,7 @@ pub use config::BridgeConfig;
 pub use egress::OutputQueues;
 pub use event::Event;
 pub use look::{Destination, Look, Passed, Source};
-pub use ports::TooManyPorts;
+pub use ports::{NumberError, TooManyPorts};
 pub use station::{Cursor, StaticError, Station};
 pub use verdict::{DropReason, Verdict};
 
@@ -102,6 +102,13 @@ impl Bridge {
         let port = self.ports.add()?;
         self.fdb.add_port(port);
         Ok(port)
+    }
+
+    /// Adds a port, which forwards at once, under this number.
+    pub fn add_port_at(&mut self, port: PortId) -> Result<(), NumberError> {
+        self.ports.add_at(port)?;
+        self.fdb.add_port(port);
+        Ok(())
     }
 
     /// Removes a port with all its stations, static ones too. An unknown port is ignored.

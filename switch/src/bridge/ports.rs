@@ -7,6 +7,17 @@ use super::PortId;
 #[error("cannot add a port: the switch has {max} already; remove one first", max = PortId::MAX.0)]
 pub struct TooManyPorts;
 
+/// A port cannot have the number that it was to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NumberError {
+    /// Another port has it.
+    #[error("the switch has a port {0} already: remove that one first")]
+    Taken(PortId),
+    /// Ports have numbers from 1 on.
+    #[error("no port has the number {0}: use 1 to {max}", max = PortId::MAX.0)]
+    OutOfRange(PortId),
+}
+
 /// The ports of a bridge.
 #[derive(Debug, Default)]
 pub(super) struct Ports {
@@ -18,21 +29,27 @@ pub(super) struct Ports {
 impl Ports {
     /// Adds a forwarding port with the lowest free number.
     pub(super) fn add(&mut self) -> Result<PortId, TooManyPorts> {
-        if self.states.is_empty() {
-            self.states.push(None); // number 0 is no port
-        }
         let free = self.states.iter().skip(1).position(Option::is_none);
-        let index = free.map_or(self.states.len(), |position| position + 1);
+        let index = free.map_or(self.states.len().max(1), |position| position + 1);
         let port = u16::try_from(index).map(PortId).map_err(|_| TooManyPorts)?;
-        if port > PortId::MAX {
-            return Err(TooManyPorts);
+        self.add_at(port).map_err(|_| TooManyPorts)?;
+        Ok(port)
+    }
+
+    /// Adds a forwarding port with this number.
+    pub(super) fn add_at(&mut self, port: PortId) -> Result<(), NumberError> {
+        if port.0 == 0 || port > PortId::MAX {
+            return Err(NumberError::OutOfRange(port));
         }
-        if index == self.states.len() {
-            self.states.push(None);
+        if self.exists(port) {
+            return Err(NumberError::Taken(port));
         }
+        let index = usize::from(port.0);
+        let len = self.states.len().max(index + 1);
+        self.states.resize(len, None);
         self.states[index] = Some(true);
         self.list();
-        Ok(port)
+        Ok(())
     }
 
     /// Removes `port`, if there is one.
@@ -96,6 +113,19 @@ mod tests {
         assert!(!ports.exists(PortId(2)));
         assert_eq!(ports.add(), Ok(PortId(2)));
         assert_eq!(ports.add(), Ok(PortId(4)));
+    }
+
+    #[test]
+    fn a_number_is_given_on_demand_once() {
+        let mut ports = Ports::default();
+        ports.add_at(PortId(3)).unwrap();
+        assert_eq!(ports.add_at(PortId(3)), Err(NumberError::Taken(PortId(3))));
+        for wrong in [PortId(0), PortId(PortId::MAX.0 + 1)] {
+            assert_eq!(ports.add_at(wrong), Err(NumberError::OutOfRange(wrong)));
+        }
+        assert_eq!(ports.forwarding(), [PortId(3)]);
+        let next: Vec<_> = (0..3).map(|_| ports.add().unwrap().0).collect();
+        assert_eq!(next, [1, 2, 4]);
     }
 
     #[test]

@@ -15,7 +15,7 @@
 mod explain;
 mod table;
 
-use crate::bridge::{Bridge, BridgeConfig, OutputQueues, PortId, TooManyPorts};
+use crate::bridge::{Bridge, BridgeConfig, NumberError, OutputQueues, PortId, TooManyPorts};
 use crate::capture::{Capture, CaptureOptions, Taps};
 use crate::port::{
     Arena, Batch, Counters, Frame, LinkState, Port, RxStatus, Selection, SoftwareOffload, TxStatus,
@@ -43,6 +43,9 @@ pub enum AddPortError {
     /// No port number is left.
     #[error(transparent)]
     TooManyPorts(#[from] TooManyPorts),
+    /// The port cannot have that number.
+    #[error(transparent)]
+    Number(#[from] NumberError),
 }
 
 /// A port as others see it.
@@ -107,19 +110,54 @@ impl Datapath {
     /// Plugs in `port`, which may have frames already. Where it takes no offloads, they are
     /// finished in software before it.
     pub fn add_port(&mut self, port: Box<dyn Port>) -> Result<PortId, AddPortError> {
-        if self.port_by_name(port.name()).is_some() {
-            return Err(AddPortError::DuplicateName(port.name().to_owned()));
-        }
-        let port = if port.takes_offloads() {
-            port
-        } else {
-            Box::new(SoftwareOffload::new(port))
-        };
+        self.refuse_duplicate(port.name())?;
         let id = self.bridge.add_port()?;
+        self.plug(id, port);
+        Ok(id)
+    }
+
+    /// The same under a given number, with a link of which somebody knows already: for a port that
+    /// was here before.
+    pub fn add_port_at(
+        &mut self,
+        id: PortId,
+        port: Box<dyn Port>,
+        link: LinkState,
+    ) -> Result<(), AddPortError> {
+        self.refuse_duplicate(port.name())?;
+        self.bridge.add_port_at(id)?;
+        self.plug(id, port);
+        self.set_link(id, link);
+        Ok(())
+    }
+
+    /// Puts `port` in the place of the one of that number, whose name, counters and static stations
+    /// it takes over; the learnt ones are forgotten unless both links are up. Returns the one
+    /// before, or the new one where none has that number.
+    pub fn replace_port(
+        &mut self,
+        id: PortId,
+        port: Box<dyn Port>,
+        link: LinkState,
+    ) -> Result<Box<dyn Port>, Box<dyn Port>> {
+        let before = self.table.replace(id, in_software_if_needed(port))?;
+        self.table.note_link(id, LinkState::Up);
+        self.set_link(id, link);
+        Ok(before)
+    }
+
+    fn refuse_duplicate(&self, name: &str) -> Result<(), AddPortError> {
+        match self.port_by_name(name) {
+            Some(_) => Err(AddPortError::DuplicateName(name.to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    fn plug(&mut self, id: PortId, port: Box<dyn Port>) {
+        let port = in_software_if_needed(port);
         self.queues.add_port(id);
         self.taps.plug(id, port.name());
         self.table.insert(id, port);
-        Ok(id)
     }
 
     /// Unplugs the port and forgets its stations. Returns it, if there was one of that number.
@@ -306,6 +344,15 @@ impl Datapath {
             flushed
         };
         status
+    }
+}
+
+/// The port, with what it does not do itself done before it.
+fn in_software_if_needed(port: Box<dyn Port>) -> Box<dyn Port> {
+    if port.takes_offloads() {
+        port
+    } else {
+        Box::new(SoftwareOffload::new(port))
     }
 }
 

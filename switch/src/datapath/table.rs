@@ -57,6 +57,20 @@ impl PortTable {
         self.mark_ready(id);
     }
 
+    /// Puts another port of that name into the place of one; returns the one that is out.
+    pub(super) fn replace(
+        &mut self,
+        id: PortId,
+        port: Box<dyn Port>,
+    ) -> Result<Box<dyn Port>, Box<dyn Port>> {
+        match self.get_mut(id) {
+            Some(slot) if slot.port.name() == port.name() => {
+                Ok(std::mem::replace(&mut slot.port, port))
+            }
+            _ => Err(port),
+        }
+    }
+
     pub(super) fn remove(&mut self, id: PortId) -> Option<Slot> {
         self.ready.retain(|ready| *ready != id);
         let slot = self.take(id)?;

@@ -11,6 +11,7 @@ mod packet;
 #[allow(unsafe_code)] // interface requests by ioctl
 mod sys;
 mod tap;
+mod vacant;
 
 use std::os::fd::BorrowedFd;
 
@@ -19,6 +20,7 @@ pub use frame::{Arena, BATCH, Batch, Frame, Selection};
 pub use offload::SoftwareOffload;
 pub use packet::{PacketError, PacketOptions, PacketPort, PreparedPort, ReceivePath};
 pub use tap::{TapError, TapOptions, TapPort};
+pub use vacant::VacantPort;
 
 /// One port of a switch: a packet socket, a TAP device, a queue in memory, or your own.
 ///

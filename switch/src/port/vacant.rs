@@ -1,0 +1,59 @@
+//! A port without a device.
+
+use std::os::fd::BorrowedFd;
+
+use super::{Arena, Batch, Counters, Port, RxStatus, Selection, TxStatus};
+use crate::bridge::DropReason;
+
+/// Keeps the place of a port whose device is gone: its number, name, counters and static stations.
+/// It holds no descriptor and no memory of the kernel's, and takes no frame.
+#[derive(Clone, Debug)]
+pub struct VacantPort {
+    name: String,
+    mtu: usize,
+}
+
+impl VacantPort {
+    /// In the place of a port of that name and MTU (bytes).
+    #[must_use]
+    pub const fn new(name: String, mtu: usize) -> Self {
+        Self { name, mtu }
+    }
+}
+
+impl Port for VacantPort {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn driver(&self) -> &'static str {
+        "none"
+    }
+
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    fn mtu(&self) -> usize {
+        self.mtu
+    }
+
+    fn takes_offloads(&self) -> bool {
+        true
+    }
+
+    fn receive<'a>(
+        &'a mut self,
+        _arena: &'a mut Arena,
+        _batch: &mut Batch<'a>,
+        _counters: &mut Counters,
+    ) -> RxStatus {
+        RxStatus::LinkGone
+    }
+
+    fn transmit(&mut self, frames: Selection<'_, '_>, counters: &mut Counters) -> TxStatus {
+        let lost = frames.iter().count();
+        counters.drops.add(DropReason::EgressDown, lost as u64);
+        TxStatus::LinkGone
+    }
+}
