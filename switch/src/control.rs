@@ -19,7 +19,8 @@ use crate::capture::{Capture, CaptureOptions};
 use crate::datapath::{AddPortError, Explanation, PortInfo};
 use crate::events;
 pub use crate::events::{Event, Events, Notice};
-use crate::port::{Frame, LinkState, Port};
+use crate::handover::{Snapshot, Then};
+use crate::port::{Frame, LinkState, Port, PortParts};
 use crate::switch::Engine;
 use crate::wire::{MacAddr, Offload, VlanId};
 
@@ -51,6 +52,14 @@ pub enum ControlError {
     /// The static station could not be added.
     #[error(transparent)]
     Static(#[from] StaticError),
+    /// The port could not be taken apart.
+    #[error("the port '{name}' can't be handed over: {source}")]
+    Parts {
+        /// The port's name.
+        name: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The system gave no descriptor for a capture.
     #[error("can't capture frames: {0}")]
     Capture(#[source] std::io::Error),
@@ -271,6 +280,27 @@ impl Handle {
             };
             Ok(engine.datapath_mut().explain(now, id, &frame))
         })?
+    }
+
+    /// What another process needs to go on with a port, which stays as it is; `None` for one that
+    /// cannot leave this process. See [`crate::handover`].
+    pub fn port_parts(&self, id: PortId) -> Result<Option<PortParts>, ControlError> {
+        self.ask(move |engine| engine.port_parts(id))?
+    }
+
+    /// Has the switch stand still between two batches and its thread call `pass` with where it
+    /// stands. No frame moves meanwhile; `pass` says how it goes on. See [`crate::handover`].
+    pub fn stand_still<T: Send + 'static>(
+        &self,
+        pass: impl FnOnce(&Snapshot) -> (T, Then) + Send + 'static,
+    ) -> Result<T, ControlError> {
+        self.ask(move |engine| {
+            let (told, then) = pass(&engine.snapshot());
+            if then == Then::End {
+                engine.stop();
+            }
+            told
+        })
     }
 
     /// Ends the switch's thread after the batch at hand. A switch that has ended already is

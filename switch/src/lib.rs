@@ -32,6 +32,7 @@
 //! - [`switch`]: the poll loop; a [`Switch`] runs on a thread of its own or is stepped by hand
 //! - `poller`: which ports may have frames, told by their descriptors or, under load, by a clock
 //! - [`control`]: the [`Handle`] by which other threads speak with it
+//! - [`handover`]: how a switch goes on in another process
 //! - `events`: what happens in it, for those who listen, without holding it up
 //! - [`port`]: where frames enter and leave: packet sockets, TAP devices, memory, or your own
 //! - [`datapath`]: batches from ready ports, through the bridge, to other ports
@@ -45,6 +46,7 @@ pub mod capture;
 pub mod control;
 pub mod datapath;
 mod events;
+pub mod handover;
 mod poller;
 pub mod port;
 pub mod switch;

@@ -16,13 +16,14 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, never, unbounded};
 
-use crate::bridge::{BridgeConfig, PortId};
+use crate::bridge::{Bridge, BridgeConfig, PortId};
 use crate::capture::{Capture, CaptureOptions};
 use crate::control::{ControlError, Handle, Status, Task};
 use crate::datapath::Datapath;
 use crate::events::{Event, Listener, Listeners};
+use crate::handover::{self, PortSnapshot, Snapshot};
 use crate::poller::Poller;
-use crate::port::{LinkState, Port};
+use crate::port::{LinkState, Port, PortParts};
 use crate::sys;
 use crate::time::Timestamp;
 
@@ -123,6 +124,27 @@ impl Switch {
         self.engine.add_port_at(id, port, link)
     }
 
+    /// Has its time begin at `origin`.
+    pub(crate) const fn set_origin(&mut self, origin: Instant) {
+        self.engine.origin = origin;
+    }
+
+    /// Plugs in a port that was in another process.
+    pub(crate) fn go_on_with(
+        &mut self,
+        before: &PortSnapshot,
+        port: Box<dyn Port>,
+    ) -> Result<(), ControlError> {
+        self.engine.add_port_at(before.id, port, before.link)?;
+        self.engine.datapath.go_on_with(before);
+        Ok(())
+    }
+
+    /// The bridge: its table and settings.
+    pub const fn bridge_mut(&mut self) -> &mut Bridge {
+        self.engine.datapath.bridge_mut()
+    }
+
     /// Begins to copy frames as they pass, until the [`Capture`] is stopped or dropped.
     pub fn capture(&mut self, options: CaptureOptions) -> Result<Capture, ControlError> {
         self.engine.capture(options, self.handle.clone())
@@ -204,6 +226,24 @@ impl Engine {
         Ok(capture)
     }
 
+    pub(crate) fn port_parts(&self, id: PortId) -> Result<Option<PortParts>, ControlError> {
+        let no_such_port = || ControlError::NoSuchPort(id.to_string());
+        let port = self.datapath.port(id).ok_or_else(no_such_port)?;
+        port.parts().map_err(|source| ControlError::Parts {
+            name: port.name().to_owned(),
+            source,
+        })
+    }
+
+    /// Where it is between two batches.
+    pub(crate) fn snapshot(&mut self) -> Snapshot {
+        Snapshot {
+            origin: handover::monotonic().saturating_sub(self.origin.elapsed()),
+            ports: self.datapath.snapshot_ports(),
+            stations: self.datapath.bridge().export(),
+        }
+    }
+
     pub(crate) const fn stop(&mut self) {
         self.stopping = true;
     }
@@ -260,9 +300,8 @@ impl Engine {
         let name = port.name().to_owned();
         let id = self.port_by_name(&name)?;
         self.poller.unwatch(id);
-        let before = match self.datapath.replace_port(id, port, link) {
-            Ok(before) => before,
-            Err(_) => return Err(ControlError::NoSuchPort(name)),
+        let Ok(before) = self.datapath.replace_port(id, port, link) else {
+            return Err(ControlError::NoSuchPort(name));
         };
         if let Err(source) = self.watch(id) {
             self.datapath.set_link(id, LinkState::Absent);

@@ -26,6 +26,12 @@ impl Timestamp {
         Self(secs.saturating_mul(1_000_000_000))
     }
 
+    /// The moment `nanos` nanoseconds after the origin.
+    #[must_use]
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
     /// Nanoseconds since the origin.
     #[must_use]
     pub const fn as_nanos(self) -> u64 {

@@ -9,6 +9,7 @@ pub(crate) mod program;
 pub(crate) mod selftest;
 pub(crate) mod stage;
 pub(crate) mod sys;
+pub(crate) mod traffic;
 pub(crate) mod transfer;
 
 use std::thread;

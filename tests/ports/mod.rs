@@ -2,6 +2,7 @@
 //! but two ports and a loop.
 
 mod frames;
+mod handover;
 mod life;
 mod limits;
 mod relay;
@@ -30,6 +31,7 @@ use crate::harness::{PATIENCE, wait_until};
 pub(crate) fn tests() -> Vec<Trial> {
     [
         frames::tests(),
+        handover::tests(),
         life::tests(),
         limits::tests(),
         ring::tests(),

@@ -8,6 +8,7 @@ mod config;
 mod egress;
 mod event;
 mod fdb;
+mod handover;
 mod ingress;
 mod key;
 mod look;
@@ -20,6 +21,7 @@ use std::fmt;
 pub use config::BridgeConfig;
 pub use egress::OutputQueues;
 pub use event::Event;
+pub use handover::Malformed;
 pub use look::{Destination, Look, Passed, Source};
 pub use ports::{NumberError, TooManyPorts};
 pub use station::{Cursor, StaticError, Station};
@@ -36,6 +38,7 @@ use crate::wire::{MacAddr, VlanId};
 
 /// A port's number within its switch, from 1 on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PortId(pub u16);
 
 impl PortId {

@@ -17,6 +17,7 @@ mod table;
 
 use crate::bridge::{Bridge, BridgeConfig, NumberError, OutputQueues, PortId, TooManyPorts};
 use crate::capture::{Capture, CaptureOptions, Taps};
+use crate::handover::PortSnapshot;
 use crate::port::{
     Arena, Batch, Counters, Frame, LinkState, Port, RxStatus, Selection, SoftwareOffload, TxStatus,
 };
@@ -166,6 +167,35 @@ impl Datapath {
         self.bridge.remove_port(id);
         self.taps.unplug(id);
         Some(slot.port)
+    }
+
+    /// What another process needs to go on with the ports, between two batches.
+    pub(crate) fn snapshot_ports(&mut self) -> Vec<PortSnapshot> {
+        let slots = self.table.iter_mut();
+        let snapshots = slots.map(|(id, Slot { port, state })| {
+            // Asked now, so that none is counted here that nobody hears of any more.
+            port.release();
+            PortSnapshot {
+                id,
+                data: port.data(),
+                link: state.link,
+                is_held_down: state.held_down,
+                counters: state.counters,
+            }
+        });
+        snapshots.collect()
+    }
+
+    /// Goes on with a port as another process has left it.
+    pub(crate) fn go_on_with(&mut self, before: &PortSnapshot) {
+        if let Some(slot) = self.table.get_mut(before.id) {
+            slot.state.counters = before.counters;
+            slot.state.held_down = before.is_held_down;
+        }
+        // One that had found its link down by itself is tried still.
+        let forwards =
+            before.link == LinkState::Up || before.link == LinkState::Down && !before.is_held_down;
+        self.bridge.set_forwarding(before.id, forwards);
     }
 
     /// Begins to copy frames as they pass, for as long as the capture is read. Fails where the

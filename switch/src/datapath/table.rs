@@ -115,6 +115,12 @@ impl PortTable {
             .filter_map(|(index, slot)| Some((PortId(index), slot.as_ref()?)))
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (PortId, &mut Slot)> {
+        (0..)
+            .zip(&mut self.slots)
+            .filter_map(|(index, slot)| Some((PortId(index), slot.as_mut()?)))
+    }
+
     /// Puts the port on the ready list, unless it is there or its device is gone.
     pub(super) fn mark_ready(&mut self, id: PortId) {
         let Some(slot) = self.get_mut(id) else { return };

@@ -4,6 +4,7 @@ use crate::bridge::DropReason;
 
 /// Frames and their bytes in one direction. A super-frame counts as one frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Traffic {
     /// Number of frames.
     pub frames: u64,
@@ -54,6 +55,7 @@ impl Drops {
 
 /// All counters of a port, as seen from the switch: `rx` came in, `tx` went out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Counters {
     /// Frames that the switch received on this port, dropped ones included.
     pub rx: Traffic,
@@ -61,4 +63,35 @@ pub struct Counters {
     pub tx: Traffic,
     /// Frames that this port lost, in either direction.
     pub drops: Drops,
+}
+
+/// As a map of names, so that programs of other versions, with other reasons, read it too: what
+/// they do not know is not counted.
+#[cfg(feature = "serde")]
+mod by_name {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{DropReason, Drops};
+
+    impl Serialize for Drops {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_map(
+                self.iter()
+                    .map(|(reason, frames)| (reason.as_str(), frames)),
+            )
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Drops {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let mut counted = BTreeMap::<String, u64>::deserialize(deserializer)?;
+            let mut drops = Self::default();
+            for reason in DropReason::ALL {
+                drops.add(reason, counted.remove(reason.as_str()).unwrap_or_default());
+            }
+            Ok(drops)
+        }
+    }
 }

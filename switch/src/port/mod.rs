@@ -5,6 +5,7 @@
 
 mod counters;
 mod frame;
+mod handover;
 pub mod memory;
 mod offload;
 mod packet;
@@ -13,13 +14,17 @@ mod sys;
 mod tap;
 mod vacant;
 
+use std::io;
 use std::os::fd::BorrowedFd;
 
 pub use counters::{Counters, Drops, Traffic};
 pub use frame::{Arena, BATCH, Batch, Frame, Selection};
+pub use handover::{Assembled, PortData, PortParts};
 pub use offload::SoftwareOffload;
-pub use packet::{PacketError, PacketOptions, PacketPort, PreparedPort, ReceivePath};
-pub use tap::{TapError, TapOptions, TapPort};
+pub use packet::{
+    PacketData, PacketError, PacketOptions, PacketPort, PreparedPort, ReceivePath, RingData,
+};
+pub use tap::{TapData, TapError, TapOptions, TapPort};
 pub use vacant::VacantPort;
 
 /// One port of a switch: a packet socket, a TAP device, a queue in memory, or your own.
@@ -75,6 +80,18 @@ pub trait Port: Send {
     /// it was accepted, in `counters.drops` otherwise.
     fn transmit(&mut self, frames: Selection<'_, '_>, counters: &mut Counters) -> TxStatus;
 
+    /// What another process needs to go on with this port: its descriptors, doubled, and what
+    /// there is to say of it. It stays what it is here. `None` for a port of this process alone.
+    fn parts(&self) -> io::Result<Option<PortParts>> {
+        Ok(None)
+    }
+
+    /// What there is to say of it now, between two batches, which have been released: from there
+    /// on another process can go on.
+    fn data(&mut self) -> Option<PortData> {
+        None
+    }
+
     /// Adds to `counters.drops` the losses that the outside has counted since the last call,
     /// such as a kernel's full queue. Called when somebody asks, not per batch.
     fn collect_losses(&mut self, counters: &mut Counters) {
@@ -84,6 +101,8 @@ pub trait Port: Send {
 
 /// Whether a port's link carries frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum LinkState {
     /// It does, as far as is known.
     Up,

@@ -1,8 +1,9 @@
 //! A port without a device.
 
+use std::io;
 use std::os::fd::BorrowedFd;
 
-use super::{Arena, Batch, Counters, Port, RxStatus, Selection, TxStatus};
+use super::{Arena, Batch, Counters, Port, PortData, PortParts, RxStatus, Selection, TxStatus};
 use crate::bridge::DropReason;
 
 /// Keeps the place of a port whose device is gone: its number, name, counters and static stations.
@@ -18,6 +19,13 @@ impl VacantPort {
     #[must_use]
     pub const fn new(name: String, mtu: usize) -> Self {
         Self { name, mtu }
+    }
+
+    fn to_data(&self) -> PortData {
+        PortData::Vacant {
+            name: self.name.clone(),
+            mtu_bytes: self.mtu,
+        }
     }
 }
 
@@ -40,6 +48,17 @@ impl Port for VacantPort {
 
     fn takes_offloads(&self) -> bool {
         true
+    }
+
+    fn parts(&self) -> io::Result<Option<PortParts>> {
+        Ok(Some(PortParts {
+            data: self.to_data(),
+            descriptors: Vec::new(),
+        }))
+    }
+
+    fn data(&mut self) -> Option<PortData> {
+        Some(self.to_data())
     }
 
     fn receive<'a>(

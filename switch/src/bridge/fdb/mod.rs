@@ -14,6 +14,7 @@
 
 mod ageing;
 mod commands;
+mod handover;
 mod hash;
 mod holders;
 mod look;
@@ -26,6 +27,7 @@ mod value;
 
 use std::time::Duration;
 
+pub(super) use handover::Handed;
 pub(super) use hash::KeyHasher;
 use holders::Holders;
 use slab::Slab;

@@ -165,6 +165,12 @@ impl Slab {
         list.len -= 1;
     }
 
+    /// The place after `slot` in its list.
+    pub(super) fn after(&self, slot: u32) -> Option<u32> {
+        let next = self.nodes[slot as usize].next;
+        (next != NIL).then_some(next)
+    }
+
     /// The place before `slot` in its list.
     pub(super) fn before(&self, slot: u32) -> Option<u32> {
         let prev = self.nodes[slot as usize].prev;

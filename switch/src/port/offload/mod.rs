@@ -7,6 +7,7 @@ mod segment;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::iter::Peekable;
 use std::os::fd::BorrowedFd;
 
@@ -16,7 +17,9 @@ pub(crate) use checksum::complete_sctp;
 pub(crate) use layout::outgoing_header;
 use segment::SuperFrame;
 
-use super::{Arena, BATCH, Batch, Counters, Frame, Port, RxStatus, Selection, TxStatus};
+use super::{
+    Arena, BATCH, Batch, Counters, Frame, Port, PortData, PortParts, RxStatus, Selection, TxStatus,
+};
 use crate::bridge::DropReason;
 
 /// Memory for finished frames: room for a few super-frames, small enough for a processor's
@@ -199,6 +202,14 @@ impl Port for SoftwareOffload {
 
     fn expect_error(&mut self) {
         self.inner.expect_error();
+    }
+
+    fn parts(&self) -> io::Result<Option<PortParts>> {
+        self.inner.parts()
+    }
+
+    fn data(&mut self) -> Option<PortData> {
+        self.inner.data()
     }
 
     fn collect_losses(&mut self, counters: &mut Counters) {

@@ -6,6 +6,7 @@
 //! does, are taken atomically, and vanish with the process however it ends.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 
@@ -15,7 +16,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 /// The claim on an interface; given up when dropped.
 #[derive(Debug)]
 pub(super) struct Claim {
-    _listener: UnixListener,
+    listener: UnixListener,
 }
 
 /// Why an interface could not be claimed.
@@ -34,13 +35,31 @@ impl Claim {
         let bound = SocketAddr::from_abstract_name(&name)
             .and_then(|address| UnixListener::bind_addr(&address));
         match bound {
-            Ok(listener) => Ok(Self {
-                _listener: listener,
-            }),
+            Ok(listener) => Ok(Self { listener }),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 Err(Refused::Taken(holder_of(&name).ok().flatten()))
             }
             Err(error) => Err(Refused::Io(error)),
+        }
+    }
+}
+
+impl AsFd for Claim {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
+
+impl From<OwnedFd> for Claim {
+    /// The claim that another process has, and gives up by ending.
+    fn from(descriptor: OwnedFd) -> Self {
+        let socket = Socket::from(descriptor);
+        // From now on the kernel names this process to those who ask.
+        if let Err(error) = socket.listen(1) {
+            log::debug!("others are told of the process before as the holder of a port: {error}");
+        }
+        Self {
+            listener: OwnedFd::from(socket).into(),
         }
     }
 }

@@ -8,6 +8,7 @@
 
 mod claim;
 mod error;
+mod handover;
 mod open;
 mod prepare;
 mod receive;
@@ -17,11 +18,13 @@ mod standstill;
 mod sys;
 mod transmit;
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::Socket;
 
 pub use error::PacketError;
+pub use handover::{PacketData, RingData};
 
 use self::claim::Claim;
 use self::open::Opened;
@@ -32,7 +35,7 @@ use self::standstill::{Leaving, Standstill};
 use self::sys::Ring;
 use self::transmit::Link;
 use super::sys as interface;
-use super::{Arena, Batch, Counters, Port, RxStatus, Selection, TxStatus};
+use super::{Arena, Batch, Counters, Port, PortData, PortParts, RxStatus, Selection, TxStatus};
 use crate::bridge::DropReason;
 
 /// How a packet port is to be opened.
@@ -127,7 +130,7 @@ pub struct PacketPort {
     leaving: Option<Leaving>,
     /// Whether the queue behind the interface was full to the end of the last patience.
     is_stuck: bool,
-    _claim: Claim,
+    claim: Claim,
 }
 
 impl PacketPort {
@@ -166,7 +169,7 @@ impl PacketPort {
             standstill: Standstill::default(),
             leaving: None,
             is_stuck: false,
-            _claim: claim,
+            claim,
         }
     }
 
@@ -287,6 +290,14 @@ impl Port for PacketPort {
                 TxStatus::LinkGone
             }
         }
+    }
+
+    fn parts(&self) -> io::Result<Option<PortParts>> {
+        self.to_parts().map(Some)
+    }
+
+    fn data(&mut self) -> Option<PortData> {
+        Some(PortData::Packet(self.tell_data()))
     }
 
     /// Counts what the receive queue had no room for, and reads the MTU anew.

@@ -28,6 +28,26 @@ impl Source {
         }
     }
 
+    /// One that another process has had, and whether its link was down then. Whether there is an
+    /// error is asked anew.
+    pub(super) const fn taken_over(socket: Socket, ifindex: u32, is_down: bool) -> Self {
+        Self {
+            socket,
+            ifindex,
+            may_have_error: true,
+            is_down,
+        }
+    }
+
+    /// Whether the link was down when another process has last asked.
+    pub(super) const fn note_down(&mut self, is_down: bool) {
+        self.is_down = is_down;
+    }
+
+    pub(super) const fn is_down(&self) -> bool {
+        self.is_down
+    }
+
     pub(super) const fn socket(&self) -> &Socket {
         &self.socket
     }

@@ -29,6 +29,28 @@ impl Standstill {
         self.has_jammed
     }
 
+    /// What was known in another process: how far the ring was read when losses were last asked
+    /// for.
+    pub(super) const fn taken_over(taken: usize) -> Self {
+        Self {
+            taken,
+            has_jammed: false,
+        }
+    }
+
+    /// Of a ring that was left, and that may not be gone yet.
+    pub(super) const fn jammed() -> Self {
+        Self {
+            taken: 0,
+            has_jammed: true,
+        }
+    }
+
+    /// How far the ring was read when losses were last asked for.
+    pub(super) const fn taken(&self) -> usize {
+        self.taken
+    }
+
     /// Counts what was lost since the last call, and learns from it whether the ring has jammed.
     /// None of `slots` has been read yet.
     pub(super) fn ask(&mut self, slots: &Slots<'_>, source: &Source, counters: &mut Counters) {

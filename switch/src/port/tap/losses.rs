@@ -22,6 +22,24 @@ impl Losses {
         Ok(this)
     }
 
+    /// Goes on where another process has ended.
+    pub(super) const fn taken_over(statistics: File, counted: u64) -> Self {
+        Self {
+            statistics,
+            counted,
+        }
+    }
+
+    /// The same with this much counted.
+    pub(super) fn counted_to(self, counted: u64) -> Self {
+        Self { counted, ..self }
+    }
+
+    /// The file, and what was counted in it.
+    pub(super) const fn parts(&self) -> (&File, u64) {
+        (&self.statistics, self.counted)
+    }
+
     /// Frames lost since the last call; `interface` is the device's present name.
     pub(super) fn take(&mut self, interface: &str) -> io::Result<u64> {
         let mut text = String::new();

@@ -5,6 +5,7 @@
 //! (`drivers/net/tun.c`).
 
 mod error;
+mod handover;
 mod losses;
 mod receive;
 #[allow(unsafe_code)] // the requests of /dev/net/tun have no safe wrapper
@@ -12,17 +13,19 @@ mod sys;
 mod transmit;
 
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
 
 pub use error::TapError;
+pub use handover::TapData;
 
 use self::error::Context;
 use self::losses::Losses;
 use self::transmit::Sender;
 use super::sys as interface;
-use super::{Arena, Batch, Counters, Port, RxStatus, Selection, TxStatus};
+use super::{Arena, Batch, Counters, Port, PortData, PortParts, RxStatus, Selection, TxStatus};
 use crate::bridge::DropReason;
 
 /// How a TAP device is to be.
@@ -159,6 +162,14 @@ impl Port for TapPort {
             self.refresh_mtu(); // it may have been raised
         }
         self.sender().transmit(frames, counters)
+    }
+
+    fn parts(&self) -> io::Result<Option<PortParts>> {
+        self.to_parts().map(Some)
+    }
+
+    fn data(&mut self) -> Option<PortData> {
+        Some(PortData::Tap(self.to_data()))
     }
 
     /// Counts what the device's queue had no room for, and reads the MTU anew.

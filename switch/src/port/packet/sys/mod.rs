@@ -6,7 +6,7 @@ mod ring;
 
 pub(super) use messages::{Message, Outgoing, receive, send};
 pub(super) use options::{Protocol, bind, bound_to, enable, join_promiscuous, take_drops};
-pub(super) use ring::{Ring, Slots, Whereabouts, remove_ring};
+pub(super) use ring::{Position, Ring, Slots, Whereabouts, remove_ring};
 
 /// A small number as the kernel wants it.
 fn count(number: usize) -> libc::c_uint {

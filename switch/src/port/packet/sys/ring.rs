@@ -38,6 +38,8 @@ const SLOT_LEN: usize = 2048;
 const BLOCK_LEN: usize = 16 * SLOT_LEN;
 /// A batch never holds all of them.
 const LEAST_SLOTS: usize = 2 * BATCH;
+/// No ring is larger: two gigabytes.
+const MOST_SLOTS: usize = 1 << 20;
 /// Bytes of a slot that the slot's header and a socket address take (`TPACKET2_HDRLEN`).
 const HEADER_LEN: usize = size_of::<libc::tpacket2_hdr>() + size_of::<libc::sockaddr_ll>();
 
@@ -58,6 +60,15 @@ pub(in super::super) struct Ring {
 // SAFETY: the mapping belongs to the ring alone and to no thread; it can be used and unmapped
 // from any.
 unsafe impl Send for Ring {}
+
+/// How far a ring has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Position {
+    /// The slot that comes next.
+    pub(in super::super) next: usize,
+    /// How many frames have been taken in all.
+    pub(in super::super) taken: usize,
+}
 
 /// Where the bytes of a frame are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +132,43 @@ impl Ring {
                 Err(error)
             }
         }
+    }
+
+    /// How many slots it has.
+    pub(in super::super) const fn len(&self) -> usize {
+        self.slots
+    }
+
+    /// Where another process goes on: the slot that comes next, once all that was lent is given
+    /// back.
+    pub(in super::super) fn position(&mut self) -> Position {
+        self.release();
+        Position {
+            next: self.next,
+            taken: self.taken,
+        }
+    }
+
+    /// Maps the ring of `slots` slots that a socket has from another process, which may have it
+    /// mapped still. It is not to be read before [`Ring::go_on`].
+    pub(in super::super) fn take_over(socket: BorrowedFd<'_>, slots: usize) -> io::Result<Self> {
+        if !slots.is_power_of_two() || !(LEAST_SLOTS..=MOST_SLOTS).contains(&slots) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        Ok(Self {
+            memory: map_memory(socket, slots * SLOT_LEN)?,
+            slots,
+            next: 0,
+            held: 1,
+            taken: 0,
+        })
+    }
+
+    /// Goes on where another process has ended. Its last slot is held still.
+    pub(in super::super) const fn go_on(&mut self, at: Position) {
+        self.next = self.wrapped(at.next);
+        self.held = 1;
+        self.taken = at.taken;
     }
 
     /// A ring that the kernel has not touched yet, in this mapping.

@@ -1,0 +1,63 @@
+//! All stations out of one database and into another.
+
+use super::{Fdb, Value};
+use crate::bridge::PortId;
+use crate::bridge::key::Key;
+use crate::time::Timestamp;
+
+/// A station as it is handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::bridge) struct Handed {
+    pub(in crate::bridge) key: Key,
+    pub(in crate::bridge) port: PortId,
+    /// Nothing was heard from it after this moment; `None` for a static one.
+    pub(in crate::bridge) seen: Option<Timestamp>,
+}
+
+impl Fdb {
+    /// Shows `each` station: those of a port together, the longest silent first, so that they can
+    /// be entered in that order.
+    pub(in crate::bridge) fn for_each(&self, mut each: impl FnMut(Handed)) {
+        for port in self.holders.ports() {
+            for (list, is_static) in [
+                (self.holders.fixed(port), true),
+                (self.holders.dynamic(port), false),
+            ] {
+                let mut next = list.head();
+                while let Some(slot) = next {
+                    if let Some((key, node)) = self.slab.get(slot) {
+                        let seen = (!is_static).then_some(node.seen);
+                        each(Handed { key, port, seen });
+                    }
+                    next = self.slab.after(slot);
+                }
+            }
+        }
+    }
+
+    /// Enters a station that another database had, on a port that exists, after those of its port
+    /// that were silent for longer. Whoever is known already stays as he is; only to static ones others
+    /// give way.
+    /// Returns whether it was entered.
+    pub(in crate::bridge) fn enter(&mut self, station: Handed) -> bool {
+        let Handed { key, port, seen } = station;
+        let home = self.table.home(key);
+        let is_unwanted = seen.is_some() && self.ageing.is_zero();
+        if is_unwanted || self.table.find(home, key).is_some() {
+            return false;
+        }
+        let Some(seen) = seen else {
+            return self.add_static(key, port);
+        };
+        if self.slab.len() >= self.max_stations {
+            return false;
+        }
+        let slot = self.slab.insert(key, port, seen);
+        // Of no tick: the next frame of the station refreshes it.
+        let heard = super::Heard::new(port, self.tick.number());
+        self.table.insert(home, key, Value::dynamic(heard, slot));
+        self.holders.add_dynamic(&mut self.slab, port, slot);
+        self.oldest = Some(self.oldest.map_or(seen, |oldest| oldest.min(seen)));
+        true
+    }
+}

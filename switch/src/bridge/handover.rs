@@ -1,0 +1,189 @@
+//! The stations of a bridge as bytes, for another one.
+//!
+//! Each takes [`RECORD_LEN`] bytes, in the order of the machine's numbers: the VLAN and the address
+//! in eight, as a [`Key`] has them, the moment after which nothing was heard from it in eight, all
+//! ones for a static one, and the number of its port in two. Those of a port stand together, the
+//! longest silent first.
+
+use super::fdb::Handed;
+use super::key::Key;
+use super::{Bridge, PortId};
+use crate::time::Timestamp;
+use crate::wire::MacAddr;
+
+const RECORD_LEN: usize = 18;
+/// In the place of a moment.
+const STATIC: u64 = u64::MAX;
+
+/// Bytes that are no stations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the table of stations is malformed")]
+pub struct Malformed;
+
+impl Bridge {
+    /// All stations with the moments when they were heard, for [`Bridge::import`]. What it costs is
+    /// a fraction of what frames of all of them would.
+    #[must_use]
+    pub fn export(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.station_count() * RECORD_LEN);
+        self.fdb.for_each(|station| {
+            let seen = station.seen.map_or(STATIC, Timestamp::as_nanos);
+            bytes.extend_from_slice(&station.key.bits().to_ne_bytes());
+            bytes.extend_from_slice(&seen.to_ne_bytes());
+            bytes.extend_from_slice(&station.port.0.to_ne_bytes());
+        });
+        bytes
+    }
+
+    /// Enters the stations that [`Bridge::export`] gave for another bridge whose time has the same
+    /// origin; without an event for each. Those of ports that there are not here, and those for
+    /// whom there is no room, are left out. Returns how many were entered.
+    ///
+    /// # Errors
+    /// Where the bytes are no such stations: what came before is entered.
+    pub fn import(&mut self, stations: &[u8]) -> Result<usize, Malformed> {
+        let mut entered = 0;
+        let mut records = stations.chunks_exact(RECORD_LEN);
+        for record in &mut records {
+            let station = parse(record).ok_or(Malformed)?;
+            entered += usize::from(self.ports.exists(station.port) && self.fdb.enter(station));
+        }
+        if records.remainder().is_empty() {
+            Ok(entered)
+        } else {
+            Err(Malformed)
+        }
+    }
+}
+
+fn parse(record: &[u8]) -> Option<Handed> {
+    let (key, rest) = record.split_first_chunk()?;
+    let (seen, rest) = rest.split_first_chunk()?;
+    let port = rest.first_chunk()?;
+    let key = Key::from_bits(u64::from_ne_bytes(*key));
+    let mac: MacAddr = key.mac();
+    if key != Key::new(key.vlan(), mac) || mac.is_multicast() || mac.is_zero() {
+        return None;
+    }
+    let seen = u64::from_ne_bytes(*seen);
+    Some(Handed {
+        key,
+        port: PortId(u16::from_ne_bytes(*port)),
+        seen: (seen != STATIC).then(|| Timestamp::from_nanos(seen)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::bridge::{BridgeConfig, Cursor, Station};
+    use crate::wire::VlanId;
+
+    fn frame(src: u64, vlan: Option<u16>) -> Vec<u8> {
+        let mut frame = MacAddr::BROADCAST.0.to_vec();
+        frame.extend(MacAddr::from_u64(src).0);
+        if let Some(id) = vlan {
+            frame.extend([0x81, 0]);
+            frame.extend(id.to_be_bytes());
+        }
+        frame.extend([0x88, 0xb5]);
+        frame
+    }
+
+    fn bridge(max_stations: usize) -> Bridge {
+        let config = BridgeConfig {
+            max_stations,
+            ..BridgeConfig::default()
+        };
+        let mut bridge = Bridge::with_seed(config, 1);
+        for port in [1, 2, 7] {
+            bridge.add_port_at(PortId(port)).unwrap();
+        }
+        bridge
+    }
+
+    fn listed(bridge: &Bridge, now: Timestamp) -> Vec<Station> {
+        let mut stations = Vec::new();
+        assert_eq!(
+            bridge.stations(now, Cursor::default(), &mut stations, 10_000),
+            None
+        );
+        stations.sort_by_key(|station| (station.vlan.get(), station.mac.0));
+        stations
+    }
+
+    /// Three hundred stations heard one after the other on three ports, some of which were bound
+    /// or have moved.
+    fn inhabited() -> (Bridge, Timestamp) {
+        let mut bridge = bridge(1000);
+        let mut now = Timestamp::ZERO;
+        for number in 0..300_u64 {
+            now = now + Duration::from_millis(700);
+            let port = PortId(if number % 3 == 0 { 1 } else { 7 });
+            let vlan = (number % 5 == 0).then_some(9);
+            bridge.handle(now, port, &frame(0x0200_0000_0000 + number, vlan));
+            bridge.handle(now, PortId(2), &frame(0x0200_0000_0000 + number / 2, None));
+        }
+        let fixed = MacAddr::from_u64(0x0200_0000_0003);
+        bridge.add_static(VlanId::NONE, fixed, PortId(7)).unwrap();
+        (bridge, now)
+    }
+
+    #[test]
+    fn another_bridge_knows_the_same_stations_and_forgets_them_at_the_same_moments() {
+        let (mut before, mut now) = inhabited();
+        let mut after = bridge(1000);
+        let entered = after.import(&before.export());
+        assert_eq!(entered, Ok(before.station_count()));
+        assert_eq!(listed(&after, now), listed(&before, now));
+        while before.station_count() > 1 {
+            now = now + Duration::from_secs(1);
+            before.handle_timeout(now);
+            after.handle_timeout(now);
+            assert_eq!(listed(&after, now), listed(&before, now));
+        }
+        assert_eq!(after.next_timeout(), None, "the static one stays");
+        assert!(now > Timestamp::from_secs(300));
+    }
+
+    #[test]
+    fn the_longest_silent_gives_way_in_the_other_bridge_too() {
+        let (before, now) = inhabited();
+        let mut after = bridge(before.station_count());
+        after.import(&before.export()).unwrap();
+        let oldest = listed(&before, now);
+        let oldest = oldest.iter().filter(|station| station.port == PortId(2));
+        let oldest = oldest.max_by_key(|station| station.age).unwrap();
+        after.handle(now, PortId(1), &frame(0x0400_0000_0000, None));
+        let left = listed(&after, now);
+        assert!(
+            !left
+                .iter()
+                .any(|station| station.mac == oldest.mac && station.vlan == oldest.vlan)
+        );
+        assert_eq!(left.len(), before.station_count());
+    }
+
+    #[test]
+    fn what_has_no_room_or_no_port_is_left_out_and_what_is_no_station_refused() {
+        let (before, now) = inhabited();
+        let bytes = before.export();
+        let mut small = bridge(10);
+        small.import(&bytes).unwrap();
+        let left = listed(&small, now);
+        assert_eq!(left.len(), 10);
+        assert!(left.iter().any(|station| station.age.is_none()));
+        let mut other = Bridge::with_seed(BridgeConfig::default(), 2);
+        other.add_port_at(PortId(7)).unwrap();
+        let of_seven = listed(&before, now);
+        let of_seven = of_seven.iter().filter(|station| station.port == PortId(7));
+        assert_eq!(other.import(&bytes), Ok(of_seven.count()));
+        assert_eq!(other.import(&bytes), Ok(0), "who is known stays as he is");
+
+        for wrong in [&bytes[..17], &[0; 18], &[0xff; 18]] {
+            assert_eq!(bridge(10).import(wrong), Err(Malformed));
+        }
+    }
+}
