@@ -16,6 +16,7 @@
 //! - `metrics`: what a running switch tells Prometheus
 //! - `place`, `peers`: a namespace that a command acts in; where the ends of cables are
 //! - `render`: output for people
+//! - `trial`: what fuzzers call
 
 mod args;
 mod client;
@@ -38,6 +39,8 @@ mod rights;
 mod runtime_dir;
 mod sandbox;
 mod topology;
+#[doc(hidden)]
+pub mod trial;
 mod userlab;
 mod values;
 

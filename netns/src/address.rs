@@ -150,7 +150,7 @@ const SCOPE_AT: usize = 3;
 const HEADER_BYTES: usize = 8;
 
 impl Address {
-    fn parse(payload: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(payload: &[u8]) -> Option<Self> {
         let header: &[u8; HEADER_BYTES] = payload.first_chunk()?;
         let mut flags = u32::from(header[2]);
         let (mut address, mut local) = (None, None);

@@ -69,6 +69,8 @@ mod rights;
 pub mod route;
 #[allow(unsafe_code, reason = "ioctls on sockets, which no dependency wraps")]
 mod sys;
+#[doc(hidden)]
+pub mod trial;
 pub mod userns;
 pub mod veth;
 

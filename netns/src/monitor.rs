@@ -150,26 +150,8 @@ impl LinkMonitor {
     fn take(&mut self) -> Result<(), NetlinkError> {
         for message in Messages(&self.buffer) {
             let message = message?;
-            let payload = message.payload();
-            // The news of a bridge about its ports comes the same way, as another family: a port
-            // that leaves its bridge is not deleted.
-            if payload
-                .first()
-                .is_none_or(|&family| i32::from(family) != libc::AF_UNSPEC)
-            {
-                continue;
-            }
-            let Some(link) = Link::parse(payload) else {
-                continue;
-            };
-            match message.message_type() {
-                libc::RTM_NEWLINK => self.waiting.push_back(LinkEvent::Changed(link)),
-                libc::RTM_DELLINK => {
-                    let Link { index, name, .. } = link;
-                    self.waiting.push_back(LinkEvent::Removed { index, name });
-                }
-                _ => {}
-            }
+            self.waiting
+                .extend(event_of(message.message_type(), message.payload()));
         }
         Ok(())
     }
@@ -188,6 +170,25 @@ impl LinkMonitor {
             }
         }
         Ok(())
+    }
+}
+
+/// What a message tells, if it is about a link.
+pub(crate) fn event_of(message_type: u16, payload: &[u8]) -> Option<LinkEvent> {
+    // The news of a bridge about its ports comes the same way, as another family: a port that
+    // leaves its bridge is not deleted.
+    let family = *payload.first()?;
+    if i32::from(family) != libc::AF_UNSPEC {
+        return None;
+    }
+    let link = Link::parse(payload)?;
+    match message_type {
+        libc::RTM_NEWLINK => Some(LinkEvent::Changed(link)),
+        libc::RTM_DELLINK => {
+            let Link { index, name, .. } = link;
+            Some(LinkEvent::Removed { index, name })
+        }
+        _ => None,
     }
 }
 

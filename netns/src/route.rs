@@ -228,7 +228,7 @@ impl Route {
     }
 
     /// Takes a route message apart; none if it is not a plain route of the main table.
-    fn parse(payload: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(payload: &[u8]) -> Option<Self> {
         let header: &[u8; HEADER_BYTES] = payload.first_chunk()?;
         let mut table = u32::from(header[4]);
         let mut destination = match i32::from(header[0]) {
@@ -300,7 +300,7 @@ impl Route {
 }
 
 impl RouteEntry {
-    fn parse(payload: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(payload: &[u8]) -> Option<Self> {
         Some(Self {
             route: Route::parse(payload)?,
             origin: (*payload.get(ORIGIN_AT)?).into(),

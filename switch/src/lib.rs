@@ -53,6 +53,8 @@ pub mod switch;
 #[allow(unsafe_code)] // a scheduling class, by the bare system call
 mod sys;
 pub mod time;
+#[doc(hidden)]
+pub mod trial;
 pub mod wire;
 
 pub use bridge::BridgeConfig;

@@ -320,7 +320,7 @@ fn version() -> VersionView {
     }
 }
 
-fn vlan(id: u16) -> Result<VlanId, ErrorObject> {
+pub(super) fn vlan(id: u16) -> Result<VlanId, ErrorObject> {
     VlanId::new(id).ok_or_else(|| {
         ErrorObject::new(
             ErrorCode::InvalidParams,
@@ -330,7 +330,7 @@ fn vlan(id: u16) -> Result<VlanId, ErrorObject> {
 }
 
 /// Reads the parameters of a method and calls it.
-fn with<P: DeserializeOwned>(
+pub(super) fn with<P: DeserializeOwned>(
     params: &Map<String, Value>,
     call: impl FnOnce(P) -> Outcome,
 ) -> Outcome {

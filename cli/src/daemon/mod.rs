@@ -28,6 +28,7 @@ mod signals;
 mod subnet;
 #[allow(unsafe_code)] // one system call that no crate wraps
 mod sys;
+pub(crate) mod trial;
 
 use std::io;
 use std::path::PathBuf;

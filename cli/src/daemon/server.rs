@@ -316,7 +316,7 @@ impl<S: Service> Server<S> {
 }
 
 /// Answers a message; `None` where it holds notifications alone.
-fn answer<S: Service>(
+pub(super) fn answer<S: Service>(
     service: &mut S,
     session: &mut S::Session,
     message: &[u8],

@@ -4,6 +4,7 @@
 
 mod frame;
 mod read;
+pub(crate) mod trial;
 mod write;
 
 pub(crate) use frame::{Frame, Interface, Told, read};

@@ -34,6 +34,7 @@ mod supervise;
 mod survey;
 mod text;
 mod thing;
+pub(crate) mod trial;
 
 pub(crate) use hold::Hold;
 pub(crate) use operate::{Intent, Labs, Outcome};

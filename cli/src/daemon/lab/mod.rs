@@ -184,6 +184,17 @@ impl Lab {
     }
 }
 
+/// Whether an attachment could be tried, and into which namespace; nothing is done.
+///
+/// # Errors
+/// Where something in it is wrong by itself.
+pub(super) fn foresee(
+    params: &crate::protocol::AttachParams,
+    subnet: Option<IpNet>,
+) -> Result<String, LabError> {
+    plan::Plan::new(params, subnet).map(|plan| plan.namespace.to_string())
+}
+
 /// The switch whose cable's end this is, by its alias.
 pub(crate) fn owner_of(link: &Link) -> Option<&str> {
     link.alias.as_deref()?.strip_prefix(ALIAS_PREFIX)

@@ -25,6 +25,7 @@ use socket2::Socket;
 
 pub use error::PacketError;
 pub use handover::{PacketData, RingData};
+pub(crate) use receive::{FromKernel, as_received};
 
 use self::claim::Claim;
 use self::open::Opened;

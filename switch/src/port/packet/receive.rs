@@ -10,7 +10,7 @@ use super::sys::{self, Message, Ring, Whereabouts};
 use crate::bridge::DropReason;
 use crate::port::offload::complete_sctp;
 use crate::port::{Arena, BATCH, Batch, Counters, Frame};
-use crate::wire::{Offload, TAG_LEN};
+use crate::wire::{Offload, TAG_LEN, VlanTag};
 
 /// Where a frame begins in its buffer. Before it stand the offload header and, once that was
 /// read, the room into which the addresses move when a VLAN tag returns between them and the
@@ -192,10 +192,45 @@ fn accept(message: Message, buffer: &mut [u8]) -> Result<Frame<'_>, DropReason> 
     Ok(Frame { bytes, offload })
 }
 
+/// A message as a kernel might give it, for trials.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FromKernel<'a> {
+    /// The offload header.
+    pub(crate) header: [u8; Offload::LEN],
+    /// The tag moved aside.
+    pub(crate) tag: Option<VlanTag>,
+    /// The beginning of the frame.
+    pub(crate) bytes: &'a [u8],
+    /// So many bytes follow.
+    pub(crate) padding: usize,
+    /// So much less of it is said to be there.
+    pub(crate) missing: u16,
+    /// Whether the kernel says that it has cut it off.
+    pub(crate) is_truncated: bool,
+}
+
+/// What is made of such a message, which is laid out in `buffer` first.
+pub(crate) fn as_received<'a>(
+    given: &FromKernel<'_>,
+    buffer: &'a mut Vec<u8>,
+) -> Result<Frame<'a>, DropReason> {
+    buffer.clear();
+    buffer.resize(HEADER_AT, 0);
+    buffer.extend_from_slice(&given.header);
+    buffer.extend_from_slice(given.bytes);
+    let whole = buffer.len() + given.padding;
+    buffer.resize(whole.min(Arena::BUFFER_LEN), 0x5a);
+    let message = Message {
+        len: (whole - HEADER_AT).saturating_sub(given.missing.into()),
+        is_truncated: given.is_truncated,
+        tag: given.tag,
+    };
+    accept(message, buffer)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::VlanTag;
 
     /// A buffer as the kernel leaves it: offload header and frame.
     fn buffer(offload: Offload, frame: &[u8]) -> (Message, Vec<u8>) {

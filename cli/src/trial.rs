@@ -1,0 +1,19 @@
+//! What fuzzers and tests call with bytes of any kind; no part of any interface.
+//!
+//! Each is an ordinary function that panics where something is wrong: `fuzz/` calls it without
+//! end, `tests/trials` with a fixed corpus and with seeded random bytes.
+
+/// What a client might write to the control socket.
+pub fn control(bytes: &[u8]) {
+    crate::daemon::trial::control(bytes);
+}
+
+/// What might be a lab file.
+pub fn lab_file(bytes: &[u8]) {
+    crate::topology::trial::lab_file(bytes);
+}
+
+/// What might be a capture: a stream of blocks, or the bytes of a frame, put in words.
+pub fn capture(bytes: &[u8]) {
+    crate::pcapng::trial::capture(bytes);
+}

@@ -1,0 +1,6 @@
+//! Captures, and frames in words.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| vswitch_cli::trial::capture(bytes));

@@ -1,0 +1,6 @@
+//! Lab files.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| vswitch_cli::trial::lab_file(bytes));
