@@ -22,10 +22,10 @@ pub use frame::{Arena, BATCH, Batch, Frame, Selection};
 pub use handover::{Assembled, PortData, PortParts};
 pub use offload::SoftwareOffload;
 pub(crate) use offload::outgoing_header;
+pub(crate) use packet::{FromKernel, as_received};
 pub use packet::{
     PacketData, PacketError, PacketOptions, PacketPort, PreparedPort, ReceivePath, RingData,
 };
-pub(crate) use packet::{FromKernel, as_received};
 pub use tap::{TapData, TapError, TapOptions, TapPort};
 pub use vacant::VacantPort;
 
