@@ -78,18 +78,28 @@ pub enum QuietError {
 #[must_use = "keep it to give the interface back with `Netlink::unquiet`"]
 pub struct Quiet {
     link: Link,
+    before: Before,
+}
+
+/// What was changed of an interface to make it quiet, as plain data that can be written down for
+/// somebody who gives it back in another process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// Whether it had ARP.
+    pub arp: bool,
     /// The IPv6 addresses that switching IPv6 off has taken away.
-    ipv6_addresses: Vec<IpNet>,
+    pub ipv6_addresses: Vec<IpNet>,
     /// Whether it was we who switched IPv6 off.
-    ipv6_switched_off: bool,
+    pub ipv6_switched_off: bool,
     /// Whether it was we who forbade a link-local address.
-    link_local_forbidden: bool,
-    ingress: Ingress,
+    pub link_local_forbidden: bool,
+    /// What there is of ours at its ingress.
+    pub ingress: Ingress,
 }
 
 /// What there is at the ingress of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ingress {
+pub enum Ingress {
     /// Nothing of ours: the kernel would not.
     Open,
     /// Our classifier, on a `clsact` that somebody else has made.
@@ -102,7 +112,18 @@ impl Quiet {
     /// Whether frames are taken at ingress, so that the host's stack sees none at all.
     #[must_use]
     pub fn takes_all(&self) -> bool {
-        self.ingress != Ingress::Open
+        self.before.ingress != Ingress::Open
+    }
+
+    /// What was changed, to be written down.
+    #[must_use]
+    pub const fn before(&self) -> &Before {
+        &self.before
+    }
+
+    /// What somebody has written down of `link`, which is quiet still.
+    pub const fn recalled(link: Link, before: Before) -> Self {
+        Self { link, before }
     }
 }
 
@@ -120,8 +141,8 @@ impl Netlink {
         let ipv6 = addresses
             .filter(|a| a.permanent && a.net.addr().is_ipv6())
             .map(|a| a.net);
-        let mut quiet = Quiet {
-            link: link.clone(),
+        let mut before = Before {
+            arp: link.arp,
             ipv6_addresses: ipv6.collect(),
             ipv6_switched_off: false,
             link_local_forbidden: false,
@@ -129,7 +150,7 @@ impl Netlink {
         };
         self.change_link(link, &LinkChange::new().arp(false))?;
         let no_address = LinkChange::new().link_local(LinkLocal::None);
-        quiet.link_local_forbidden = match read_setting(&link.name, "addr_gen_mode").as_deref() {
+        before.link_local_forbidden = match read_setting(&link.name, "addr_gen_mode").as_deref() {
             // Stable-privacy and random addresses (2, 3) are the user's choice, and are rare.
             Some("0") => noted(
                 &link.name,
@@ -140,17 +161,20 @@ impl Netlink {
         };
         if read_setting(&link.name, "disable_ipv6").as_deref() == Some("0") {
             let written = write_setting(&link.name, "disable_ipv6", "1");
-            quiet.ipv6_switched_off = noted(&link.name, "IPv6", written);
+            before.ipv6_switched_off = noted(&link.name, "IPv6", written);
         }
-        quiet.ingress = self.take_ingress(link);
-        Ok(quiet)
+        before.ingress = self.take_ingress(link);
+        Ok(Quiet {
+            link: link.clone(),
+            before,
+        })
     }
 
     /// Gives an interface back as it was.
     pub fn unquiet(&mut self, quiet: &Quiet) -> Result<(), QuietError> {
         // What goes by `/proc/sys` is that of the namespace in which the reader is.
         let _inside = self.namespace()?.enter()?;
-        let link = &quiet.link;
+        let Quiet { link, before } = quiet;
         // It may have been renamed meanwhile, and the settings go by name.
         let name = match self.link_by_index(link.index)? {
             Some(now) if now.kind == link.kind => now.name,
@@ -161,16 +185,16 @@ impl Netlink {
                 .into());
             }
         };
-        self.release_ingress(link, quiet.ingress);
-        let mut change = LinkChange::new().arp(link.arp);
-        if quiet.link_local_forbidden {
+        self.release_ingress(link, before.ingress);
+        let mut change = LinkChange::new().arp(before.arp);
+        if before.link_local_forbidden {
             change = change.link_local(LinkLocal::Eui64);
         }
         self.change_link(link, &change)?;
-        if quiet.ipv6_switched_off {
+        if before.ipv6_switched_off {
             noted(&name, "IPv6", write_setting(&name, "disable_ipv6", "0"));
         }
-        for &address in &quiet.ipv6_addresses {
+        for &address in &before.ipv6_addresses {
             match self.add_address(link, address, DuplicateDetection::Skip) {
                 // The link-local one is back by itself.
                 Ok(()) | Err(AddressError::Exists { .. }) => {}
