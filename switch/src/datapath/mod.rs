@@ -142,7 +142,9 @@ impl Datapath {
         link: LinkState,
     ) -> Result<Box<dyn Port>, Box<dyn Port>> {
         let before = self.table.replace(id, in_software_if_needed(port))?;
-        self.table.note_link(id, LinkState::Up);
+        if link != LinkState::Absent {
+            self.table.note_link(id, LinkState::Up);
+        }
         self.set_link(id, link);
         Ok(before)
     }

@@ -181,6 +181,13 @@ impl PacketPort {
         self.source.ifindex()
     }
 
+    /// The same port under another name, for an interface that is called otherwise than the port.
+    #[must_use]
+    pub fn named(mut self, name: String) -> Self {
+        self.name = name;
+        self
+    }
+
     /// Goes on without the ring, which has jammed.
     fn leave_ring(&mut self) {
         if self.ring.take().is_some() {
