@@ -50,7 +50,7 @@ pub(crate) enum ClientError {
     NotRunning(SwitchName),
     /// A switch of this name was killed.
     #[error(
-        "the switch '{0}' was killed: 'vswitch run {0} --detach' recovers what it left and starts it again"
+        "the switch '{0}' was killed: 'vswitch run {0} --detach' has it back with all that it had, 'vswitch stop {0}' removes what it left"
     )]
     Killed(SwitchName),
     /// No switch of this name runs, but one whose name is nearly the same.

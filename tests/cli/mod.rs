@@ -22,6 +22,7 @@ mod ping;
 mod ports;
 mod rights;
 mod shell;
+mod state;
 mod sys;
 mod terminal;
 mod top;
@@ -67,6 +68,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         ports::tests(),
         rights::tests(),
         shell::tests(),
+        state::tests(),
         top::tests(),
         tutorial::tests(),
         userlab::tests(),

@@ -7,7 +7,7 @@ use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST};
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVxlan, LinkAttribute, LinkInfo, LinkMessage,
+    InfoData, InfoKind, InfoVeth, InfoVxlan, LinkAttribute, LinkInfo, LinkMessage,
 };
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
@@ -40,6 +40,23 @@ pub(crate) fn bridge(interface: &str) -> io::Result<()> {
         .push(LinkAttribute::IfName(interface.to_owned()));
     let kind = vec![LinkInfo::Kind(InfoKind::Bridge)];
     message.attributes.push(LinkAttribute::LinkInfo(kind));
+    request(RouteNetlinkMessage::NewLink(message))
+}
+
+/// Makes a veth pair whose near end has this index.
+pub(crate) fn veth_at(near: &str, far: &str, index: u32) -> io::Result<()> {
+    let named = |name: &str| {
+        let mut message = LinkMessage::default();
+        let name = LinkAttribute::IfName(name.to_owned());
+        message.attributes.push(name);
+        message
+    };
+    let mut message = named(near);
+    message.header.index = index;
+    message.attributes.push(LinkAttribute::LinkInfo(vec![
+        LinkInfo::Kind(InfoKind::Veth),
+        LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(named(far)))),
+    ]));
     request(RouteNetlinkMessage::NewLink(message))
 }
 

@@ -28,33 +28,34 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) detach: bool,
 
-    /// Forget a station that was silent for so long.
-    #[arg(long, value_name = "SECS", default_value_t = 300,
+    /// Forget a station that was silent for so long. [default: 300]
+    #[arg(long, value_name = "SECS",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub(crate) ageing: u32,
+    pub(crate) ageing: Option<u32>,
 
-    /// Remember at most so many stations.
-    #[arg(long, value_name = "N", default_value_t = 65_536,
+    /// Remember at most so many stations. [default: 65536]
+    #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=MAX_STATIONS))]
-    pub(crate) max_macs: u32,
+    pub(crate) max_macs: Option<u32>,
 
     /// Forward frames to 01-80-C2-00-00-00 to -0F, for labs that test STP, LACP or LLDP.
-    #[arg(long)]
-    pub(crate) forward_reserved: bool,
+    #[arg(long, value_name = "YES", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", hide_possible_values = true)]
+    pub(crate) forward_reserved: Option<bool>,
 
     /// Give each attached namespace the next free address of this subnet, IPv4 or IPv6.
     #[arg(long, value_name = "CIDR", value_parser = values::subnet)]
     pub(crate) subnet: Option<IpNet>,
 
     /// How frames come from the kernel: `ring` is fastest, `auto` takes `socket` where the kernel
-    /// gives no ring. `show` tells which it is, port by port.
-    #[arg(
-        long,
-        value_name = "WAY",
-        default_value = "auto",
-        env = "VSWITCH_RECEIVE"
-    )]
-    pub(crate) receive: ReceiveArg,
+    /// gives no ring. `show` tells which it is, port by port. [default: auto]
+    #[arg(long, value_name = "WAY", env = "VSWITCH_RECEIVE")]
+    pub(crate) receive: Option<ReceiveArg>,
+
+    /// Begin anew where a switch of this name was killed, instead of having everything back: its
+    /// ports, static stations and options.
+    #[arg(long)]
+    pub(crate) fresh: bool,
 
     /// Serve metrics for Prometheus at this loopback address, as in 127.0.0.1:9464 (port 0: any
     /// that is free), or at a Unix socket, as in `unix:/PATH`. `show` tells where.

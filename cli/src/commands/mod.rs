@@ -60,9 +60,12 @@ impl Luggage {
     /// # Errors
     /// Where it cannot be had.
     pub(crate) fn pack(cli: &Cli) -> anyhow::Result<Self> {
+        let given = cli.runtime_dir.clone();
+        // What is wrong with it is told when it is needed.
+        let runtime = RuntimeDir::resolve(given, |name| std::env::var_os(name)).ok();
         match &cli.command {
             Command::Run(args) => Ok(Self {
-                metrics: run::bind_metrics(args)?,
+                metrics: run::bind_metrics(args, runtime.as_ref())?,
                 manager: Notifier::from_environment(),
             }),
             _ => Ok(Self::default()),

@@ -1,11 +1,8 @@
 //! `vswitch run`: start a switch.
 
-use std::time::Duration;
-
-use vswitch_switch::BridgeConfig;
-
 use super::Luggage;
 use crate::args::RunArgs;
+use crate::daemon::state::Options;
 use crate::daemon::{self, Config};
 use crate::metrics::{Listener, MetricsError};
 use crate::runtime_dir::RuntimeDir;
@@ -16,15 +13,9 @@ pub(crate) fn run(runtime: &RuntimeDir, args: RunArgs, luggage: Luggage) -> anyh
         return Ok(());
     }
     let config = Config {
+        options: Options::given(&args),
         name: args.name,
-        bridge: BridgeConfig {
-            ageing: Duration::from_secs(args.ageing.into()),
-            max_stations: usize::try_from(args.max_macs)?,
-            forward_reserved: args.forward_reserved,
-        },
-        subnet: args.subnet,
-        receive: args.receive.into(),
-        lab: args.lab,
+        fresh: args.fresh,
         manager: luggage.manager,
         detached: args.detached,
     };
@@ -32,14 +23,25 @@ pub(crate) fn run(runtime: &RuntimeDir, args: RunArgs, luggage: Luggage) -> anyh
     Ok(())
 }
 
-/// The socket for metrics, if there are to be any. It stays in the network namespace where this is
-/// called: that of whoever asks for them, not that of a lab.
+/// The socket for metrics, if there are to be any; also where a switch of this name was killed
+/// that had one. It stays in the network namespace where this is called: that of whoever asks for
+/// them, not that of a lab.
 ///
 /// # Errors
 /// Where it cannot be bound.
-pub(crate) fn bind_metrics(args: &RunArgs) -> Result<Option<Listener>, MetricsError> {
+pub(crate) fn bind_metrics(
+    args: &RunArgs,
+    runtime: Option<&RuntimeDir>,
+) -> Result<Option<Listener>, MetricsError> {
     if args.metrics_from_stdin {
         return Listener::from_stdin().map(Some);
     }
-    args.metrics.as_ref().map(Listener::bind).transpose()
+    let remembered = || runtime.and_then(|runtime| daemon::remembered_metrics(runtime, &args.name));
+    let address = match &args.metrics {
+        Some(address) => Some(address.clone()),
+        // The parent has asked already.
+        None if args.fresh || args.detached => None,
+        None => remembered(),
+    };
+    address.as_ref().map(Listener::bind).transpose()
 }

@@ -10,6 +10,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::args::StopArgs;
 use crate::client::{Client, ClientError};
+use crate::daemon;
 use crate::names::SwitchName;
 use crate::protocol::{NoParams, Removed, method};
 use crate::render;
@@ -31,12 +32,16 @@ pub(crate) fn run(runtime: &RuntimeDir, args: &StopArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Stops the switch `name`, and returns when it has ended.
+/// Stops the switch `name`, and returns when it has ended. Of one that was killed, removes what it
+/// has left.
 ///
 /// # Errors
 /// Where it does not run, or does not end.
 pub(crate) fn stop(runtime: &RuntimeDir, name: &SwitchName) -> anyhow::Result<()> {
-    let mut client = Client::choose(runtime, Some(name), super::BY_OPTION)?;
+    let mut client = match Client::choose(runtime, Some(name), super::BY_OPTION) {
+        Err(ClientError::Killed(name)) => return Ok(daemon::remove_killed(runtime, &name)?),
+        other => other?,
+    };
     client.set_patience(PATIENCE)?;
     // Opened before the daemon removes it; the daemon holds it locked to its very end.
     let lock = File::open(runtime.switch(name).lock());

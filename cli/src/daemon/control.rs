@@ -20,6 +20,7 @@ use super::news::Line;
 use super::server::Service;
 use super::settings;
 use super::signals::Signals;
+use super::state::{Options, StateError, StateFile, Stations};
 use crate::metrics::Endpoint;
 use crate::names::{LabName, SwitchName};
 use crate::protocol::{
@@ -43,6 +44,12 @@ pub(crate) struct Control {
     pub(crate) member_of: Option<LabName>,
     /// What is attached.
     pub(crate) lab: Lab,
+    /// Which stations are bound to which port.
+    pub(crate) stations: Stations,
+    /// What it was started with that it does not know otherwise, to be kept.
+    pub(crate) options: Options,
+    /// Where all this is kept.
+    pub(crate) state: StateFile,
     /// What those hear who listen.
     pub(crate) hub: Hub,
     /// Who looks on.
@@ -89,22 +96,16 @@ impl Service for Control {
             method::VERSION => with(params, |_: NoParams| reply(&version())),
             method::SHOW => with(params, |_: NoParams| self.show()),
             method::STOP => with(params, |_: NoParams| self.stop()),
-            method::ATTACH => with(params, |params: AttachParams| {
-                reply(&self.lab.attach(&params)?)
-            }),
-            method::DETACH => with(params, |params: DetachParams| {
-                removed(self.lab.detach(&params.namespace, params.port.as_deref())?)
-            }),
+            method::ATTACH => with(params, |params| self.attach(&params)),
+            method::DETACH => with(params, |params| self.detach(&params)),
             method::SET => with(params, |params: SetParams| self.set(&params)),
             method::READDRESS => with(params, |params: ReaddressParams| {
                 self.lab.readdress(&params)?;
+                self.keep()?;
                 self.port(&params.port)
             }),
             method::PORT_ADD => with(params, |params| self.port_add(&params)),
-            method::PORT_DEL => with(params, |params: PortDelParams| {
-                self.lab.give_back(&params.name)?;
-                removed(1)
-            }),
+            method::PORT_DEL => with(params, |params| self.port_del(&params)),
             method::PORT_LIST => with(params, |_: NoParams| reply(&self.lab.ports()?)),
             method::EVENTS_SUBSCRIBE => with(params, |_: NoParams| self.subscribe(session)),
             method::EVENTS_UNSUBSCRIBE => with(params, |_: NoParams| {
@@ -151,7 +152,7 @@ impl Service for Control {
                     self.ending.get_or_insert(Ending::Asked);
                 }
             }
-            LINKS => self.lab.read_news(),
+            LINKS => self.read_news(),
             EVENTS => self.hub.listen(),
             SWITCH_END => self.ending = Some(Ending::SwitchFailed),
             _ => {}
@@ -214,9 +215,35 @@ impl Control {
         removed(ports)
     }
 
+    fn attach(&mut self, params: &AttachParams) -> Outcome {
+        let attached = self.lab.attach(params)?;
+        self.keep()
+            .inspect_err(|_| self.lab.undo_attach(&attached))?;
+        reply(&attached)
+    }
+
+    fn detach(&mut self, params: &DetachParams) -> Outcome {
+        let port = params.port.as_deref();
+        let going = self.lab.ports_of_namespace(&params.namespace, port);
+        let gone = self.without(&going, |lab| lab.detach(&params.namespace, port))?;
+        removed(gone)
+    }
+
     fn port_add(&mut self, params: &PortAddParams) -> Outcome {
         self.lab.take(&params.interface)?;
+        if let Err(error) = self.keep() {
+            if let Err(error) = self.lab.give_back(&params.interface) {
+                log::warn!("cannot take back {}: {error}", params.interface);
+            }
+            return Err(error.into());
+        }
         self.port(&params.interface)
+    }
+
+    fn port_del(&mut self, params: &PortDelParams) -> Outcome {
+        let going: Vec<_> = self.lab.port_of_name(&params.name).into_iter().collect();
+        self.without(&going, |lab| lab.give_back(&params.name))?;
+        removed(1)
     }
 
     fn port(&mut self, name: &str) -> Outcome {
@@ -228,10 +255,14 @@ impl Control {
     fn set(&mut self, params: &SetParams) -> Outcome {
         let config = settings::changed(self.lab.handle().status()?.config, params)?;
         let subnet = params.subnet.as_deref().map(settings::subnet).transpose()?;
+        let before = (self.options.clone(), self.lab.subnet());
+        self.options.note(&config);
+        self.lab.set_subnet(subnet.unwrap_or(before.1));
+        self.keep_or(|control| {
+            control.options = before.0;
+            control.lab.set_subnet(before.1);
+        })?;
         self.lab.handle().set_config(config)?;
-        if let Some(subnet) = subnet {
-            self.lab.set_subnet(subnet);
-        }
         log::info!("settings changed: {params:?}");
         self.show()
     }
@@ -280,7 +311,14 @@ impl Control {
         let mac = values::station(&params.mac).map_err(LabError::Value)?;
         let vlan = vlan(params.vlan)?;
         let port = capture::port_name(&self.lab.ports()?, &params.port)?;
-        self.lab.handle().add_static(vlan, mac, &port)?;
+        let before = self.stations.clone();
+        self.stations.bind(vlan, mac, &port);
+        self.keep_or(|control| control.stations = before.clone())?;
+        if let Err(error) = self.lab.handle().add_static(vlan, mac, &port) {
+            self.stations = before;
+            self.keep()?;
+            return Err(error.into());
+        }
         reply(&FdbEntry {
             mac: mac.to_string(),
             vlan: vlan.get(),
@@ -290,9 +328,13 @@ impl Control {
         })
     }
 
-    fn fdb_del(&self, params: &FdbDelParams) -> Outcome {
+    fn fdb_del(&mut self, params: &FdbDelParams) -> Outcome {
         let mac = values::station(&params.mac).map_err(LabError::Value)?;
         let vlan = params.vlan.map(vlan).transpose()?;
+        let before = self.stations.clone();
+        if self.stations.release(mac, vlan) {
+            self.keep_or(|control| control.stations = before)?;
+        }
         let gone = self.lab.handle().remove_station(mac, vlan);
         match gone? {
             0 => Err(ErrorObject::new(
@@ -310,6 +352,12 @@ impl Control {
         };
         let flushed = self.lab.handle().flush(port.as_deref());
         removed(flushed?)
+    }
+}
+
+impl From<StateError> for ErrorObject {
+    fn from(error: StateError) -> Self {
+        Self::new(ErrorCode::System, error.to_string())
     }
 }
 

@@ -110,10 +110,17 @@ fn command(runtime: &RuntimeDir, args: &RunArgs) -> Command {
         .args(["run", args.name.as_str(), "--detached"])
         .arg("--runtime-dir")
         .arg(runtime.path())
-        .arg(format!("--ageing={}", args.ageing))
-        .arg(format!("--max-macs={}", args.max_macs))
-        .arg(format!("--receive={}", args.receive.as_str()))
-        .args(args.forward_reserved.then_some("--forward-reserved"))
+        .args(args.ageing.map(|seconds| format!("--ageing={seconds}")))
+        .args(args.max_macs.map(|most| format!("--max-macs={most}")))
+        .args(
+            args.receive
+                .map(|way| format!("--receive={}", way.as_str())),
+        )
+        .args(
+            args.forward_reserved
+                .map(|yes| format!("--forward-reserved={yes}")),
+        )
+        .args(args.fresh.then_some("--fresh"))
         .args(args.lab.as_ref().map(|lab| format!("--lab={lab}")))
         .args(args.subnet.map(|subnet| format!("--subnet={subnet}")))
         .stdin(Stdio::null())

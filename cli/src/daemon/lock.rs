@@ -9,13 +9,21 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+use super::state;
 use crate::lock_file::{ATTEMPTS, leads_to, open, read_pid, remove_if_there};
 use crate::names::SwitchName;
 use crate::runtime_dir::{RuntimeDir, RuntimeDirError, SwitchDir};
+
+/// How long one that was killed may take to be gone.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often to look.
+const INTERVAL: Duration = Duration::from_millis(2);
 
 /// A switch's directory, held by this process.
 #[derive(Debug)]
@@ -23,6 +31,8 @@ pub(crate) struct DirLock {
     dir: SwitchDir,
     lock: Option<Flock<File>>,
     recovered: bool,
+    /// Whether what a killed daemon has kept is nobody's any more.
+    discards: bool,
 }
 
 /// Why the switch's directory could not be taken.
@@ -99,17 +109,39 @@ impl DirLock {
             if !tells_a_pid_or_nothing(&mut lock).map_err(io_error)? {
                 return Err(foreign(&dir));
             }
-            let recovered = dir.socket().symlink_metadata().is_ok();
+            let recovered = dir.socket().symlink_metadata().is_ok() || state::is_kept(dir.path());
             write_pid(&mut lock).map_err(io_error)?;
-            remove_if_there(&dir.socket()).map_err(io_error)?;
             remove_if_there(&dir.log()).map_err(io_error)?;
             return Ok(Self {
                 dir,
                 lock: Some(lock),
                 recovered,
+                discards: !recovered,
             });
         }
         Err(io_error(io::Error::other("others keep removing it")))
+    }
+
+    /// The same, but waits a moment for one that was killed and is not gone yet: it takes the kernel
+    /// a while to close what it had, the lock perhaps last.
+    ///
+    /// # Errors
+    /// See [`LockError`].
+    pub(crate) fn acquire_patiently(
+        runtime: &RuntimeDir,
+        name: &SwitchName,
+    ) -> Result<Self, LockError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match Self::acquire(runtime, name) {
+                Err(LockError::Held { .. })
+                    if was_killed(&runtime.switch(name)) && Instant::now() < deadline =>
+                {
+                    thread::sleep(INTERVAL);
+                }
+                other => return other,
+            }
+        }
     }
 
     /// The directory.
@@ -122,6 +154,12 @@ impl DirLock {
         self.recovered
     }
 
+    /// The switch runs, or is not wanted any more: what is kept goes with it. Otherwise, what a
+    /// killed one has kept stays for another try.
+    pub(crate) const fn take_over(&mut self) {
+        self.discards = true;
+    }
+
     /// Removes the directory now and frees the lock with the end of the process, so that who
     /// waits for the lock knows that all is over.
     pub(crate) fn remove_and_hold(mut self) {
@@ -132,6 +170,12 @@ impl DirLock {
 impl Drop for DirLock {
     /// Removes all that is in the directory, and it; the lock last, when it is of no use.
     fn drop(&mut self) {
+        if !self.discards {
+            return;
+        }
+        if let Err(error) = state::discard(self.dir.path()) {
+            log::warn!("cannot remove what was kept: {error}");
+        }
         for path in [self.dir.socket(), self.dir.log(), self.dir.lock()] {
             if let Err(error) = remove_if_there(&path) {
                 log::warn!("cannot remove {}: {error}", path.display());
@@ -150,7 +194,9 @@ pub(crate) fn clear_killed(runtime: &RuntimeDir) {
         // The runtime directory may be one like /tmp, with much in it that is not ours.
         if was_killed(&runtime.switch(&name)) {
             // What cannot be removed is told when it is in the way.
-            drop(DirLock::acquire(runtime, &name));
+            if let Ok(mut lock) = DirLock::acquire(runtime, &name) {
+                lock.take_over();
+            }
         }
     }
 }
@@ -237,7 +283,7 @@ mod tests {
         }
         let lock = DirLock::acquire(&runtime, &name).unwrap();
         assert!(lock.recovered());
-        assert!(!dir.socket().exists() && !dir.log().exists());
+        assert!(!dir.log().exists());
         let pid = fs::read_to_string(dir.lock()).unwrap();
         assert_eq!(pid.trim(), std::process::id().to_string());
     }

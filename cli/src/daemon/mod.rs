@@ -6,8 +6,9 @@
 //! ([`capture`]). Where metrics are asked for, those who serve them are threads of their own, and
 //! clients as any other ([`crate::metrics`]). While it lives it holds its directory locked
 //! ([`lock`]).
+//! What it has promised to keep is on disk before a command is acknowledged ([`state`]).
 //! However it ends, all that it made goes with it, but where it is killed: then the next of its
-//! name takes over.
+//! name has everything back.
 
 mod capture;
 mod connection;
@@ -16,6 +17,7 @@ mod detach;
 mod events;
 mod explain;
 mod fdb;
+mod keep;
 mod lab;
 pub(crate) mod limits;
 mod lock;
@@ -25,6 +27,7 @@ mod notify;
 mod server;
 mod settings;
 mod signals;
+pub(crate) mod state;
 mod subnet;
 #[allow(unsafe_code)] // one system call that no crate wraps
 mod sys;
@@ -34,14 +37,13 @@ use std::io;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 
-use ipnet::IpNet;
 use mio::net::UnixListener;
-use vswitch_switch::port::ReceivePath;
 use vswitch_switch::switch::schedule_in_batches;
-use vswitch_switch::{BridgeConfig, Handle, Switch, SwitchError};
+use vswitch_switch::{Handle, Switch, SwitchError};
 
-use crate::metrics::{Endpoint, Listener};
-use crate::names::{LabName, SwitchName};
+use crate::lock_file::remove_if_there;
+use crate::metrics::{Address, Endpoint, Listener};
+use crate::names::SwitchName;
 use crate::rights::{self, MissingRights};
 use crate::runtime_dir::RuntimeDir;
 use crate::userlab;
@@ -54,6 +56,7 @@ use lock::{DirLock, LockError};
 pub(crate) use notify::Notifier;
 use server::Server;
 pub(crate) use signals::{Signals, hangup_is_ignored};
+use state::{Options, Saved, StateError, StateFile, Stations};
 
 pub(crate) use detach::{DetachError, start as start_detached};
 pub(crate) use lock::clear_killed;
@@ -63,14 +66,10 @@ pub(crate) use lock::clear_killed;
 pub(crate) struct Config {
     /// Its name.
     pub(crate) name: SwitchName,
-    /// How it forwards.
-    pub(crate) bridge: BridgeConfig,
-    /// Whence attached namespaces get their addresses.
-    pub(crate) subnet: Option<IpNet>,
-    /// How frames come from the kernel.
-    pub(crate) receive: ReceivePath,
-    /// The lab of `vswitch up` that it belongs to.
-    pub(crate) lab: Option<LabName>,
+    /// What is decided of how it works. All else is as it was, where one was killed, or as usual.
+    pub(crate) options: Options,
+    /// Whether what a killed one has kept is discarded.
+    pub(crate) fresh: bool,
     /// Who wants to know how it is.
     pub(crate) manager: Notifier,
     /// Whether this is the child that runs in the background.
@@ -103,6 +102,9 @@ pub(crate) enum DaemonError {
     /// The switch could not be made, or has failed.
     #[error(transparent)]
     Switch(#[from] SwitchError),
+    /// What a killed one of its name has kept is lost, or nothing can be kept.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The interfaces cannot be managed.
     #[error(transparent)]
     Lab(Box<LabError>),
@@ -123,11 +125,34 @@ impl From<LabError> for DaemonError {
 /// Where it cannot be taken; one that lives is left alone.
 pub(crate) fn clear_away(runtime: &RuntimeDir, name: &SwitchName) -> Result<(), DaemonError> {
     match DirLock::acquire(runtime, name) {
-        Ok(lock) => drop(lock),
+        Ok(mut lock) => lock.take_over(),
         Err(LockError::Held { .. }) => {}
         Err(error) => return Err(error.into()),
     }
     Ok(())
+}
+
+/// Removes all that a switch which was killed has left: its cables, its directory; and gives back
+/// the interfaces that were its ports.
+///
+/// # Errors
+/// Where its directory cannot be taken, or the interfaces cannot be listed.
+pub(crate) fn remove_killed(runtime: &RuntimeDir, name: &SwitchName) -> Result<(), DaemonError> {
+    let mut lock = DirLock::acquire_patiently(runtime, name)?;
+    let kept = state::recall(lock.dir().path(), name).unwrap_or_else(|error| {
+        log::warn!("{error}");
+        None
+    });
+    let ports = kept.map(|kept| kept.saved.ports).unwrap_or_default();
+    lab::remove_killed(name, &ports)?;
+    lock.take_over();
+    Ok(())
+}
+
+/// Where the switch `name`, which does not run, is to serve metrics again.
+pub(crate) fn remembered_metrics(runtime: &RuntimeDir, name: &SwitchName) -> Option<Address> {
+    let kept = state::recall(runtime.switch(name).path(), name).ok()??;
+    kept.saved.options.metrics?.parse().ok()
 }
 
 /// Gives an interface back to the host's stack that a switch which was killed had as a port.
@@ -168,7 +193,7 @@ fn serve(
     rights::require("run a switch", rights::SWITCH)?;
     // Before the first thread: all have the signals blocked.
     let signals = Signals::take().map_err(io::Error::from)?;
-    let lock = DirLock::acquire(runtime, &config.name)?;
+    let mut lock = DirLock::acquire_patiently(runtime, &config.name)?;
     let log = if config.detached {
         Some(detach::leave(&lock.dir().log())?)
     } else {
@@ -176,17 +201,21 @@ fn serve(
     };
     logging::start();
     limits::raise();
-    if lock.recovered() {
-        log::warn!(
-            "recovered the directory of a switch '{}' that was killed",
-            config.name
-        );
+    let kept = recall(&lock, config)?;
+    let mut options = config.options.clone();
+    if let Some(kept) = &kept {
+        options.fill(&kept.options);
     }
-    let listener = listen(lock.dir().socket())?;
-    let (mut control, thread) = assemble(config, &lock, signals)?;
+    let listener = listen(&lock)?;
+    let (mut control, thread) = assemble(config, options, &lock, signals)?;
+    if let Some(kept) = kept {
+        control.recall(kept)?;
+    }
     control.lab.remove_leftovers()?;
     let serve = |listener| Endpoint::start(listener, runtime.clone(), config.name.clone());
     control.metrics = metrics.map(serve).transpose()?;
+    control.keep()?;
+    lock.take_over();
     let mut server = Server::new(listener, &control)?;
     log::info!("the switch '{}' is ready", config.name);
     if let Some(log) = &log {
@@ -206,9 +235,31 @@ fn serve(
     outcome
 }
 
-fn listen(path: PathBuf) -> Result<UnixListener, DaemonError> {
+/// What a killed one of this name has kept, unless it is to be discarded.
+fn recall(lock: &DirLock, config: &Config) -> Result<Option<Saved>, DaemonError> {
+    let dir = lock.dir().path();
+    if config.fresh {
+        state::discard(dir).map_err(|source| StateError::Write {
+            path: dir.to_owned(),
+            source,
+        })?;
+        return Ok(None);
+    }
+    let kept = state::recall(dir, &config.name)?;
+    if let Some(warning) = kept.as_ref().and_then(|kept| kept.warning.as_ref()) {
+        log::warn!("{warning}");
+    }
+    if lock.recovered() {
+        log::warn!("the switch '{}' was killed: it goes on", config.name);
+    }
+    Ok(kept.map(|kept| kept.saved))
+}
+
+fn listen(lock: &DirLock) -> Result<UnixListener, DaemonError> {
     use std::os::unix::fs::PermissionsExt;
-    let bound = UnixListener::bind(&path).and_then(|listener| {
+    let path = lock.dir().socket();
+    let bound = remove_if_there(&path).and_then(|()| UnixListener::bind(&path));
+    let bound = bound.and_then(|listener| {
         // Nobody else can enter the directory: there is no moment in which others may connect.
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
         Ok(listener)
@@ -220,16 +271,17 @@ type SwitchThread = JoinHandle<Result<(), SwitchError>>;
 
 fn assemble(
     config: &Config,
+    options: Options,
     lock: &DirLock,
     signals: Signals,
 ) -> Result<(Control, SwitchThread), DaemonError> {
-    let switch = Switch::new(config.bridge)?;
+    let switch = Switch::new(options.bridge())?;
     let handle = switch.handle();
     let lab = Lab::new(
         config.name.clone(),
         handle.clone(),
-        config.subnet,
-        config.receive,
+        options.subnet,
+        options.receive(),
     )?;
     let captures = Captures::new(lab.captions());
     let (switch_end, held_by_switch) = io::pipe()?;
@@ -238,8 +290,11 @@ fn assemble(
         name: config.name.clone(),
         log: config.detached.then(|| lock.dir().log()),
         metrics: None,
-        member_of: config.lab.clone(),
+        member_of: options.lab(),
         lab,
+        stations: Stations::default(),
+        options,
+        state: StateFile::new(lock.dir().path().to_owned()),
         hub: Hub::new()?,
         captures,
         signals,

@@ -157,15 +157,9 @@ impl Lab {
             namespace: plan.namespace.to_string(),
             peer: plan.inside.to_string(),
             addresses: plan.addresses.clone(),
+            former: None,
         };
-        let plug = Plug {
-            name: plan.outside.to_string(),
-            ifindex: outside.index,
-            link: LinkState::Up,
-            lost_before: 0,
-            lost: 0,
-            kind,
-        };
+        let plug = Plug::new(plan.outside.to_string(), &outside, kind);
         self.plugs.insert(id, plug);
         Ok(Attached {
             namespace: plan.namespace.to_string(),
@@ -219,6 +213,22 @@ impl Lab {
         let id = self.handle.add_port(Box::new(port))?;
         progress.port = Some(id);
         Ok(id)
+    }
+
+    /// Takes an attachment back that could not be kept.
+    pub(crate) fn undo_attach(&mut self, attached: &Attached) {
+        let undone = self.detach(&attached.namespace, Some(&attached.port));
+        let complain = |error: &dyn std::fmt::Display| {
+            log::warn!("cannot take back {}: {error}", attached.namespace);
+        };
+        if let Err(error) = undone {
+            complain(&error);
+        }
+        if attached.created
+            && let Err(error) = Namespace::delete(&attached.namespace)
+        {
+            complain(&error);
+        }
     }
 
     fn take_back(&mut self, plan: &Plan, progress: Progress) {

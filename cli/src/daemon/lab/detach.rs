@@ -8,7 +8,7 @@ use vswitch_switch::bridge::PortId;
 use vswitch_switch::control::ControlError;
 use vswitch_switch::port::LinkState;
 
-use super::{Kind, Lab, LabError, Plug, owner_of};
+use super::{Lab, LabError, Plug, owner_of};
 
 /// Cables that are removed together.
 const TOGETHER: usize = 16;
@@ -53,7 +53,7 @@ impl Lab {
     /// for one in waiting (`rcu_barrier`, `synchronize_net`), which several can do together. What
     /// fails is left for another try.
     fn dismantle_cables(&mut self) {
-        let is_cable = |plug: &Plug| matches!(plug.kind, Kind::Cable { .. });
+        let is_cable = |plug: &Plug| plug.former().is_none();
         let cables: Vec<_> = self
             .plugs
             .iter()
@@ -94,7 +94,7 @@ impl Lab {
         };
         match self.handle.remove_port(&plug.name) {
             // A cable vanishes with its port; nobody has to wait for the sockets to be closed.
-            Ok(port) if matches!(plug.kind, Kind::Cable { .. }) => {
+            Ok(port) if plug.former().is_none() => {
                 // Without a thread it is closed here and now.
                 let _ = thread::Builder::new()
                     .name("close".to_owned())
@@ -105,11 +105,11 @@ impl Lab {
             Err(ControlError::NoSuchPort(_) | ControlError::Stopped) => {}
             Err(error) => return Err(error.into()),
         }
-        let removed = match &plug.kind {
-            Kind::Cable { .. } => {
+        let removed = match plug.former() {
+            None => {
                 remove_cable(&mut self.netlink, &plug, self.switch.as_str()).map_err(Into::into)
             }
-            Kind::Taken(former) => self.restore(&plug, former),
+            Some(former) => self.restore(&plug, former),
         };
         if removed.is_ok() {
             self.captions.set(&plug.name, None);

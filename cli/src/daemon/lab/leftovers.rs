@@ -3,7 +3,9 @@
 use vswitch_netns::{Link, LinkError, Netlink};
 use vswitch_switch::port::{PacketError, PacketOptions, PacketPort, ReceivePath};
 
-use super::{Lab, LabError, owner_of};
+use super::{Lab, LabError, owner_of, take};
+use crate::daemon::state::{SavedFormer, SavedKind, SavedPort};
+use crate::names::SwitchName;
 
 /// Opens a port just to be alone with the interface: without a ring.
 fn open_to_claim(interface: &str) -> Result<PacketPort, PacketError> {
@@ -32,63 +34,121 @@ pub(in crate::daemon) fn give_back(interface: &str) -> Result<(), LabError> {
     Ok(())
 }
 
+/// Removes and gives back all that the killed switch `name` had: the `ports` that it has kept, and
+/// whatever else carries its name. What fails is logged.
+///
+/// # Errors
+/// Where the interfaces cannot be listed.
+pub(in crate::daemon) fn remove_killed(
+    name: &SwitchName,
+    ports: &[SavedPort],
+) -> Result<(), LabError> {
+    let mut netlink = Netlink::open()?;
+    for port in ports {
+        let former = match &port.kind {
+            SavedKind::Taken(former) => Some(former),
+            SavedKind::Cable { former, .. } => former.as_ref(),
+        };
+        let Some(former) = former else { continue };
+        if let Err(error) = give_back_as_it_was(&mut netlink, &port.interface, former) {
+            log::warn!("cannot restore {}: {error}", port.interface);
+        }
+    }
+    remove_leftovers(&mut netlink, name)
+}
+
+fn give_back_as_it_was(
+    netlink: &mut Netlink,
+    interface: &str,
+    former: &SavedFormer,
+) -> Result<(), LabError> {
+    let Some(link) = netlink.find_link(interface)? else {
+        return Ok(());
+    };
+    if netlink.is_quiet(&link)
+        && let Ok(port) = open_to_claim(interface)
+    {
+        take::put_back(
+            netlink,
+            &link,
+            &take::Former::recalled(link.clone(), former),
+        )?;
+        drop(port);
+    }
+    Ok(())
+}
+
+/// Removes veth pairs that carry this switch's name and that no living switch uses (one of
+/// the same name may live under another runtime directory), and gives interfaces back.
+fn remove_leftovers(netlink: &mut Netlink, name: &SwitchName) -> Result<(), LabError> {
+    let links = netlink.links()?;
+    let is_ours = |link: &&Link| {
+        owner_of(link) == Some(name.as_str()) && link.kind.as_deref() == Some("veth")
+    };
+    let leftovers: Vec<Link> = links.iter().filter(is_ours).cloned().collect();
+    for link in leftovers {
+        remove_leftover(netlink, &link);
+    }
+    // Interfaces of the user's that were ports. All that is quiet has no ARP.
+    let may_be_quiet = |link: &&Link| link.is_ethernet() && !link.arp && owner_of(link).is_none();
+    for link in links.iter().filter(may_be_quiet) {
+        if let Ok(port) = open_to_claim(&link.name) {
+            restore_leftover(netlink, link);
+            drop(port);
+        }
+    }
+    Ok(())
+}
+
+/// Gives an interface back to the host's stack that a killed daemon had as a port. To be
+/// called by who has opened it as a port: then nobody else has it.
+fn restore_leftover(netlink: &mut Netlink, link: &Link) {
+    match netlink.unquiet_leftover(link) {
+        Ok(true) => log::info!("restored {}, left by a daemon that was killed", link.name),
+        Ok(false) => {}
+        Err(error) => log::warn!("cannot restore a leftover: {error}"),
+    }
+}
+
+/// Removes a cable of a switch's making if no living switch uses it; whether it did.
+fn remove_leftover(netlink: &mut Netlink, link: &Link) -> bool {
+    // Who can open it as a port knows that no switch has it.
+    match open_to_claim(&link.name) {
+        Ok(port) => drop(port),
+        Err(PacketError::InUse { .. }) => return false,
+        Err(error) => {
+            log::warn!("cannot tell who uses {}: {error}", link.name);
+            return false;
+        }
+    }
+    match netlink.delete_link(link) {
+        Ok(()) | Err(LinkError::NotFound { .. }) => {
+            log::info!("removed {}, left by a daemon that was killed", link.name);
+            true
+        }
+        Err(error) => {
+            log::warn!("cannot remove a leftover: {error}");
+            false
+        }
+    }
+}
+
 impl Lab {
-    /// Removes veth pairs that carry this switch's name and that no living switch uses (one of
-    /// the same name may live under another runtime directory).
+    /// Removes what carries this switch's name and is no port of it, nor of another.
     ///
     /// # Errors
     /// Where the interfaces cannot be listed. One that cannot be removed is logged.
     pub(crate) fn remove_leftovers(&mut self) -> Result<(), LabError> {
-        let links = self.netlink.links()?;
-        let is_ours = |link: &&Link| {
-            owner_of(link) == Some(self.switch.as_str()) && link.kind.as_deref() == Some("veth")
-        };
-        let leftovers: Vec<Link> = links.iter().filter(is_ours).cloned().collect();
-        for link in leftovers {
-            self.remove_leftover(&link);
-        }
-        // Interfaces of the user's that were ports. All that is quiet has no ARP.
-        let may_be_quiet =
-            |link: &&Link| link.is_ethernet() && !link.arp && owner_of(link).is_none();
-        for link in links.iter().filter(may_be_quiet) {
-            if let Ok(port) = open_to_claim(&link.name) {
-                self.restore_leftover(link);
-                drop(port);
-            }
-        }
-        Ok(())
+        remove_leftovers(&mut self.netlink, &self.switch)
     }
 
-    /// Gives an interface back to the host's stack that a killed daemon had as a port. To be
-    /// called by who has opened it as a port: then nobody else has it.
+    /// As the function of that name, of which it is told in the log.
     pub(super) fn restore_leftover(&mut self, link: &Link) {
-        match self.netlink.unquiet_leftover(link) {
-            Ok(true) => log::info!("restored {}, left by a daemon that was killed", link.name),
-            Ok(false) => {}
-            Err(error) => log::warn!("cannot restore a leftover: {error}"),
-        }
+        restore_leftover(&mut self.netlink, link);
     }
 
     /// Removes a cable of a switch's making if no living switch uses it; whether it did.
     pub(super) fn remove_leftover(&mut self, link: &Link) -> bool {
-        // Who can open it as a port knows that no switch has it.
-        match open_to_claim(&link.name) {
-            Ok(port) => drop(port),
-            Err(PacketError::InUse { .. }) => return false,
-            Err(error) => {
-                log::warn!("cannot tell who uses {}: {error}", link.name);
-                return false;
-            }
-        }
-        match self.netlink.delete_link(link) {
-            Ok(()) | Err(LinkError::NotFound { .. }) => {
-                log::info!("removed {}, left by a daemon that was killed", link.name);
-                true
-            }
-            Err(error) => {
-                log::warn!("cannot remove a leftover: {error}");
-                false
-            }
-        }
+        remove_leftover(&mut self.netlink, link)
     }
 }

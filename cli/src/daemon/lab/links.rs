@@ -12,7 +12,7 @@ use vswitch_netns::{Link, LinkEvent};
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::LinkState;
 
-use super::{Lab, LabError};
+use super::{Lab, LabError, Plug};
 
 impl Lab {
     /// The descriptor that becomes readable with news of a link.
@@ -22,18 +22,17 @@ impl Lab {
 
     /// Reads all news, then looks at the links that they are about, each once.
     pub(crate) fn read_news(&mut self) {
-        let mut touched = BTreeSet::new();
-        let mut removed = BTreeSet::new();
+        let mut news = News::default();
         loop {
             match self.news.next_event() {
                 Ok(None) => break,
-                Ok(Some(LinkEvent::Changed(link))) => self.touch(link.index, &mut touched),
-                Ok(Some(LinkEvent::Removed { index, .. })) => self.touch(index, &mut removed),
+                Ok(Some(LinkEvent::Changed(link))) => self.changed(&link, &mut news),
+                Ok(Some(LinkEvent::Removed { index, .. })) => self.touch(index, &mut news.removed),
                 // Some were lost, of whatever links.
-                Ok(Some(_)) => touched.extend(self.plugs.keys()),
+                Ok(Some(_)) => news.touched.extend(self.plugs.keys()),
                 Err(error) => {
                     log::warn!("{error}");
-                    touched.extend(self.plugs.keys());
+                    news.touched.extend(self.plugs.keys());
                     break;
                 }
             }
@@ -41,55 +40,95 @@ impl Lab {
         let complain = |id: PortId, error: &dyn std::fmt::Display| {
             log::warn!("cannot tell the state of port {id}: {error}");
         };
-        for id in removed {
-            if let Err(error) = self.note(id, LinkState::Absent) {
-                complain(id, &error);
+        for id in &news.removed {
+            if let Err(error) = self.note(*id, LinkState::Absent) {
+                complain(*id, &error);
             }
         }
-        for id in touched {
-            if let Err(error) = self.look_again(id) {
-                complain(id, &error);
+        for id in &news.touched {
+            if let Err(error) = self.look_again(*id) {
+                complain(*id, &error);
             }
         }
+        // Another of its name may be there already.
+        for id in news.removed.union(&news.touched) {
+            self.come_back(*id);
+        }
+    }
+
+    fn changed(&self, link: &Link, news: &mut News) {
+        self.touch(link.index, &mut news.touched);
+        let waits = |plug: &Plug| plug.link == LinkState::Absent && plug.interface == link.name;
+        let waiting = self.plugs.iter().filter(|(_, plug)| waits(plug));
+        news.touched.extend(waiting.map(|(id, _)| id));
     }
 
     fn touch(&self, ifindex: u32, touched: &mut BTreeSet<PortId>) {
         let at_it = self
             .plugs
             .iter()
-            .filter(|(_, plug)| plug.ifindex == ifindex);
+            .filter(|(_, plug)| plug.ifindex == ifindex && plug.link != LinkState::Absent);
         touched.extend(at_it.map(|(id, _)| id));
     }
 
     /// Looks at the link of a port and tells the switch what has changed; whether the interface
-    /// is gone. A port whose interface was seen to be gone stays so: the next of the same index
-    /// is another.
+    /// is gone. A port whose interface was seen to be gone is not looked at: the next of the same
+    /// index is another.
     pub(super) fn look_again(&mut self, id: PortId) -> Result<bool, LabError> {
-        let Some(plug) = self.plugs.get(&id) else {
+        let Some(plug) = self.plugs.get_mut(&id) else {
             return Ok(true);
         };
         if plug.link == LinkState::Absent {
             return Ok(true);
         }
         let link = self.netlink.link_by_index(plug.ifindex)?;
+        // Where the news was lost that it is gone, another may have taken its index over.
+        let link = link.filter(|link| link.name == plug.interface || link.mac == plug.mac);
+        if let Some(link) = &link {
+            if link.name != plug.interface {
+                log::info!(
+                    "the interface of port {id} ({}) is called {} now",
+                    plug.name,
+                    link.name
+                );
+                plug.interface.clone_from(&link.name);
+                self.changed = true;
+            }
+            plug.mac = link.mac;
+        }
         let state = state_of(link.as_ref());
         self.note(id, state)?;
         Ok(state == LinkState::Absent)
     }
 
     fn note(&mut self, id: PortId, state: LinkState) -> Result<(), LabError> {
-        if let Some(plug) = self.plugs.get_mut(&id)
-            && plug.link != state
-        {
+        let Some(plug) = self.plugs.get_mut(&id) else {
+            return Ok(());
+        };
+        let has_changed = plug.link != state;
+        if has_changed {
             log::info!("port {} ({}) is {}", id, plug.name, state.as_str());
             plug.link = state;
+        }
+        if has_changed && state == LinkState::Absent {
+            self.changed = true;
+            return self.vacate(id);
         }
         Ok(self.handle.set_link(id, state)?)
     }
 }
 
+/// The ports that news are about.
+#[derive(Default)]
+struct News {
+    /// Their link is to be looked at, or what has come may be theirs.
+    touched: BTreeSet<PortId>,
+    /// Their interface is gone.
+    removed: BTreeSet<PortId>,
+}
+
 /// What a link means for the port on it.
-fn state_of(link: Option<&Link>) -> LinkState {
+pub(super) fn state_of(link: Option<&Link>) -> LinkState {
     match link {
         None => LinkState::Absent,
         Some(link) if link.up && link.lower_up => LinkState::Up,

@@ -8,6 +8,8 @@ mod leftovers;
 mod links;
 mod plan;
 mod readdress;
+mod recall;
+mod saved;
 mod spares;
 mod take;
 mod view;
@@ -16,7 +18,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use vswitch_netns::{Link, LinkMonitor, Netlink};
+use vswitch_netns::{Link, LinkMonitor, MacBytes, Netlink};
 use vswitch_switch::Handle;
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::{LinkState, PacketOptions, PreparedPort, ReceivePath};
@@ -28,7 +30,7 @@ use crate::names::SwitchName;
 use spares::Spares;
 
 pub(crate) use error::LabError;
-pub(super) use leftovers::give_back;
+pub(super) use leftovers::{give_back, remove_killed};
 
 /// How the alias of a switch-side end begins; the switch's name follows.
 const ALIAS_PREFIX: &str = "vswitch:";
@@ -51,20 +53,28 @@ pub(crate) struct Lab {
     spares: Spares,
     plugs: BTreeMap<PortId, Plug>,
     captions: Captions,
+    /// Whether something has changed by itself that is to be kept on disk.
+    changed: bool,
 }
 
 /// A port, and what it is plugged into.
 struct Plug {
     /// The port's name: that of the interface when it was plugged in.
     name: String,
+    /// What the interface is called now.
+    interface: String,
     /// The interface. The index may be taken over once the interface is gone.
     ifindex: u32,
+    /// Its address, by which it is known where news of it was lost.
+    mac: Option<MacBytes>,
     link: LinkState,
     /// What the interface had lost before it became a port.
     lost_before: u64,
     /// What it has lost since, as far as was seen.
     lost: u64,
     kind: Kind,
+    /// Why it could not come back, as it was told last.
+    complaint: Option<String>,
 }
 
 /// Whence the interface of a port comes.
@@ -77,9 +87,36 @@ enum Kind {
         peer: String,
         /// Its addresses.
         addresses: Vec<IpNet>,
+        /// How our end was before, where somebody else has made it in the place of ours.
+        former: Option<take::Former>,
     },
     /// It was there before, and will be as it was.
     Taken(take::Former),
+}
+
+impl Plug {
+    /// A port on `link`, which was just plugged in.
+    fn new(name: String, link: &Link, kind: Kind) -> Self {
+        Self {
+            name,
+            interface: link.name.clone(),
+            ifindex: link.index,
+            mac: link.mac,
+            link: LinkState::Up,
+            lost_before: 0,
+            lost: 0,
+            kind,
+            complaint: None,
+        }
+    }
+
+    /// How its interface was before; none if we made it, which goes with the port.
+    const fn former(&self) -> Option<&take::Former> {
+        match &self.kind {
+            Kind::Cable { former, .. } => former.as_ref(),
+            Kind::Taken(former) => Some(former),
+        }
+    }
 }
 
 impl Lab {
@@ -103,6 +140,7 @@ impl Lab {
             spares: Spares::default(),
             plugs: BTreeMap::new(),
             captions: Captions::default(),
+            changed: false,
         };
         let options = lab.packet_options();
         lab.spares.order(&options);
@@ -157,7 +195,7 @@ impl Lab {
     }
 
     /// All ports of a namespace, or its port of this name.
-    fn ports_of_namespace(&self, wanted: &str, port: Option<&str>) -> Vec<PortId> {
+    pub(crate) fn ports_of_namespace(&self, wanted: &str, port: Option<&str>) -> Vec<PortId> {
         let is_wanted = |plug: &Plug| {
             matches!(&plug.kind, Kind::Cable { namespace, .. } if namespace == wanted)
                 && port.is_none_or(|port| plug.name == port)
@@ -166,7 +204,7 @@ impl Lab {
         found.map(|(id, _)| *id).collect()
     }
 
-    fn port_of_name(&self, name: &str) -> Option<PortId> {
+    pub(crate) fn port_of_name(&self, name: &str) -> Option<PortId> {
         let (id, _) = self.plugs.iter().find(|(_, plug)| plug.name == name)?;
         Some(*id)
     }

@@ -28,6 +28,7 @@ impl Lab {
             namespace,
             peer,
             addresses,
+            ..
         }) = self.plugs.get(&id).map(|plug| &plug.kind)
         else {
             return Err(LabError::Value(format!(

@@ -1,6 +1,6 @@
 //! Interfaces that were there before: plugged in as ports, and given back as they were.
 
-use vswitch_netns::{Link, LinkChange, LinkError, Quiet, QuietError};
+use vswitch_netns::{Link, LinkChange, LinkError, Netlink, Quiet, QuietError};
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::{LinkState, PacketPort};
 
@@ -9,8 +9,8 @@ use crate::rights;
 
 /// How an interface was before it became a port.
 pub(super) struct Former {
-    up: bool,
-    quiet: Quiet,
+    pub(super) up: bool,
+    pub(super) quiet: Quiet,
 }
 
 impl Lab {
@@ -42,20 +42,14 @@ impl Lab {
         let id = match self.start(&link, port) {
             Ok(id) => id,
             Err(error) => {
-                if let Err(error) = self.put_back(&link, &former) {
+                if let Err(error) = put_back(&mut self.netlink, &link, &former) {
                     log::warn!("cannot restore {interface}: {error}");
                 }
                 return Err(error);
             }
         };
-        let plug = Plug {
-            name: interface.to_owned(),
-            ifindex: link.index,
-            link: LinkState::Up,
-            lost_before: self.lost_by(link.index),
-            lost: 0,
-            kind: Kind::Taken(former),
-        };
+        let mut plug = Plug::new(interface.to_owned(), &link, Kind::Taken(former));
+        plug.lost_before = self.lost_by(link.index);
         self.plugs.insert(id, plug);
         if let Err(error) = self.look_again(id) {
             log::warn!("cannot tell the state of port {id}: {error}");
@@ -100,26 +94,31 @@ impl Lab {
         let Some(link) = self.netlink.link_by_index(plug.ifindex)? else {
             return Ok(());
         };
-        self.put_back(&link, former)
+        put_back(&mut self.netlink, &link, former)
     }
+}
 
-    fn put_back(&mut self, link: &Link, former: &Former) -> Result<(), LabError> {
-        let state = LinkChange::new().up(former.up);
-        match self.netlink.unquiet(&former.quiet) {
-            Ok(()) => {}
-            // It has gone in this very moment.
-            Err(QuietError::Link(LinkError::NotFound { .. })) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        }
-        match self.netlink.change_link(link, &state) {
-            Err(LinkError::NotFound { .. }) => Ok(()),
-            other => Ok(other?),
-        }
+/// Gives an interface back as it was; one that has gone is none.
+pub(super) fn put_back(
+    netlink: &mut Netlink,
+    link: &Link,
+    former: &Former,
+) -> Result<(), LabError> {
+    let state = LinkChange::new().up(former.up);
+    match netlink.unquiet(&former.quiet) {
+        Ok(()) => {}
+        // It has gone in this very moment.
+        Err(QuietError::Link(LinkError::NotFound { .. })) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    }
+    match netlink.change_link(link, &state) {
+        Err(LinkError::NotFound { .. }) => Ok(()),
+        other => Ok(other?),
     }
 }
 
 /// Refuses what cannot be a port, or is already used by something else.
-fn refuse_unfit(link: &Link) -> Result<(), LabError> {
+pub(super) fn refuse_unfit(link: &Link) -> Result<(), LabError> {
     let interface = link.name.clone();
     if !link.is_ethernet() {
         return Err(LabError::NotEthernet(interface));

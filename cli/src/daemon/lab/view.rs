@@ -52,6 +52,7 @@ impl Lab {
                 namespace,
                 peer,
                 addresses,
+                ..
             }) => (
                 Some(namespace.clone()),
                 Some(peer.clone()),

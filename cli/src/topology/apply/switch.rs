@@ -26,11 +26,15 @@ impl Worker<'_> {
         let args = RunArgs {
             name: switch.parse()?,
             detach: true,
-            ageing: wanted.ageing_s,
-            max_macs: wanted.max_macs,
-            forward_reserved: wanted.forward_reserved,
+            ageing: Some(wanted.ageing_s),
+            max_macs: Some(wanted.max_macs),
+            forward_reserved: Some(wanted.forward_reserved),
             subnet: wanted.subnet,
-            receive: ReceiveArg::from_str(&wanted.receive, false).map_err(anyhow::Error::msg)?,
+            receive: Some(
+                ReceiveArg::from_str(&wanted.receive, false).map_err(anyhow::Error::msg)?,
+            ),
+            // What is left of a killed one is made anew, as the file has it.
+            fresh: true,
             metrics: None,
             metrics_from_stdin: false,
             lab: Some(self.doer.lab.clone()),

@@ -1,0 +1,156 @@
+//! Ports that come back: those of a switch that was killed, and those whose interface was gone.
+//!
+//! Theory of operation. A port whose interface is gone keeps its place in the switch, without
+//! sockets. It is the port of whatever interface bears its interface's name next: the same one,
+//! back from another namespace, or another that was made in its place. Of our own making is what
+//! carries our alias; all else was there before, and is given back as it was. The ports of a
+//! switch that was killed come back the same way; only that their interfaces are still quiet.
+
+use vswitch_netns::Link;
+use vswitch_switch::bridge::PortId;
+use vswitch_switch::port::{LinkState, PacketPort, VacantPort};
+
+use super::links::state_of;
+use super::take::{Former, refuse_unfit};
+use super::{Kind, Lab, LabError, Plug, owner_of};
+use crate::daemon::state::SavedPort;
+
+/// The MTU that is told of a port which never had an interface, in bytes.
+const UNKNOWN_MTU: usize = 0;
+
+impl Lab {
+    /// Has the ports back that were kept. One whose interface is gone is absent.
+    ///
+    /// # Errors
+    /// Where the switch does not take a port: a number or name is there twice.
+    pub(crate) fn recall(&mut self, ports: Vec<SavedPort>) -> Result<(), LabError> {
+        for saved in ports {
+            let id = PortId(saved.id);
+            let kind = Kind::recalled(saved.kind);
+            self.captions.set(&saved.name, kind.namespace());
+            let vacant = VacantPort::new(saved.name.clone(), UNKNOWN_MTU);
+            self.handle
+                .add_port_at(id, Box::new(vacant), LinkState::Absent)?;
+            let mut gone = Link::default();
+            gone.index = saved.ifindex;
+            gone.name = saved.interface;
+            let mut plug = Plug::new(saved.name, &gone, kind);
+            plug.link = LinkState::Absent;
+            self.plugs.insert(id, plug);
+            self.come_back(id);
+            if let Some(plug) = self.plugs.get(&id)
+                && plug.link == LinkState::Absent
+                && plug.complaint.is_none()
+            {
+                log::info!("port {id} ({}) waits for its interface", plug.name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Plugs the interface of an absent port in again, if there is one. What is in the way is
+    /// logged, once.
+    pub(super) fn come_back(&mut self, id: PortId) {
+        let Some(plug) = self.plugs.get(&id) else {
+            return;
+        };
+        if plug.link != LinkState::Absent {
+            return;
+        }
+        let interface = plug.interface.clone();
+        let outcome = match self.netlink.find_link(&interface) {
+            Ok(None) => return,
+            Ok(Some(link)) => self.plug_again(id, &link),
+            Err(error) => Err(error.into()),
+        };
+        let Some(plug) = self.plugs.get_mut(&id) else {
+            return;
+        };
+        match outcome {
+            Ok(()) => {
+                plug.complaint = None;
+                let state = plug.link.as_str();
+                log::info!("port {id} ({}) is back, and {state}", plug.name);
+                self.changed = true;
+            }
+            Err(error) => {
+                let complaint = error.to_string();
+                if plug.complaint.as_ref() != Some(&complaint) {
+                    log::warn!("port {id} ({}) cannot come back: {complaint}", plug.name);
+                    plug.complaint = Some(complaint);
+                }
+            }
+        }
+    }
+
+    fn plug_again(&mut self, id: PortId, link: &Link) -> Result<(), LabError> {
+        let is_ours = owner_of(link) == Some(self.switch.as_str());
+        if !is_ours {
+            refuse_unfit(link)?;
+        }
+        // Who holds this is alone with the interface: nothing was changed before.
+        let port = self.prepared_port().open(&link.name)?;
+        let former = self.quiet_again(id, link)?;
+        let link = self.netlink.link(&link.name)?;
+        let lost = self.lost_by(link.index);
+        let Some(plug) = self.plugs.get_mut(&id) else {
+            return Ok(());
+        };
+        match &mut plug.kind {
+            Kind::Taken(taken) => *taken = former,
+            Kind::Cable { former: taken, .. } => *taken = (!is_ours).then_some(former),
+        }
+        let state = state_of(Some(&link));
+        let port: PacketPort = port.named(plug.name.clone());
+        let vacant = self.handle.replace_port(Box::new(port), state)?;
+        drop(vacant);
+        plug.ifindex = link.index;
+        plug.mac = link.mac;
+        plug.link = state;
+        // What was lost before it was a port again is not the port's.
+        plug.lost_before = lost.saturating_sub(plug.lost);
+        Ok(())
+    }
+
+    /// Makes the interface quiet, unless it is so still, and switches it on then. Gives how it was
+    /// before it was a port.
+    fn quiet_again(&mut self, id: PortId, link: &Link) -> Result<Former, LabError> {
+        let known = self.plugs.get(&id).and_then(Plug::former);
+        let known = known.map(|former| (former.up, former.quiet.before().clone()));
+        if self.netlink.is_quiet(link)
+            && let Some((up, before)) = &known
+        {
+            return Ok(Former {
+                up: *up,
+                quiet: vswitch_netns::Quiet::recalled(link.clone(), before.clone()),
+            });
+        }
+        let quiet = self.netlink.quiet(link)?;
+        self.netlink.set_up(link)?;
+        let mut before = quiet.before().clone();
+        // It may be the same one, and without ARP through us.
+        before.arp |= known.as_ref().is_some_and(|(_, known)| known.arp);
+        let up = known.map_or(link.up, |(up, _)| up);
+        let quiet = vswitch_netns::Quiet::recalled(link.clone(), before);
+        Ok(Former { up, quiet })
+    }
+
+    /// Leaves the place of a port empty whose interface is gone: its sockets are closed.
+    pub(super) fn vacate(&mut self, id: PortId) -> Result<(), LabError> {
+        let Some(plug) = self.plugs.get(&id) else {
+            return Ok(());
+        };
+        let infos = self.handle.ports()?;
+        let mtu = infos.iter().find(|info| info.id == id);
+        let mtu = mtu.map_or(UNKNOWN_MTU, |info| info.mtu_bytes);
+        let vacant = VacantPort::new(plug.name.clone(), mtu);
+        let port = self
+            .handle
+            .replace_port(Box::new(vacant), LinkState::Absent)?;
+        // Nobody has to wait until its ring is gone; without a thread it is closed here and now.
+        let _ = std::thread::Builder::new()
+            .name("close".to_owned())
+            .spawn(move || drop(port));
+        Ok(())
+    }
+}
