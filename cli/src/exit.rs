@@ -1,5 +1,14 @@
 //! Exit statuses.
 
+/// What was asked for could not be done.
+pub(crate) const FAILURE: u8 = 1;
+
+/// The program has a fault: a thread of it has panicked (`EX_SOFTWARE`, sysexits(3)).
+pub(crate) const FAULT: u8 = 70;
+
+/// The system has failed a switch that ran (`EX_OSERR`).
+pub(crate) const SYSTEM: u8 = 71;
+
 /// What a shell adds to the number of a signal to make an exit status of it.
 const SIGNALLED: u8 = 128;
 

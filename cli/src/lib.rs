@@ -52,7 +52,7 @@ use clap::Parser;
 const USAGE: u8 = 2;
 
 /// Does what the command line asks for; returns the exit status: 0, 1 on failure, 2 on wrong
-/// usage.
+/// usage, and of a switch that has failed while it ran 70 or 71.
 #[must_use]
 pub fn main() -> ExitCode {
     if completions::answer() {
@@ -66,13 +66,18 @@ pub fn main() -> ExitCode {
         Ok(status) => status,
         Err(error) => {
             complain(&sentence(&error));
-            if error.is::<commands::WrongUsage>() {
-                ExitCode::from(USAGE)
-            } else {
-                ExitCode::FAILURE
-            }
+            ExitCode::from(status_of(&error))
         }
     }
+}
+
+/// The exit status of a command that has failed.
+fn status_of(error: &anyhow::Error) -> u8 {
+    if error.is::<commands::WrongUsage>() {
+        return USAGE;
+    }
+    let of_a_switch = error.downcast_ref::<daemon::DaemonError>();
+    of_a_switch.map_or(exit::FAILURE, daemon::DaemonError::status)
 }
 
 /// Does the command's work where it has the rights for it.

@@ -282,6 +282,14 @@ impl Handle {
         })?
     }
 
+    /// Has the switch's thread call `task` between two batches, and does not wait for it. It is to
+    /// be short: a sign of life, for instance.
+    pub fn post(&self, task: impl FnOnce() + Send + 'static) -> Result<(), ControlError> {
+        let task: Task = Box::new(move |_| task());
+        self.tasks.send(task).map_err(|_| ControlError::Stopped)?;
+        self.waker.wake().map_err(|_| ControlError::Stopped)
+    }
+
     /// What another process needs to go on with a port, which stays as it is; `None` for one that
     /// cannot leave this process. See [`crate::handover`].
     pub fn port_parts(&self, id: PortId) -> Result<Option<PortParts>, ControlError> {

@@ -23,6 +23,7 @@ mod ports;
 mod rights;
 mod shell;
 mod state;
+mod supervision;
 mod sys;
 mod terminal;
 mod top;
@@ -69,6 +70,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         rights::tests(),
         shell::tests(),
         state::tests(),
+        supervision::tests(),
         top::tests(),
         tutorial::tests(),
         userlab::tests(),

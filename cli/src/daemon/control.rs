@@ -1,5 +1,6 @@
 //! What the daemon does when it is asked, or when something happens to it.
 
+use std::fmt;
 use std::io::PipeReader;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -14,13 +15,16 @@ use vswitch_switch::wire::VlanId;
 use super::capture::{self, Captures, Prepared};
 use super::events::{self, Hub, Seat};
 use super::explain;
+use super::fault;
 use super::fdb::Snapshot;
 use super::lab::{Lab, LabError};
 use super::news::Line;
+use super::notify::Notifier;
 use super::server::Service;
 use super::settings;
 use super::signals::Signals;
 use super::state::{Options, StateError, StateFile, Stations};
+use super::watchdog::Watchdog;
 use crate::metrics::Endpoint;
 use crate::names::{LabName, SwitchName};
 use crate::protocol::{
@@ -58,6 +62,10 @@ pub(crate) struct Control {
     pub(crate) signals: Signals,
     /// Ends with the switch's thread.
     pub(crate) switch_end: PipeReader,
+    /// Who wants to know how it is.
+    pub(crate) manager: Notifier,
+    /// Whoever watches over it, if anybody does.
+    pub(crate) watchdog: Option<Watchdog>,
     /// Why the loop is to end, once it is.
     pub(crate) ending: Option<Ending>,
 }
@@ -65,10 +73,29 @@ pub(crate) struct Control {
 /// Why the daemon ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// Somebody wants it to.
+    /// A client wants it to.
     Asked,
+    /// Somebody has sent this signal.
+    Signal(&'static str),
     /// The switch's thread is gone.
     SwitchFailed,
+}
+
+impl Ending {
+    /// Whether somebody wants it.
+    pub(crate) const fn is_wanted(&self) -> bool {
+        !matches!(self, Self::SwitchFailed)
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Asked => f.write_str("it was asked to"),
+            Self::Signal(signal) => write!(f, "by {signal}"),
+            Self::SwitchFailed => f.write_str("its forwarding thread is gone"),
+        }
+    }
 }
 
 /// What is remembered about a client.
@@ -86,6 +113,7 @@ const SIGNALS: usize = 0;
 const SWITCH_END: usize = 1;
 const LINKS: usize = 2;
 const EVENTS: usize = 3;
+const WATCHDOG: usize = 4;
 
 impl Service for Control {
     type Session = Session;
@@ -136,12 +164,14 @@ impl Service for Control {
     }
 
     fn sources(&self) -> Vec<RawFd> {
-        vec![
+        let mut sources = vec![
             self.signals.fd(),
             self.switch_end.as_raw_fd(),
             self.lab.news_fd(),
             self.hub.fd(),
-        ]
+        ];
+        sources.extend(self.watchdog.as_ref().map(Watchdog::fd));
+        sources
     }
 
     fn source_ready(&mut self, index: usize) {
@@ -149,12 +179,19 @@ impl Service for Control {
             SIGNALS => {
                 for signal in self.signals.read() {
                     log::info!("ending at {signal}");
-                    self.ending.get_or_insert(Ending::Asked);
+                    self.ending.get_or_insert(Ending::Signal(signal));
                 }
             }
             LINKS => self.read_news(),
             EVENTS => self.hub.listen(),
-            SWITCH_END => self.ending = Some(Ending::SwitchFailed),
+            SWITCH_END => {
+                self.ending.get_or_insert(Ending::SwitchFailed);
+            }
+            WATCHDOG => {
+                if let Some(watchdog) = &self.watchdog {
+                    watchdog.feed(self.lab.handle());
+                }
+            }
             _ => {}
         }
     }
@@ -164,8 +201,13 @@ impl Service for Control {
     }
 
     fn say_farewell(&mut self) {
-        // Those who listen hear of it, and nothing new comes after.
-        self.lab.dismantle();
+        if let Some(ending) = self.ending {
+            self.manager.stopping(&ending.to_string());
+        }
+        if self.ending.is_some_and(|ending| ending.is_wanted()) {
+            // Those who listen hear of it, and nothing new comes after.
+            self.lab.dismantle();
+        }
         self.hub.say_farewell();
     }
 
@@ -346,6 +388,17 @@ impl Control {
     }
 
     fn fdb_flush(&mut self, params: &FdbFlushParams) -> Outcome {
+        assert!(!fault::is_wanted("control"), "a fault that was wanted");
+        if fault::is_wanted("switch") {
+            let _ = self.lab.handle().post(|| panic!("a fault that was wanted"));
+        }
+        if fault::is_wanted("hang") {
+            let _ = self.lab.handle().post(|| {
+                loop {
+                    std::thread::park();
+                }
+            });
+        }
         let port = match &params.port {
             Some(wanted) => Some(capture::port_name(&self.lab.ports()?, wanted)?),
             None => None,

@@ -111,7 +111,6 @@ impl DirLock {
             }
             let recovered = dir.socket().symlink_metadata().is_ok() || state::is_kept(dir.path());
             write_pid(&mut lock).map_err(io_error)?;
-            remove_if_there(&dir.log()).map_err(io_error)?;
             return Ok(Self {
                 dir,
                 lock: Some(lock),
@@ -158,6 +157,13 @@ impl DirLock {
     /// killed one has kept stays for another try.
     pub(crate) const fn take_over(&mut self) {
         self.discards = true;
+    }
+
+    /// Leaves the directory as it is, for the next daemon of its name.
+    pub(crate) fn leave(mut self) {
+        // Freed with the end of the process.
+        std::mem::forget(self.lock.take());
+        std::mem::forget(self);
     }
 
     /// Removes the directory now and frees the lock with the end of the process, so that who
@@ -283,7 +289,7 @@ mod tests {
         }
         let lock = DirLock::acquire(&runtime, &name).unwrap();
         assert!(lock.recovered());
-        assert!(!dir.log().exists());
+        assert!(dir.log().exists(), "its last words are kept");
         let pid = fs::read_to_string(dir.lock()).unwrap();
         assert_eq!(pid.trim(), std::process::id().to_string());
     }

@@ -16,6 +16,7 @@ mod control;
 mod detach;
 mod events;
 mod explain;
+mod fault;
 mod fdb;
 mod keep;
 mod lab;
@@ -32,6 +33,7 @@ mod subnet;
 #[allow(unsafe_code)] // one system call that no crate wraps
 mod sys;
 pub(crate) mod trial;
+mod watchdog;
 
 use std::io;
 use std::path::PathBuf;
@@ -41,6 +43,7 @@ use mio::net::UnixListener;
 use vswitch_switch::switch::schedule_in_batches;
 use vswitch_switch::{Handle, Switch, SwitchError};
 
+use crate::exit;
 use crate::lock_file::remove_if_there;
 use crate::metrics::{Address, Endpoint, Listener};
 use crate::names::SwitchName;
@@ -57,6 +60,7 @@ pub(crate) use notify::Notifier;
 use server::Server;
 pub(crate) use signals::{Signals, hangup_is_ignored};
 use state::{Options, Saved, StateError, StateFile, Stations};
+use watchdog::Watchdog;
 
 pub(crate) use detach::{DetachError, start as start_detached};
 pub(crate) use lock::clear_killed;
@@ -111,6 +115,30 @@ pub(crate) enum DaemonError {
     /// The switch's thread panicked.
     #[error("the switch has failed from within, which its log tells more of: please report it")]
     Panicked,
+    /// The system has failed a switch that ran.
+    #[error(
+        "the switch '{name}' has ended: {source}; 'vswitch run {name}' starts it again with what it had"
+    )]
+    WhileRunning {
+        /// The switch.
+        name: SwitchName,
+        /// What has failed.
+        source: Box<DaemonError>,
+    },
+}
+
+impl DaemonError {
+    /// The exit status that goes with it.
+    pub(crate) const fn status(&self) -> u8 {
+        match self {
+            Self::Panicked => exit::FAULT,
+            Self::WhileRunning { source, .. } => match **source {
+                Self::Panicked => exit::FAULT,
+                _ => exit::SYSTEM,
+            },
+            _ => exit::FAILURE,
+        }
+    }
 }
 
 impl From<LabError> for DaemonError {
@@ -181,6 +209,7 @@ pub(crate) fn run(
         }
         log::error!("{error}");
     }
+    log::logger().flush();
     outcome
 }
 
@@ -200,6 +229,7 @@ fn serve(
         None
     };
     logging::start();
+    fault::ends_the_process(&config.name, &config.manager);
     limits::raise();
     let kept = recall(&lock, config)?;
     let mut options = config.options.clone();
@@ -216,6 +246,7 @@ fn serve(
     control.metrics = metrics.map(serve).transpose()?;
     control.keep()?;
     lock.take_over();
+    control.watchdog = Watchdog::start(&config.manager)?;
     let mut server = Server::new(listener, &control)?;
     log::info!("the switch '{}' is ready", config.name);
     if let Some(log) = &log {
@@ -223,16 +254,36 @@ fn serve(
     }
     *ready = true;
     config.manager.ready(config.name.as_str());
+    if control.watchdog.is_some() {
+        config.manager.alive();
+    }
     userlab::settle();
+    let failed = |source: DaemonError| DaemonError::WhileRunning {
+        name: config.name.clone(),
+        source: Box::new(source),
+    };
     let served = server.run(&mut control);
-    config.manager.stopping();
-    let outcome = finish(control, thread);
-    log::info!("the switch '{}' has ended", config.name);
+    let Some(ending) = control.ending.filter(Ending::is_wanted) else {
+        // All stays as it is, for the next of its name.
+        lock.leave();
+        let failure = served.err().map(DaemonError::from);
+        return Err(failed(failure.unwrap_or_else(|| failure_of(thread))));
+    };
+    finish(control, thread).map_err(failed)?;
+    log::info!("the switch '{}' has ended: {ending}", config.name);
     // First, so that a client who sees its connection end finds no switch, and not a killed one.
     lock.remove_and_hold();
     drop(server);
-    served?;
-    outcome
+    Ok(())
+}
+
+/// Why a switch's thread has ended by itself.
+fn failure_of(thread: SwitchThread) -> DaemonError {
+    match thread.join() {
+        Ok(Err(error)) => error.into(),
+        // A panic has ended the process, and nobody has asked the thread to end.
+        _ => DaemonError::Panicked,
+    }
 }
 
 /// What a killed one of this name has kept, unless it is to be discarded.
@@ -299,6 +350,8 @@ fn assemble(
         captures,
         signals,
         switch_end,
+        manager: config.manager.clone(),
+        watchdog: None,
         ending: None,
     };
     Ok((control, thread))
@@ -322,8 +375,5 @@ fn finish(mut control: Control, thread: SwitchThread) -> Result<(), DaemonError>
     let ended = thread.join().map_err(|_| DaemonError::Panicked);
     control.captures.finish();
     ended??;
-    match control.ending {
-        Some(Ending::SwitchFailed) => Err(DaemonError::Panicked),
-        _ => Ok(()),
-    }
+    Ok(())
 }

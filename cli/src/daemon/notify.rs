@@ -7,7 +7,9 @@ use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::process;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The variable that names the manager's socket: by a path, or by an abstract name behind `@`.
 const VARIABLE: &str = "NOTIFY_SOCKET";
@@ -22,6 +24,8 @@ pub(crate) struct Notifier(Option<Arc<Manager>>);
 struct Manager {
     address: OsString,
     socket: io::Result<UnixDatagram>,
+    /// How long it may hear nothing before it takes the switch for hung.
+    watchdog: Option<Duration>,
 }
 
 impl Notifier {
@@ -30,7 +34,12 @@ impl Notifier {
         let address = env::var_os(VARIABLE).filter(|address| !address.is_empty());
         Self(address.map(|address| {
             let socket = connect(&address);
-            Arc::new(Manager { address, socket })
+            let watchdog = watchdog(|name| env::var(name).ok());
+            Arc::new(Manager {
+                address,
+                socket,
+                watchdog,
+            })
         }))
     }
 
@@ -39,9 +48,24 @@ impl Notifier {
         self.tell(&format!("READY=1\nSTATUS=the switch '{name}' forwards\n"));
     }
 
-    /// The switch is ending.
-    pub(super) fn stopping(&self) {
-        self.tell("STOPPING=1\n");
+    /// How long it may hear nothing, if it listens for signs of life.
+    pub(super) fn watchdog(&self) -> Option<Duration> {
+        self.0.as_ref()?.watchdog
+    }
+
+    /// The switch forwards.
+    pub(super) fn alive(&self) {
+        self.tell("WATCHDOG=1\n");
+    }
+
+    /// The switch is ending, for this reason.
+    pub(super) fn stopping(&self, why: &str) {
+        self.tell(&format!("STOPPING=1\nSTATUS=ending: {why}\n"));
+    }
+
+    /// The process ends at once, for this reason.
+    pub(super) fn failing(&self, why: &str) {
+        self.tell(&format!("STATUS=ended: {why}\n"));
     }
 
     fn tell(&self, message: &str) {
@@ -55,6 +79,16 @@ impl Notifier {
             log::warn!("cannot tell the service manager at {address}: {error}");
         }
     }
+}
+
+/// The period of the watchdog (`sd_watchdog_enabled(3)`), unless another process is meant.
+fn watchdog(variable: impl Fn(&str) -> Option<String>) -> Option<Duration> {
+    let is_another = |pid: String| pid.parse() != Ok(process::id());
+    if variable("WATCHDOG_PID").is_some_and(is_another) {
+        return None;
+    }
+    let micros = variable("WATCHDOG_USEC")?.parse().ok()?;
+    Some(Duration::from_micros(micros)).filter(|period| !period.is_zero())
 }
 
 fn connect(address: &OsStr) -> io::Result<UnixDatagram> {
@@ -88,6 +122,26 @@ mod tests {
     fn without_a_manager_nothing_is_told() {
         let notifier = Notifier::default();
         notifier.ready("s");
-        notifier.stopping();
+        notifier.stopping("as asked");
+        notifier.alive();
+        assert_eq!(notifier.watchdog(), None);
+    }
+
+    #[test]
+    fn the_watchdog_is_ours_if_the_environment_says_so() {
+        let given = |usec: &'static str, pid: Option<u32>| {
+            watchdog(move |name| match name {
+                "WATCHDOG_USEC" => Some(usec.to_owned()),
+                "WATCHDOG_PID" => pid.map(|pid| pid.to_string()),
+                _ => None,
+            })
+        };
+        let second = Some(Duration::from_secs(1));
+        assert_eq!(given("1000000", None), second);
+        assert_eq!(given("1000000", Some(process::id())), second);
+        assert_eq!(given("1000000", Some(process::id() + 1)), None);
+        for wrong in ["", "0", "-1", "often"] {
+            assert_eq!(given(wrong, None), None);
+        }
     }
 }
