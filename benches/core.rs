@@ -18,10 +18,20 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use vswitch_switch::Timestamp;
-use vswitch_switch::bridge::{Bridge, BridgeConfig, OutputQueues, PortId};
+use vswitch_switch::bridge::{
+    Bridge, BridgeConfig, Damping, LoopGuard, OutputQueues, PortId, PortLimits,
+};
 use vswitch_switch::port::{BATCH, Batch, Drops, Frame};
 
 type Header = [u8; 16];
+
+/// Limits that are looked at, and never met: a frame for each nanosecond.
+const LIMITS: PortLimits = PortLimits {
+    max_stations: 0,
+    broadcast: 1_000_000_000,
+    multicast: 1_000_000_000,
+    unknown_unicast: 1_000_000_000,
+};
 
 /// A bridge and what surrounds it, and the frames that come in next.
 struct Lab {
@@ -36,6 +46,13 @@ impl Lab {
     fn new(ports: usize, max_stations: usize) -> Self {
         let config = BridgeConfig {
             max_stations,
+            port_limits: LIMITS,
+            // Every station moves all the time in the case that is about that.
+            damping: Damping {
+                moves: 0,
+                ..Damping::default()
+            },
+            loop_guard: LoopGuard::OFF,
             ..BridgeConfig::default()
         };
         let mut bridge = Bridge::with_seed(config, 1);
@@ -68,6 +85,7 @@ impl Lab {
 
     /// One batch through the core. Returns how many frames leave, copies counted.
     fn step(&mut self, ingress: PortId, headers: &[Header]) -> usize {
+        self.now = self.now + Duration::from_nanos(BATCH as u64);
         let mut batch = Batch::new();
         batch.extend(headers.iter().map(|header| Frame::finished(&header[..14])));
         self.bridge

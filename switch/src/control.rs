@@ -14,10 +14,10 @@ use std::time::Duration;
 use crossbeam_channel::{Sender, bounded};
 use mio::Waker;
 
-use crate::bridge::{BridgeConfig, Cursor, PortId, StaticError, Station};
+use crate::bridge::{BridgeConfig, Cursor, PortId, PortSettings, StaticError, Station};
 use crate::capture::{Capture, CaptureOptions};
 use crate::datapath::{AddPortError, Explanation, PortInfo};
-use crate::events;
+use crate::events::{self, Wants};
 pub use crate::events::{Event, Events, Notice};
 use crate::handover::{Snapshot, Then};
 use crate::port::{Frame, LinkState, Port, PortParts};
@@ -141,7 +141,10 @@ impl Handle {
 
     /// All ports in the order of their numbers.
     pub fn ports(&self) -> Result<Vec<PortInfo>, ControlError> {
-        self.ask(|engine| engine.datapath_mut().port_infos())
+        self.ask(|engine| {
+            let now = engine.now();
+            engine.datapath_mut().port_infos(now)
+        })
     }
 
     /// Tells the switch what is known of a port's link from elsewhere.
@@ -160,6 +163,27 @@ impl Handle {
             let now = engine.now();
             engine.datapath_mut().bridge_mut().set_config(now, config);
         })
+    }
+
+    /// Sets the bounds of the port of that name; where none is set, those of the switch hold.
+    pub fn set_port(&self, port: &str, settings: PortSettings) -> Result<(), ControlError> {
+        let port = port.to_owned();
+        self.ask(move |engine| {
+            let id = engine.port_by_name(&port)?;
+            let bridge = engine.datapath_mut().bridge_mut();
+            bridge.set_port_settings(id, settings);
+            Ok(())
+        })?
+    }
+
+    /// Lets the port of that name forward again at once that is blocked because it was part of a
+    /// loop. Returns whether it was.
+    pub fn unblock(&self, port: &str) -> Result<bool, ControlError> {
+        let port = port.to_owned();
+        self.ask(move |engine| {
+            let id = engine.port_by_name(&port)?;
+            Ok(engine.datapath_mut().bridge_mut().unblock(id))
+        })?
     }
 
     /// All stations, in no particular order. The table is read in pages between batches: a
@@ -223,7 +247,7 @@ impl Handle {
 
     /// Listens to what happens from now on; at most `capacity` events wait for the listener.
     pub fn subscribe(&self, capacity: usize) -> Result<Events, ControlError> {
-        self.listen(capacity, None)
+        self.listen(capacity, None, Wants::Everything)
     }
 
     /// The same for a listener that waits for other things besides: `wake` is called by the
@@ -234,15 +258,26 @@ impl Handle {
         capacity: usize,
         wake: impl Fn() + Send + 'static,
     ) -> Result<Events, ControlError> {
-        self.listen(capacity, Some(Box::new(wake)))
+        self.listen(capacity, Some(Box::new(wake)), Wants::Everything)
+    }
+
+    /// The same for [`Event::Alarm`] alone. Unlike who listens to everything, it costs the switch
+    /// nothing while all is well.
+    pub fn subscribe_to_alarms(
+        &self,
+        capacity: usize,
+        wake: impl Fn() + Send + 'static,
+    ) -> Result<Events, ControlError> {
+        self.listen(capacity, Some(Box::new(wake)), Wants::Alarms)
     }
 
     fn listen(
         &self,
         capacity: usize,
         wake: Option<Box<dyn Fn() + Send>>,
+        wants: Wants,
     ) -> Result<Events, ControlError> {
-        let (listener, events) = events::stream(capacity, wake);
+        let (listener, events) = events::stream(capacity, wake, wants);
         self.ask(move |engine| engine.add_listener(listener))?;
         Ok(events)
     }

@@ -15,7 +15,7 @@ use std::time::SystemTime;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
-use crate::bridge::{self, PortId};
+use crate::bridge::{self, Alarm, PortId};
 use crate::port::LinkState;
 use crate::wire::{MacAddr, VlanId};
 
@@ -72,6 +72,8 @@ pub enum Event {
         /// Its state now.
         state: LinkState,
     },
+    /// Something is wrong outside, and the switch has protected itself.
+    Alarm(Alarm),
 }
 
 /// An event and when it was told, which is within the batch in which it happened.
@@ -125,6 +127,16 @@ pub(crate) struct Listener {
     sender: Sender<Notice>,
     shared: Arc<Shared>,
     wake: Option<Box<dyn Fn() + Send>>,
+    wants: Wants,
+}
+
+/// What a listener wants to hear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wants {
+    /// All that happens.
+    Everything,
+    /// Alarms alone, for which the bridge need not note what it learns.
+    Alarms,
 }
 
 impl fmt::Debug for Listener {
@@ -134,13 +146,18 @@ impl fmt::Debug for Listener {
 }
 
 /// The two ends of a stream in which at most `capacity` events wait.
-pub(crate) fn stream(capacity: usize, wake: Option<Box<dyn Fn() + Send>>) -> (Listener, Events) {
+pub(crate) fn stream(
+    capacity: usize,
+    wake: Option<Box<dyn Fn() + Send>>,
+    wants: Wants,
+) -> (Listener, Events) {
     let (sender, receiver) = bounded(capacity);
     let shared = Arc::new(Shared::default());
     let listener = Listener {
         sender,
         shared: Arc::clone(&shared),
         wake,
+        wants,
     };
     (listener, Events { receiver, shared })
 }
@@ -154,8 +171,11 @@ impl Listeners {
         self.0.push(listener);
     }
 
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Whether anybody wants to hear of stations.
+    pub(crate) fn want_everything(&self) -> bool {
+        self.0
+            .iter()
+            .any(|listener| listener.wants == Wants::Everything)
     }
 
     /// Offers an event to all, and forgets those that have gone.
@@ -169,7 +189,8 @@ impl Listeners {
 
     /// Tells all that so many events were lost before they could be offered.
     pub(crate) fn tell_lost(&self, events: u64) {
-        for listener in &self.0 {
+        let told = |listener: &&Listener| listener.wants == Wants::Everything;
+        for listener in self.0.iter().filter(told) {
             listener.shared.lost.fetch_add(events, Ordering::Relaxed);
             listener.wake();
         }
@@ -179,6 +200,9 @@ impl Listeners {
 impl Listener {
     /// Returns whether anybody still listens.
     fn offer(&self, time: SystemTime, event: &Event) -> bool {
+        if self.wants == Wants::Alarms && !matches!(event, Event::Alarm(_)) {
+            return true;
+        }
         let event = event.clone();
         match self.sender.try_send(Notice { time, event }) {
             Ok(()) => {}
@@ -213,7 +237,7 @@ mod tests {
 
     #[test]
     fn who_is_slow_loses_and_is_told_how_much() {
-        let (listener, events) = stream(2, None);
+        let (listener, events) = stream(2, None, Wants::Everything);
         let mut listeners = Listeners::default();
         listeners.add(listener);
         for port in 1..=5 {
@@ -226,7 +250,7 @@ mod tests {
         assert_eq!(taken, [up(1), up(2)]);
         drop(events);
         listeners.tell(&up(6));
-        assert!(listeners.is_empty(), "nobody listens any more");
+        assert!(listeners.0.is_empty(), "nobody listens any more");
     }
 
     #[test]
@@ -236,7 +260,7 @@ mod tests {
         let wake = move || {
             counted.fetch_add(1, Ordering::Relaxed);
         };
-        let (listener, events) = stream(100, Some(Box::new(wake)));
+        let (listener, events) = stream(100, Some(Box::new(wake)), Wants::Everything);
         let mut listeners = Listeners::default();
         listeners.add(listener);
         let woken = || wakes.load(Ordering::Relaxed);

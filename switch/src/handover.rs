@@ -30,7 +30,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::bridge::{BridgeConfig, Malformed, PortId};
+use crate::bridge::{BridgeConfig, Malformed, PortId, PortSettings};
 use crate::control::ControlError;
 #[cfg(doc)]
 use crate::control::Handle;
@@ -66,6 +66,9 @@ pub struct PortSnapshot {
     pub is_held_down: bool,
     /// What it has moved and lost.
     pub counters: Counters,
+    /// The bounds that were set for it alone.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub settings: PortSettings,
 }
 
 /// What a switch does after it stood still.

@@ -328,7 +328,8 @@ impl Engine {
 
     pub(crate) fn add_listener(&mut self, listener: Listener) {
         self.listeners.add(listener);
-        self.datapath.bridge_mut().enable_events(true);
+        let everything = self.listeners.want_everything();
+        self.datapath.bridge_mut().enable_events(everything);
     }
 
     fn watch(&mut self, id: PortId) -> io::Result<()> {
@@ -387,7 +388,10 @@ impl Engine {
         for port in gone {
             self.poller.unwatch(port);
         }
-        if self.listeners.is_empty() {
+        while let Some(alarm) = self.datapath.bridge_mut().next_alarm() {
+            self.listeners.tell(&Event::Alarm(alarm));
+        }
+        if !self.listeners.want_everything() {
             // However the last one left: nothing is collected for nobody.
             self.datapath.bridge_mut().enable_events(false);
             return;

@@ -9,7 +9,9 @@ use std::collections::HashSet;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use vswitch_switch::Timestamp;
-use vswitch_switch::bridge::{Bridge, BridgeConfig, DropReason, OutputQueues, PortId, Verdict};
+use vswitch_switch::bridge::{
+    Bridge, BridgeConfig, DropReason, OutputQueues, PortId, PortLimits, Verdict,
+};
 use vswitch_switch::port::{BATCH, Drops, Frame};
 
 type Address = [u8; 6];
@@ -59,6 +61,8 @@ fn port_of(index: usize) -> PortId {
 fn learnt(max_stations: usize, seed: u64, stations: &[Address]) -> Bridge {
     let config = BridgeConfig {
         max_stations,
+        // All at one moment would be a storm.
+        port_limits: PortLimits::NONE,
         ..BridgeConfig::default()
     };
     let mut bridge = Bridge::with_seed(config, seed);

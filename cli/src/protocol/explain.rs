@@ -68,7 +68,7 @@ pub(crate) struct StepView {
 /// What a source is to the table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SourceView {
-    /// `new`, `known`, `moves`, `static`, `not_learnt` or `no_room`.
+    /// `new`, `known`, `moves`, `held`, `static`, `not_learnt` or `no_room`.
     pub(crate) is: String,
     /// The port that it is behind already.
     pub(crate) port: Option<String>,
@@ -96,7 +96,7 @@ pub(crate) struct EgressView {
     pub(crate) state: String,
     /// Its MTU.
     pub(crate) mtu: u64,
-    /// `sent`, `dropped` or `left_out`.
+    /// `sent`, `dropped`, `left_out` or `blocked`.
     pub(crate) is: String,
     /// Why it is dropped.
     pub(crate) reason: Option<String>,

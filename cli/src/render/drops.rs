@@ -24,6 +24,11 @@ pub(crate) fn meaning(reason: &str) -> &'static str {
         "egress_too_big" => "longer than the port's MTU",
         "egress_offload" => "its checksum or segments could not be finished",
         "egress_error" => "could not be sent",
+        "storm_broadcast" => "more broadcasts than the port may let in",
+        "storm_multicast" => "more frames to groups than the port may let in",
+        "storm_unknown_unicast" => "more frames to unknown stations than the port may let in",
+        "station_flapping" => "its sender moved too often, and is held on another port",
+        "loop_blocked" => "the port is blocked, being part of a loop",
         _ => "",
     }
 }

@@ -3,7 +3,7 @@
 use arrayvec::ArrayVec;
 
 use super::egress::OutputQueues;
-use super::fdb::Home;
+use super::fdb::{Heard, Home, Spot};
 use super::ingress::{self, Admitted};
 use super::key::Key;
 use super::{Bridge, DropReason, Look, PortId, Verdict};
@@ -55,7 +55,7 @@ impl Bridge {
         out.clear();
         let frames = &frames[..frames.len().min(BATCH)];
         if !self.ports.is_forwarding(ingress) {
-            drops.add(DropReason::IngressDown, frames.len() as u64);
+            drops.add(self.why_closed(ingress), frames.len() as u64);
             return;
         }
         self.fdb.advance(now);
@@ -66,19 +66,67 @@ impl Bridge {
         let heard = self.fdb.heard(ingress);
         let has_another = self.ports.has_another();
         for probe in admitted {
-            self.fdb.learn(probe.src, probe.addresses.src, heard);
+            if !self.fdb.is_fresh(probe.src, probe.addresses.src, heard)
+                && let Some(reason) = self.hear_probe(now, probe, heard, frames)
+            {
+                drops.add(reason, 1);
+                continue;
+            }
             // As `towards` has it, without the detour of a verdict.
             match self.fdb.lookup(probe.dst, probe.addresses.dst) {
                 Some(known) => match self.refusal(known, ingress) {
                     None => out.push(known.port(), probe.index),
                     Some(reason) => drops.add(reason, 1),
                 },
-                None if has_another => out.push_flood(probe.index),
+                None if has_another => match self.flood_probe(now, ingress, probe, frames) {
+                    Ok(()) => out.push_flood(probe.index),
+                    Err(reason) => drops.add(reason, 1),
+                },
                 None => drops.add(DropReason::NoEgress, 1),
             }
         }
         self.probes = probes;
         out.finish(ingress, self.ports.forwarding());
+        self.break_loop(now);
+    }
+
+    /// See [`Bridge::hear`].
+    #[inline(never)]
+    fn hear_probe(
+        &mut self,
+        now: Timestamp,
+        probe: &Probe,
+        heard: Heard,
+        frames: &[Frame<'_>],
+    ) -> Option<DropReason> {
+        let Probe { addresses, .. } = probe;
+        let (src, dst) = (
+            Spot {
+                home: probe.src,
+                key: addresses.src,
+            },
+            Spot {
+                home: probe.dst,
+                key: addresses.dst,
+            },
+        );
+        let frame = frames.get(usize::from(probe.index))?;
+        self.hear(now, src, dst, heard, frame.bytes)
+    }
+
+    /// See [`Bridge::admit_flood`].
+    #[inline]
+    fn flood_probe(
+        &mut self,
+        now: Timestamp,
+        ingress: PortId,
+        probe: &Probe,
+        frames: &[Frame<'_>],
+    ) -> Result<(), DropReason> {
+        match frames.get(usize::from(probe.index)) {
+            Some(frame) => self.admit_flood(now, ingress, frame.bytes),
+            None => Ok(()),
+        }
     }
 
     /// The same frame by frame, for somebody who looks on: what [`Bridge::look`] tells of each

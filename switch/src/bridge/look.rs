@@ -6,6 +6,7 @@ use super::fdb::Value;
 use super::ingress;
 use super::key::Key;
 use super::station::Station;
+use super::storm::FloodKind;
 use super::{Bridge, DropReason, PortId, Verdict};
 use crate::time::Timestamp;
 use crate::wire::VlanId;
@@ -47,6 +48,14 @@ pub enum Source {
     Moves {
         /// The other port.
         from: PortId,
+        /// The station that is forgotten to make room on this one.
+        evicts: Option<Station>,
+    },
+    /// Known behind another port, where it is held because it moved too often: the frame is
+    /// dropped.
+    Held {
+        /// That port.
+        port: PortId,
     },
     /// Bound to a port by hand, wherever it is heard.
     Static {
@@ -90,17 +99,26 @@ impl Bridge {
     #[must_use]
     pub fn look(&self, now: Timestamp, port: PortId, frame: &[u8]) -> Look {
         if !self.ports.is_forwarding(port) {
-            return Look::refused(DropReason::IngressDown);
+            return Look::refused(self.why_closed(port));
         }
         let admitted = match ingress::admit(frame, self.config.forward_reserved) {
             Ok(admitted) => admitted,
             Err(reason) => return Look::refused(reason),
         };
-        let source = self.fdb.would_learn(now, admitted.src, port);
+        let may_hold = |port| self.ports.is_forwarding(port);
+        let damping = &self.config.damping;
+        let source = self
+            .fdb
+            .would_learn(now, admitted.src, port, damping, may_hold);
         let (verdict, destination) = if admitted.dst == admitted.src {
             self.look_to_itself(now, port, admitted.src, source)
         } else {
             self.look_towards(now, port, admitted.dst, source)
+        };
+        let verdict = match (source, verdict) {
+            (Source::Held { .. }, _) => Verdict::Drop(DropReason::StationFlapping),
+            (_, Verdict::Flood) => self.would_flood(now, port, frame),
+            (_, verdict) => verdict,
         };
         let passed = Passed {
             vlan: admitted.src.vlan(),
@@ -129,7 +147,7 @@ impl Bridge {
                 };
                 (Verdict::Drop(DropReason::SamePort), here)
             }
-            Source::Static { .. } | Source::NotLearnt | Source::NoRoom => {
+            Source::Static { .. } | Source::Held { .. } | Source::NotLearnt | Source::NoRoom => {
                 self.look_at(now, ingress, self.fdb.find(key))
             }
         }
@@ -143,17 +161,31 @@ impl Bridge {
         source: Source,
     ) -> (Verdict, Destination) {
         if dst == Key::NOBODY {
-            return (self.flood(), Destination::Group);
+            return (self.to_all(), Destination::Group);
         }
         // Whoever gives way to the source is unknown by then.
         if let Source::New {
             evicts: Some(station),
+        }
+        | Source::Moves {
+            evicts: Some(station),
+            ..
         } = source
             && Key::new(station.vlan, station.mac) == dst
         {
-            return (self.flood(), Destination::Unknown);
+            return (self.to_all(), Destination::Unknown);
         }
         self.look_at(now, ingress, self.fdb.find(dst))
+    }
+
+    /// What becomes of a frame that would be flooded.
+    fn would_flood(&self, now: Timestamp, port: PortId, frame: &[u8]) -> Verdict {
+        let kind = FloodKind::of(frame);
+        if self.guard.would_pass(now, port, kind) {
+            Verdict::Flood
+        } else {
+            Verdict::Drop(kind.reason())
+        }
     }
 
     fn look_at(
@@ -163,7 +195,7 @@ impl Bridge {
         known: Option<Value>,
     ) -> (Verdict, Destination) {
         let Some(known) = known else {
-            return (self.flood(), Destination::Unknown);
+            return (self.to_all(), Destination::Unknown);
         };
         let verdict = match self.refusal(known, ingress) {
             None => Verdict::Forward(known.port()),

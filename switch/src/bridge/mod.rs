@@ -3,32 +3,46 @@
 //! The caller hands in the time and the frames and gets verdicts back. Nothing is allocated
 //! per frame.
 
+mod alarm;
 mod batch;
+mod blocks;
 mod config;
+mod damping;
 mod egress;
 mod event;
 mod fdb;
+mod guard;
 mod handover;
 mod ingress;
 mod key;
+mod limits;
 mod look;
+mod loops;
 mod ports;
 mod station;
+mod storm;
 mod verdict;
 
 use std::fmt;
 
+pub use alarm::Alarm;
+pub use blocks::Blocked;
 pub use config::BridgeConfig;
+pub use damping::Damping;
 pub use egress::OutputQueues;
 pub use event::Event;
 pub use handover::Malformed;
+pub use limits::{PortLimits, PortSettings};
 pub use look::{Destination, Look, Passed, Source};
+pub use loops::LoopGuard;
 pub use ports::{NumberError, TooManyPorts};
 pub use station::{Cursor, StaticError, Station};
+pub use storm::FloodKind;
 pub use verdict::{DropReason, Verdict};
 
 use batch::Probe;
-use fdb::{Fdb, Home, KeyHasher, Value};
+use fdb::{Fdb, KeyHasher, Spot, Value};
+use guard::Guard;
 use key::Key;
 use ports::Ports;
 
@@ -58,6 +72,7 @@ pub struct Bridge {
     config: BridgeConfig,
     ports: Ports,
     fdb: Fdb,
+    guard: Guard,
     /// Room for what a batch is about, kept so that none is cleared for each.
     probes: Vec<Probe>,
 }
@@ -82,6 +97,7 @@ impl Bridge {
             config,
             ports: Ports::default(),
             fdb: Fdb::new(hasher, config.ageing, config.max_stations),
+            guard: Guard::new(),
             probes: vec![Probe::NONE; BATCH],
         }
     }
@@ -98,12 +114,19 @@ impl Bridge {
         self.config = config.clamped();
         self.fdb.set_ageing(now, self.config.ageing);
         self.fdb.set_max_stations(self.config.max_stations);
+        for port in self.ports.all() {
+            self.limit_port(port);
+            if !self.config.loop_guard.enabled {
+                self.unblock(port);
+            }
+        }
     }
 
     /// Adds a port, which forwards at once, under the lowest free number.
     pub fn add_port(&mut self) -> Result<PortId, TooManyPorts> {
         let port = self.ports.add()?;
         self.fdb.add_port(port);
+        self.guard_port(port);
         Ok(port)
     }
 
@@ -111,20 +134,24 @@ impl Bridge {
     pub fn add_port_at(&mut self, port: PortId) -> Result<(), NumberError> {
         self.ports.add_at(port)?;
         self.fdb.add_port(port);
+        self.guard_port(port);
         Ok(())
     }
 
     /// Removes a port with all its stations, static ones too. An unknown port is ignored.
     pub fn remove_port(&mut self, port: PortId) {
+        self.unblock(port);
         self.ports.remove(port);
         self.fdb.remove_port(port);
     }
 
     /// Lets a port forward or not. Through one that does not nothing enters or leaves, and its
-    /// dynamic stations are forgotten. An unknown port is ignored.
+    /// dynamic stations are forgotten; a loop that it was part of is taken for broken. An unknown
+    /// port is ignored.
     pub fn set_forwarding(&mut self, port: PortId, forwarding: bool) {
         self.ports.set_forwarding(port, forwarding);
         if !forwarding {
+            self.unblock(port);
             self.fdb.flush(port);
         }
     }
@@ -139,7 +166,7 @@ impl Bridge {
     #[inline]
     pub fn handle(&mut self, now: Timestamp, port: PortId, frame: &[u8]) -> Verdict {
         if !self.ports.is_forwarding(port) {
-            return Verdict::Drop(DropReason::IngressDown);
+            return Verdict::Drop(self.why_closed(port));
         }
         let admitted = match ingress::admit(frame, self.config.forward_reserved) {
             Ok(admitted) => admitted,
@@ -147,20 +174,40 @@ impl Bridge {
         };
         self.fdb.advance(now);
         let heard = self.fdb.heard(port);
-        self.fdb
-            .learn(self.fdb.home(admitted.src), admitted.src, heard);
-        self.towards(self.fdb.home(admitted.dst), admitted.dst, port)
+        let (src, dst) = (self.spot(admitted.src), self.spot(admitted.dst));
+        if !self.fdb.is_fresh(src.home, src.key, heard)
+            && let Some(reason) = self.hear(now, src, dst, heard, frame)
+        {
+            self.break_loop(now);
+            return Verdict::Drop(reason);
+        }
+        let verdict = self.towards(now, dst, port, frame);
+        self.break_loop(now);
+        verdict
     }
 
     /// Where a frame to `dst` goes that came in by `ingress`.
     #[inline]
-    fn towards(&self, home: Home, dst: Key, ingress: PortId) -> Verdict {
-        match self.fdb.lookup(home, dst) {
+    fn towards(&mut self, now: Timestamp, dst: Spot, ingress: PortId, frame: &[u8]) -> Verdict {
+        match self.fdb.lookup(dst.home, dst.key) {
             Some(known) => match self.refusal(known, ingress) {
                 None => Verdict::Forward(known.port()),
                 Some(reason) => Verdict::Drop(reason),
             },
-            None => self.flood(),
+            None if !self.ports.has_another() => Verdict::Drop(DropReason::NoEgress),
+            None => match self.admit_flood(now, ingress, frame) {
+                Ok(()) => Verdict::Flood,
+                Err(reason) => Verdict::Drop(reason),
+            },
+        }
+    }
+
+    /// Why nothing enters by a port that does not forward.
+    fn why_closed(&self, port: PortId) -> DropReason {
+        if self.ports.is_blocked(port) {
+            DropReason::LoopBlocked
+        } else {
+            DropReason::IngressDown
         }
     }
 
@@ -171,15 +218,23 @@ impl Bridge {
         if known.port() == ingress {
             Some(DropReason::SamePort)
         } else if known.is_static() && !self.ports.is_forwarding(known.port()) {
-            Some(DropReason::EgressDown)
+            Some(self.why_unreachable(known.port()))
         } else {
             None
         }
     }
 
-    /// What becomes of a frame for everybody that came in by a forwarding port.
-    #[inline]
-    fn flood(&self) -> Verdict {
+    /// Why nothing leaves by a port that does not forward.
+    fn why_unreachable(&self, port: PortId) -> DropReason {
+        if self.ports.is_blocked(port) {
+            DropReason::LoopBlocked
+        } else {
+            DropReason::EgressDown
+        }
+    }
+
+    /// Whether a frame for everybody that came in by a forwarding port has anywhere to go.
+    fn to_all(&self) -> Verdict {
         if self.ports.has_another() {
             Verdict::Flood
         } else {
@@ -188,16 +243,21 @@ impl Bridge {
     }
 
     /// When [`Bridge::handle_timeout`] shall be called; `None` if there is nothing that could
-    /// age. It may come too early, never too late.
+    /// age, and no port is blocked. It may come too early, never too late.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        self.fdb.next_timeout()
+        match (self.fdb.next_timeout(), self.guard.blocks.next()) {
+            (Some(ages), Some(unblocks)) => Some(ages.min(unblocks)),
+            (ages, unblocks) => ages.or(unblocks),
+        }
     }
 
-    /// Forgets stations that have been silent for the ageing time, give or take 1/256 of it in
+    /// Tries ports again that were blocked for long enough, and forgets stations that have been
+    /// silent for the ageing time, give or take 1/256 of it in
     /// favour of the station. One call does a bounded amount of work: where more is left,
     /// [`Bridge::next_timeout`] is not after `now`.
     pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.unblock_due(now);
         self.fdb.handle_timeout(now);
     }
 

@@ -18,11 +18,27 @@ pub enum NumberError {
     OutOfRange(PortId),
 }
 
+/// A port's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
+    /// Whether its link lets it forward.
+    up: bool,
+    /// Whether it is blocked, being part of a loop.
+    blocked: bool,
+}
+
+impl State {
+    const FORWARDING: Self = Self {
+        up: true,
+        blocked: false,
+    };
+}
+
 /// The ports of a bridge.
 #[derive(Debug, Default)]
 pub(super) struct Ports {
-    /// By port number: `None` is no port, `Some(false)` one that does not forward.
-    states: Vec<Option<bool>>,
+    /// By port number; `None` is no port.
+    states: Vec<Option<State>>,
     forwarding: Vec<PortId>,
 }
 
@@ -47,32 +63,54 @@ impl Ports {
         let index = usize::from(port.0);
         let len = self.states.len().max(index + 1);
         self.states.resize(len, None);
-        self.states[index] = Some(true);
+        self.states[index] = Some(State::FORWARDING);
         self.list();
         Ok(())
     }
 
     /// Removes `port`, if there is one.
     pub(super) fn remove(&mut self, port: PortId) {
-        self.put(port, None);
+        self.change(port, |_| None);
     }
 
     /// Lets `port` forward or not, if there is one.
     pub(super) fn set_forwarding(&mut self, port: PortId, forwarding: bool) {
-        self.put(port, Some(forwarding));
+        let up = forwarding;
+        self.change(port, |state| Some(State { up, ..state }));
     }
 
-    fn put(&mut self, port: PortId, state: Option<bool>) {
-        if self.exists(port) {
-            self.states[usize::from(port.0)] = state;
+    /// Blocks `port` or not, if there is one.
+    pub(super) fn set_blocked(&mut self, port: PortId, blocked: bool) {
+        self.change(port, |state| Some(State { blocked, ..state }));
+    }
+
+    fn change(&mut self, port: PortId, change: impl FnOnce(State) -> Option<State>) {
+        if let Some(place) = self.states.get_mut(usize::from(port.0))
+            && let Some(state) = *place
+        {
+            *place = change(state);
             self.list();
         }
+    }
+
+    /// Whether there is such a port, and it is blocked.
+    pub(super) fn is_blocked(&self, port: PortId) -> bool {
+        let state = self.states.get(usize::from(port.0)).copied().flatten();
+        state.is_some_and(|state| state.blocked)
+    }
+
+    /// All ports.
+    pub(super) fn all(&self) -> impl Iterator<Item = PortId> + use<> {
+        let numbered = (0..).map(PortId).zip(&self.states);
+        let there = numbered.filter(|(_, state)| state.is_some());
+        let all: Vec<_> = there.map(|(port, _)| port).collect();
+        all.into_iter()
     }
 
     fn list(&mut self) {
         self.forwarding.clear();
         let numbered = (0..).map(PortId).zip(&self.states);
-        let forwarding = numbered.filter(|(_, state)| **state == Some(true));
+        let forwarding = numbered.filter(|(_, state)| **state == Some(State::FORWARDING));
         self.forwarding.extend(forwarding.map(|(port, _)| port));
     }
 
@@ -84,7 +122,10 @@ impl Ports {
 
     #[inline]
     pub(super) fn is_forwarding(&self, port: PortId) -> bool {
-        matches!(self.states.get(usize::from(port.0)), Some(Some(true)))
+        matches!(
+            self.states.get(usize::from(port.0)),
+            Some(Some(State::FORWARDING))
+        )
     }
 
     /// The forwarding ports in ascending order.

@@ -55,11 +55,23 @@ pub enum DropReason {
     EgressOffload,
     /// Any other failure of sending.
     EgressError,
+    // What came in and was too much, or harmful; counted at the ingress port.
+    /// More broadcasts than the port may let in.
+    StormBroadcast,
+    /// More frames to groups than the port may let in.
+    StormMulticast,
+    /// More frames to unknown stations than the port may let in.
+    StormUnknownUnicast,
+    /// The source has moved too often, and is held on another port.
+    StationFlapping,
+    /// The ingress port, or that to which the station is bound by hand, is blocked, being part of
+    /// a loop.
+    LoopBlocked,
 }
 
 impl DropReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 21] = [
         Self::Runt,
         Self::SourceMulticast,
         Self::SourceZero,
@@ -76,6 +88,11 @@ impl DropReason {
         Self::EgressTooBig,
         Self::EgressOffload,
         Self::EgressError,
+        Self::StormBroadcast,
+        Self::StormMulticast,
+        Self::StormUnknownUnicast,
+        Self::StationFlapping,
+        Self::LoopBlocked,
     ];
 
     /// The name of the counter, stable, in snake case.
@@ -98,6 +115,11 @@ impl DropReason {
             Self::EgressTooBig => "egress_too_big",
             Self::EgressOffload => "egress_offload",
             Self::EgressError => "egress_error",
+            Self::StormBroadcast => "storm_broadcast",
+            Self::StormMulticast => "storm_multicast",
+            Self::StormUnknownUnicast => "storm_unknown_unicast",
+            Self::StationFlapping => "station_flapping",
+            Self::LoopBlocked => "loop_blocked",
         }
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn fates(
     after: &Counters,
 ) -> ArrayVec<Fate, BATCH> {
     let mut fates: ArrayVec<_, BATCH> = frames.iter().take(BATCH).map(|_| Fate::Passed).collect();
-    let mut lost: ArrayVec<(DropReason, usize), 16> = DropReason::ALL
+    let mut lost: ArrayVec<(DropReason, usize), { DropReason::ALL.len() }> = DropReason::ALL
         .into_iter()
         .map(|reason| {
             let more = after.drops.get(reason) - before.drops.get(reason);

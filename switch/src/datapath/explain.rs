@@ -47,6 +47,8 @@ pub enum Leaving {
     Dropped(DropReason),
     /// The port is left out of floods, because it does not forward.
     LeftOut,
+    /// The port is left out of floods, because it is blocked, being part of a loop.
+    Blocked,
 }
 
 impl Datapath {
@@ -73,7 +75,9 @@ impl Datapath {
 
     fn egress(&self, port: PortId, slot: &Slot, frame: &Frame<'_>) -> Egress {
         let mtu_bytes = slot.port.mtu();
-        let leaving = if !self.bridge.forwarding_ports().contains(&port) {
+        let leaving = if self.bridge.is_blocked(port) {
+            Leaving::Blocked
+        } else if !self.bridge.forwarding_ports().contains(&port) {
             Leaving::LeftOut
         } else if slot.state.link != LinkState::Up {
             Leaving::Dropped(DropReason::EgressDown)
@@ -146,7 +150,11 @@ mod tests {
         while datapath.service(Timestamp::ZERO).is_some() {}
         assert!(cables[1].try_recv().is_some());
         assert!(cables[2].try_recv().is_none());
-        let lost = datapath.port_info(PortId(3)).unwrap().counters.drops;
+        let lost = datapath
+            .port_info(Timestamp::ZERO, PortId(3))
+            .unwrap()
+            .counters
+            .drops;
         assert_eq!(lost.get(DropReason::EgressTooBig), 1);
         assert!(cables[3].try_recv().is_none());
 

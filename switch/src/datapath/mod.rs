@@ -15,7 +15,10 @@
 mod explain;
 mod table;
 
-use crate::bridge::{Bridge, BridgeConfig, NumberError, OutputQueues, PortId, TooManyPorts};
+use crate::bridge::{
+    Blocked, Bridge, BridgeConfig, NumberError, OutputQueues, PortId, PortLimits, PortSettings,
+    TooManyPorts,
+};
 use crate::capture::{Capture, CaptureOptions, Taps};
 use crate::handover::PortSnapshot;
 use crate::port::{
@@ -64,6 +67,12 @@ pub struct PortInfo {
     pub mtu_bytes: usize,
     /// What it has moved and lost.
     pub counters: Counters,
+    /// The bounds that were set for it alone.
+    pub settings: PortSettings,
+    /// The bounds that hold.
+    pub limits: PortLimits,
+    /// Whether it is blocked, being part of a loop.
+    pub blocked: Option<Blocked>,
 }
 
 /// What [`Datapath::service`] did.
@@ -183,6 +192,7 @@ impl Datapath {
                 link: state.link,
                 is_held_down: state.held_down,
                 counters: state.counters,
+                settings: self.bridge.port_settings(id),
             }
         });
         snapshots.collect()
@@ -197,6 +207,7 @@ impl Datapath {
         // One that had found its link down by itself is tried still.
         let forwards =
             before.link == LinkState::Up || before.link == LinkState::Down && !before.is_held_down;
+        self.bridge.set_port_settings(before.id, before.settings);
         self.bridge.set_forwarding(before.id, forwards);
     }
 
@@ -235,7 +246,7 @@ impl Datapath {
     /// A port that is down is looked at anew in its next batch, so that whoever goes on asking
     /// learns that its device is gone: a device may be deleted after it went down, of which no
     /// descriptor tells.
-    pub fn port_info(&mut self, id: PortId) -> Option<PortInfo> {
+    pub fn port_info(&mut self, now: Timestamp, id: PortId) -> Option<PortInfo> {
         let Slot { port, state } = self.table.get_mut(id)?;
         port.collect_losses(&mut state.counters);
         let info = PortInfo {
@@ -245,6 +256,9 @@ impl Datapath {
             link: state.link,
             mtu_bytes: port.mtu(),
             counters: state.counters,
+            settings: self.bridge.port_settings(id),
+            limits: self.bridge.port_limits(id),
+            blocked: self.bridge.blocked(now, id),
         };
         if info.link == LinkState::Down {
             self.mark_ready(id);
@@ -253,10 +267,10 @@ impl Datapath {
     }
 
     /// Every port, as others see it, in the order of their numbers.
-    pub fn port_infos(&mut self) -> Vec<PortInfo> {
+    pub fn port_infos(&mut self, now: Timestamp) -> Vec<PortInfo> {
         let ids: Vec<_> = self.ports().map(|(id, _)| id).collect();
         ids.into_iter()
-            .filter_map(|id| self.port_info(id))
+            .filter_map(|id| self.port_info(now, id))
             .collect()
     }
 

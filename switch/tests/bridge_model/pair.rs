@@ -29,7 +29,9 @@ fn foreseen(look: &Look, events: &[Event]) {
             }),
             [Event::Evicted { vlan, mac, port }, Event::Learnt { .. }],
         ) => (station.vlan, station.mac, station.port) == (*vlan, *mac, *port),
-        (Some(Source::Moves { from: foreseen }), [Event::Moved { from, .. }]) => foreseen == *from,
+        (Some(Source::Moves { from: foreseen, .. }), [Event::Moved { from, .. }]) => {
+            foreseen == *from
+        }
         (Some(Source::New { .. } | Source::Moves { .. }), _) => false,
         (_, events) => events.is_empty(),
     };
@@ -42,6 +44,7 @@ impl Pair {
             ageing: AGEING,
             max_stations,
             forward_reserved: false,
+            ..BridgeConfig::default()
         };
         let mut bridge = Bridge::with_seed(config, seed);
         let mut model = Model::new(config);

@@ -217,7 +217,7 @@ impl Network {
         let trunk_ends = self.trunks.iter().flat_map(|trunk| &trunk.ends);
         let host_ends = self.hosts.iter().map(|host| &host.attachment);
         for end in trunk_ends.chain(host_ends) {
-            let info = self.switches[end.switch].port_info(end.port);
+            let info = self.switches[end.switch].port_info(self.now, end.port);
             let counters = info.ok_or("a port has vanished")?.counters;
             let counted = (counters.rx.frames, counters.tx.frames);
             if counted != (end.into_switch, end.out_of_switch) {
@@ -246,7 +246,7 @@ impl Network {
     fn losses(&mut self) -> u64 {
         self.switches
             .iter_mut()
-            .flat_map(Datapath::port_infos)
+            .flat_map(|switch| switch.port_infos(self.now))
             .map(|info| {
                 let drops = info.counters.drops;
                 drops.total() - RIGHTLY.map(|reason| drops.get(reason)).iter().sum::<u64>()

@@ -108,7 +108,12 @@ fn source(source: &Source, names: &Names) -> SourceView {
     let (is, port, evicts) = match source {
         Source::New { evicts } => ("new", None, evicts.map(|station| station.mac.to_string())),
         Source::Known { .. } => ("known", None, None),
-        Source::Moves { from } => ("moves", Some(names.name(*from)), None),
+        Source::Moves { from, evicts } => (
+            "moves",
+            Some(names.name(*from)),
+            evicts.map(|station| station.mac.to_string()),
+        ),
+        Source::Held { port } => ("held", Some(names.name(*port)), None),
         Source::Static { port } => ("static", Some(names.name(*port)), None),
         Source::NotLearnt => ("not_learnt", None, None),
         Source::NoRoom => ("no_room", None, None),
@@ -139,6 +144,7 @@ fn egress(egress: &Egress) -> EgressView {
         Leaving::Sent => ("sent", None),
         Leaving::Dropped(reason) => ("dropped", Some(reason.as_str().to_owned())),
         Leaving::LeftOut => ("left_out", None),
+        Leaving::Blocked => ("blocked", None),
     };
     EgressView {
         port: egress.name.clone(),

@@ -26,7 +26,8 @@ pub(crate) fn in_short(
             evicts: Some(station),
         } => format!("{src} is new and learnt in place of {}", station.mac),
         Source::Known { .. } => String::new(),
-        Source::Moves { from } => format!("{src} moves here from {}", name(from)),
+        Source::Moves { from, .. } => format!("{src} moves here from {}", name(from)),
+        Source::Held { port } => format!("{src} moved too often and is held on {}", name(port)),
         Source::Static { port } => format!("{src} is bound to {}", name(port)),
         Source::NotLearnt | Source::NoRoom => format!("{src} is not learnt"),
     };

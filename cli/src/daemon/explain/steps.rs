@@ -32,6 +32,13 @@ pub(super) fn steps(
         (Verdict::Drop(reason), None) => Some(reason),
         _ => None,
     };
+    if refused == Some(DropReason::LoopBlocked) {
+        steps.add(
+            "port",
+            format!("{port} is blocked, being part of a loop: nothing enters by it"),
+        );
+        return steps.0;
+    }
     if refused == Some(DropReason::IngressDown) {
         steps.add(
             "port",
@@ -116,7 +123,11 @@ fn learn(frame: &EthernetFrame<'_>, passed: &Passed, port: &str, names: &Names) 
             "{src} is known behind {port}, heard {}",
             ago(age.unwrap_or_default())
         ),
-        Source::Moves { from } => {
+        Source::Held { port: held_on } => {
+            let held_on = names.name(held_on);
+            format!("{src} has moved too often: it is held behind {held_on}, and dropped here")
+        }
+        Source::Moves { from, .. } => {
             let from = names.name(from);
             format!("{src} was behind {from}: it moves to {port}")
         }
@@ -158,6 +169,18 @@ fn leaving(steps: &mut Steps, port: &str, explanation: &Explanation) {
         Verdict::Drop(DropReason::EgressDown) => {
             return steps.add("leave", "the port that its destination is bound to is down");
         }
+        Verdict::Drop(DropReason::LoopBlocked) => {
+            let text = "the port that its destination is bound to is blocked, being part of a loop";
+            return steps.add("leave", text);
+        }
+        Verdict::Drop(
+            DropReason::StormBroadcast
+            | DropReason::StormMulticast
+            | DropReason::StormUnknownUnicast,
+        ) => {
+            let text = format!("{port} has let in as many frames to many as it may just now");
+            return steps.add("leave", text);
+        }
         Verdict::Drop(_) | Verdict::Forward(_) | Verdict::Flood => {}
     }
     for egress in &explanation.egress {
@@ -172,6 +195,7 @@ fn leave(egress: &Egress) -> String {
             format!("by {name}, after what its sender left undone has been finished in software")
         }
         Leaving::Sent => format!("by {name}"),
+        Leaving::Blocked => format!("not by {name}, which is blocked, being part of a loop"),
         Leaving::LeftOut => format!("not by {name}, which is {}", egress.link.as_str()),
         Leaving::Dropped(DropReason::EgressTooBig) => {
             let mtu = egress.mtu_bytes;

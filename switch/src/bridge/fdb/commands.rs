@@ -22,6 +22,15 @@ impl Fdb {
         self.table.resize(room);
     }
 
+    /// Changes how many stations a port may learn; zero is as many as there is room for. What is
+    /// too much is evicted.
+    pub(in crate::bridge) fn set_port_max(&mut self, port: PortId, max: u32) {
+        let max = if max == 0 { u32::MAX } else { max };
+        self.holders.set_max(port, max);
+        self.make_room_on(port, 0);
+        self.settle();
+    }
+
     /// Enters a static station, or makes one of a dynamic one, or moves a static one.
     /// Returns whether there was room.
     pub(in crate::bridge) fn add_static(&mut self, key: Key, port: PortId) -> bool {

@@ -11,6 +11,16 @@ struct Holding {
     dynamic: List,
     /// Those of the administrator.
     fixed: List,
+    /// The most that may be learnt.
+    max: u32,
+}
+
+impl Holding {
+    const NONE: Self = Self {
+        dynamic: List::EMPTY,
+        fixed: List::EMPTY,
+        max: u32::MAX,
+    };
 }
 
 /// A port's claim to hold the most: its count, and of equal counts the lowest port first.
@@ -65,11 +75,22 @@ impl Holders {
     /// Makes room for `port`, which holds nothing yet.
     pub(super) fn add_port(&mut self, port: PortId) {
         let len = self.ports.len().max(usize::from(port.0) + 1);
-        let none = Holding {
-            dynamic: List::EMPTY,
-            fixed: List::EMPTY,
-        };
-        self.ports.resize(len, none);
+        self.ports.resize(len, Holding::NONE);
+    }
+
+    /// Lets `port` learn so many stations at most.
+    pub(super) fn set_max(&mut self, port: PortId, max: u32) {
+        if let Some(holding) = self.ports.get_mut(usize::from(port.0)) {
+            holding.max = max;
+        }
+    }
+
+    /// How many stations `port` has learnt that are more than it may, if `more` were added.
+    #[inline]
+    pub(super) fn excess(&self, port: PortId, more: u32) -> u32 {
+        self.ports.get(usize::from(port.0)).map_or(0, |held| {
+            (held.dynamic.len() + more).saturating_sub(held.max)
+        })
     }
 
     /// The learnt stations of `port`.

@@ -2,6 +2,7 @@
 
 use super::{Fdb, Value};
 use crate::bridge::PortId;
+use crate::bridge::damping::{Damping, Judgement};
 use crate::bridge::key::Key;
 use crate::bridge::look::Source;
 use crate::bridge::station::Station;
@@ -9,14 +10,24 @@ use crate::time::Timestamp;
 
 impl Fdb {
     /// What [`Fdb::learn`] would do about a frame of the station `key` that came in by `port`.
-    pub(in crate::bridge) fn would_learn(&self, now: Timestamp, key: Key, port: PortId) -> Source {
+    pub(in crate::bridge) fn would_learn(
+        &self,
+        now: Timestamp,
+        key: Key,
+        port: PortId,
+        damping: &Damping,
+        may_hold: impl Fn(PortId) -> bool,
+    ) -> Source {
         match self.find(key) {
             Some(known) if known.is_static() => Source::Static { port: known.port() },
             _ if self.ageing.is_zero() => Source::NotLearnt,
             Some(known) if known.port() == port => Source::Known {
                 age: self.station(now, known).and_then(|station| station.age),
             },
-            Some(known) => Source::Moves { from: known.port() },
+            Some(known) => self.would_shift(now, known, port, damping, may_hold),
+            None if self.max_stations > 0 && self.holders.excess(port, 1) > 0 => Source::New {
+                evicts: self.longest_silent(now, port),
+            },
             None if self.slab.len() < self.max_stations => Source::New { evicts: None },
             None => match self.victim(now, port) {
                 Some(station) => Source::New {
@@ -25,6 +36,37 @@ impl Fdb {
                 None => Source::NoRoom,
             },
         }
+    }
+
+    /// What [`Fdb::shift`] would do.
+    fn would_shift(
+        &self,
+        now: Timestamp,
+        known: Value,
+        to: PortId,
+        damping: &Damping,
+        may_hold: impl Fn(PortId) -> bool,
+    ) -> Source {
+        let from = known.port();
+        let Some((_, node)) = self.slab.get(known.slot()) else {
+            return Source::NotLearnt;
+        };
+        let mut moves = node.moves();
+        let held_on = match moves.judge(now, from, damping) {
+            Judgement::Moves => to,
+            Judgement::TooMany if may_hold(moves.home) => moves.home,
+            Judgement::Held | Judgement::TooMany => from,
+        };
+        if held_on != to {
+            return Source::Held { port: held_on };
+        }
+        let is_full = self.holders.excess(to, 1) > 0;
+        let evicts = is_full.then(|| self.longest_silent(now, to)).flatten();
+        Source::Moves { from, evicts }
+    }
+
+    fn longest_silent(&self, now: Timestamp, port: PortId) -> Option<Station> {
+        self.station_at(now, self.holders.dynamic(port).head()?)
     }
 
     /// What the table holds for `key`.
@@ -43,7 +85,7 @@ impl Fdb {
             return None;
         }
         let donor = self.holders.would_give(port)?;
-        self.station_at(now, self.holders.dynamic(donor).head()?)
+        self.longest_silent(now, donor)
     }
 
     fn station_at(&self, now: Timestamp, slot: u32) -> Option<Station> {

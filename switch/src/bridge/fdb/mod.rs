@@ -18,6 +18,7 @@ mod handover;
 mod hash;
 mod holders;
 mod look;
+mod moves;
 mod slab;
 #[allow(unsafe_code)] // fetching ahead has no safe wrapper in the standard library yet
 mod sys;
@@ -30,6 +31,7 @@ use std::time::Duration;
 pub(super) use handover::Handed;
 pub(super) use hash::KeyHasher;
 use holders::Holders;
+pub(super) use moves::Shift;
 use slab::Slab;
 pub(super) use table::Home;
 use table::Table;
@@ -37,9 +39,17 @@ use tick::Tick;
 pub(super) use value::{Heard, Value};
 
 use super::PortId;
+use super::damping::Damping;
 use super::event::{Event, EventQueue};
 use super::key::Key;
 use crate::time::Timestamp;
+
+/// A station, and where it belongs in the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spot {
+    pub(super) home: Home,
+    pub(super) key: Key,
+}
 
 /// The forwarding database.
 #[derive(Debug)]
@@ -92,20 +102,35 @@ impl Fdb {
         Heard::new(port, self.tick.number())
     }
 
-    /// Notes that the station `key` was `heard` now, on a port that exists and forwards.
+    /// Whether there is nothing to learn from a frame of the station `key` that is `heard` now.
+    /// "No" may be wrong; [`Fdb::learn_more`] knows.
     #[inline]
-    pub(super) fn learn(&mut self, home: Home, key: Key, heard: Heard) {
-        if !self.table.is_fresh(home, key, heard) {
-            self.learn_more(home, key, heard);
-        }
+    pub(super) fn is_fresh(&self, home: Home, key: Key, heard: Heard) -> bool {
+        self.table.is_fresh(home, key, heard)
     }
 
-    #[inline(never)]
-    fn learn_more(&mut self, home: Home, key: Key, heard: Heard) {
+    /// Notes that a station was `heard` now, on a port that exists and forwards. One that was
+    /// learnt on another port stays there until [`Fdb::shift`]: what is known of it is returned.
+    #[inline]
+    pub(super) fn learn_more(
+        &mut self,
+        now: Timestamp,
+        Spot { home, key }: Spot,
+        heard: Heard,
+        damping: &Damping,
+    ) -> Option<Value> {
         match self.table.find(home, key) {
-            Some(known) if known.is_fresh(heard) => {}
-            Some(known) => self.hear_again(home, key, known, heard),
-            None => self.learn_new(home, key, heard),
+            Some(known) if known.is_fresh(heard) || known.is_static() => None,
+            _ if self.ageing.is_zero() => None,
+            Some(known) if known.port() == heard.port() => {
+                self.hear_again(now, home, key, known, heard, damping);
+                None
+            }
+            Some(known) => Some(known),
+            None => {
+                self.learn_new(home, key, heard);
+                None
+            }
         }
     }
 
@@ -119,30 +144,33 @@ impl Fdb {
     }
 
     #[inline]
-    fn hear_again(&mut self, home: Home, key: Key, known: Value, heard: Heard) {
-        if known.is_static() || self.ageing.is_zero() {
-            return;
-        }
+    fn hear_again(
+        &mut self,
+        now: Timestamp,
+        home: Home,
+        key: Key,
+        known: Value,
+        heard: Heard,
+        damping: &Damping,
+    ) {
         let slot = known.slot();
-        let port = heard.port();
         self.table.set(home, key, Value::dynamic(heard, slot));
         let node = self.slab.node_mut(slot);
         node.seen = self.tick.stamp();
-        node.port = port;
-        if known.port() == port {
-            self.holders.refresh(&mut self.slab, port, slot);
-        } else {
-            self.holders
-                .remove_dynamic(&mut self.slab, known.port(), slot);
-            self.holders.add_dynamic(&mut self.slab, port, slot);
-            self.events.push(Event::moved(key, known.port(), port));
-        }
+        let mut moves = node.moves();
+        moves.calm(now, damping);
+        node.set_moves(moves);
+        self.holders.refresh(&mut self.slab, known.port(), slot);
     }
 
     #[inline]
     fn learn_new(&mut self, home: Home, key: Key, heard: Heard) {
         let port = heard.port();
-        if self.ageing.is_zero() || !self.make_room(Some(port)) {
+        if self.max_stations == 0 {
+            return;
+        }
+        self.make_room_on(port, 1);
+        if !self.make_room(Some(port)) {
             return;
         }
         let seen = self.tick.stamp();
@@ -165,6 +193,12 @@ impl Fdb {
         let Some(port) = self.holders.donor(newcomer) else {
             return false;
         };
+        self.evict_from(port)
+    }
+
+    /// Evicts the longest silent station of `port`, if there is any.
+    #[inline]
+    fn evict_from(&mut self, port: PortId) -> bool {
         let Some(slot) = self.holders.dynamic(port).head() else {
             return false;
         };
@@ -172,6 +206,14 @@ impl Fdb {
             self.events.push(Event::evicted(key, port));
         }
         true
+    }
+
+    /// Sees to it that `port` may learn so many more stations.
+    #[inline]
+    fn make_room_on(&mut self, port: PortId, more: u32) {
+        for _ in 0..self.holders.excess(port, more) {
+            self.evict_from(port);
+        }
     }
 
     /// Removes the station at `slot` from everything.

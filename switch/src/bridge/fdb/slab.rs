@@ -1,6 +1,7 @@
 //! The stations themselves, in places that do not move, linked into lists.
 
 use crate::bridge::PortId;
+use crate::bridge::damping::{Beat, Moves};
 use crate::bridge::key::Key;
 use crate::time::Timestamp;
 
@@ -18,6 +19,26 @@ pub(super) struct Node {
     next: u32,
     pub(super) port: PortId,
     pub(super) is_static: bool,
+    moves: u8,
+    moves_since: Beat,
+    moves_home: PortId,
+}
+
+impl Node {
+    /// How it has moved of late.
+    pub(super) const fn moves(&self) -> Moves {
+        Moves {
+            count: self.moves,
+            since: self.moves_since,
+            home: self.moves_home,
+        }
+    }
+
+    /// Notes how it has moved.
+    pub(super) const fn set_moves(&mut self, moves: Moves) {
+        (self.moves, self.moves_since) = (moves.count, moves.since);
+        self.moves_home = moves.home;
+    }
 }
 
 /// A list through the slab: its ends and its length.
@@ -110,6 +131,9 @@ impl Slab {
             next: NIL,
             port,
             is_static: false,
+            moves: Moves::NONE.count,
+            moves_since: Moves::NONE.since,
+            moves_home: Moves::NONE.home,
         };
         self.len += 1;
         if self.free == NIL {

@@ -31,7 +31,7 @@ impl Heard {
 
     /// The port.
     #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
-    pub(super) const fn port(self) -> PortId {
+    pub(in crate::bridge) const fn port(self) -> PortId {
         PortId(self.0 as u16)
     }
 }

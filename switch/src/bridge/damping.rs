@@ -1,0 +1,207 @@
+//! Stations that move too often.
+//!
+//! Theory of operation. A host that moves to another port does so once. A station that is heard
+//! here and there in turn is two hosts with one address, a loop, or somebody who takes another's
+//! address; each of its moves sends what others have for it elsewhere. The table counts the moves
+//! of a station from the first on. More than so many in so short a time, and it is held where it
+//! was before the first of them: its frames from elsewhere are dropped for a while, and who was
+//! there first goes on undisturbed.
+
+use std::time::Duration;
+
+use super::PortId;
+use crate::time::Timestamp;
+
+/// When a station moves too often, and what becomes of it then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Damping {
+    /// So many moves are let pass; at most [`Damping::MAX_MOVES`]. Zero damps nothing.
+    pub moves: u8,
+    /// In so short a time; at most a minute.
+    pub within: Duration,
+    /// So long the station is held where it was; at most ten minutes.
+    pub hold: Duration,
+}
+
+impl Damping {
+    /// More moves are not counted.
+    pub const MAX_MOVES: u8 = 253;
+    const MAX_WITHIN: Duration = Duration::from_secs(60);
+    const MAX_HOLD: Duration = Duration::from_secs(600);
+
+    pub(super) fn clamped(self) -> Self {
+        Self {
+            moves: self.moves.min(Self::MAX_MOVES),
+            within: self.within.min(Self::MAX_WITHIN),
+            hold: self.hold.min(Self::MAX_HOLD),
+        }
+    }
+}
+
+impl Default for Damping {
+    /// 30 moves in a second; held for five.
+    fn default() -> Self {
+        Self {
+            moves: 30,
+            within: Duration::from_secs(1),
+            hold: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A moment in units of 2^24 ns, about 17 ms, that comes round every 18 minutes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Beat(u16);
+
+const BEAT_SHIFT: u32 = 24;
+
+impl Beat {
+    pub(super) const ZERO: Self = Self(0);
+
+    #[expect(clippy::cast_possible_truncation, reason = "it comes round")]
+    fn at(now: Timestamp) -> Self {
+        Self((now.as_nanos() >> BEAT_SHIFT) as u16)
+    }
+
+    /// Whether less than `span` has passed since.
+    fn is_within(self, span: Duration, now: Timestamp) -> bool {
+        let beats = Self::at(now).0.wrapping_sub(self.0);
+        u128::from(beats) << BEAT_SHIFT < span.as_nanos()
+    }
+}
+
+/// The moves of one station so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Moves {
+    /// How many; [`Moves::HELD`] for one that is held.
+    pub(super) count: u8,
+    /// When the first was, or when it began to be held.
+    pub(super) since: Beat,
+    /// Where the station was before the first.
+    pub(super) home: PortId,
+}
+
+/// What becomes of a station that is heard on another port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Judgement {
+    /// It moves there.
+    Moves,
+    /// It has moved too often: from now on it is held.
+    TooMany,
+    /// It is held where it is.
+    Held,
+}
+
+impl Moves {
+    /// None yet.
+    pub(super) const NONE: Self = Self {
+        count: 0,
+        since: Beat::ZERO,
+        home: PortId(0),
+    };
+    const HELD: u8 = u8::MAX;
+
+    /// Judges one more move, from `from`, and counts it.
+    pub(super) fn judge(&mut self, now: Timestamp, from: PortId, damping: &Damping) -> Judgement {
+        if self.is_held(now, damping) {
+            return Judgement::Held;
+        }
+        let goes_on = self.count != Self::HELD && self.since.is_within(damping.within, now);
+        if self.count == 0 || !goes_on {
+            *self = Self {
+                count: 1,
+                since: Beat::at(now),
+                home: from,
+            };
+            return Judgement::Moves;
+        }
+        if damping.moves == 0 || self.count < damping.moves {
+            self.count = self.count.saturating_add(1).min(Self::HELD - 1);
+            return Judgement::Moves;
+        }
+        self.count = Self::HELD;
+        self.since = Beat::at(now);
+        Judgement::TooMany
+    }
+
+    /// Whether the station is held now.
+    pub(super) fn is_held(self, now: Timestamp, damping: &Damping) -> bool {
+        self.count == Self::HELD && damping.moves > 0 && self.since.is_within(damping.hold, now)
+    }
+
+    /// Forgets what was long ago, before its time comes round.
+    pub(super) fn calm(&mut self, now: Timestamp, damping: &Damping) {
+        if self.count > 0 && !self.since.is_within(damping.hold.max(damping.within), now) {
+            *self = Self::NONE;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAMPING: Damping = Damping {
+        moves: 3,
+        within: Duration::from_secs(1),
+        hold: Duration::from_secs(5),
+    };
+    const HOME: PortId = PortId(7);
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_secs(1000) + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn one_move_too_many_and_the_station_is_held_for_a_while() {
+        let mut moves = Moves::NONE;
+        for time in [0, 100, 200] {
+            assert_eq!(moves.judge(at(time), HOME, &DAMPING), Judgement::Moves);
+        }
+        let judged = moves.judge(at(300), PortId(8), &DAMPING);
+        assert_eq!((judged, moves.home), (Judgement::TooMany, HOME));
+        for time in [300, 2000, 5200] {
+            assert_eq!(moves.judge(at(time), HOME, &DAMPING), Judgement::Held);
+        }
+        let again = moves.judge(at(5400), PortId(9), &DAMPING);
+        assert_eq!((again, moves.home), (Judgement::Moves, PortId(9)));
+    }
+
+    #[test]
+    fn moves_far_enough_apart_are_never_too_many() {
+        let mut moves = Moves::NONE;
+        for time in 0..1000 {
+            let judged = moves.judge(at(time * 400), HOME, &DAMPING);
+            assert_eq!(judged, Judgement::Moves);
+        }
+    }
+
+    #[test]
+    fn without_damping_nothing_is_held_however_often_it_moves() {
+        let off = Damping {
+            moves: 0,
+            ..DAMPING
+        };
+        let mut moves = Moves::NONE;
+        for _ in 0..1000 {
+            assert_eq!(moves.judge(at(0), HOME, &off), Judgement::Moves);
+        }
+        let mut held = Moves::NONE;
+        for _ in 0..10 {
+            held.judge(at(0), HOME, &DAMPING);
+        }
+        assert!(held.is_held(at(1), &DAMPING) && !held.is_held(at(1), &off));
+        assert_eq!(held.judge(at(1), HOME, &off), Judgement::Moves);
+    }
+
+    #[test]
+    fn what_was_long_ago_is_forgotten() {
+        let mut moves = Moves::NONE;
+        moves.judge(at(0), HOME, &DAMPING);
+        moves.calm(at(4000), &DAMPING);
+        assert_eq!(moves.count, 1);
+        moves.calm(at(6000), &DAMPING);
+        assert_eq!(moves, Moves::NONE);
+    }
+}

@@ -1,0 +1,74 @@
+//! Stations that are heard on another port than before.
+
+use super::{Fdb, Heard, Spot, Value};
+use crate::bridge::PortId;
+use crate::bridge::damping::{Damping, Judgement};
+use crate::bridge::event::Event;
+use crate::time::Timestamp;
+
+/// What became of a station that was heard on another port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::bridge) enum Shift {
+    /// It is there now.
+    Moved,
+    /// It is held where it is.
+    Refused,
+    /// It has moved too often: from now on it is held on `port`, not on `other`.
+    Held { port: PortId, other: PortId },
+}
+
+impl Fdb {
+    /// Moves a station of which `known` is known to the port where it was `heard` now, unless it
+    /// moves too often. It is held only on a port on which it `may_hold`.
+    pub(in crate::bridge) fn shift(
+        &mut self,
+        now: Timestamp,
+        spot: Spot,
+        known: Value,
+        heard: Heard,
+        damping: &Damping,
+        may_hold: impl Fn(PortId) -> bool,
+    ) -> Shift {
+        let (from, to) = (known.port(), heard.port());
+        let node = self.slab.node_mut(known.slot());
+        let mut moves = node.moves();
+        let judgement = moves.judge(now, from, damping);
+        node.set_moves(moves);
+        match judgement {
+            Judgement::Moves => {
+                self.put(spot, known, heard);
+                Shift::Moved
+            }
+            Judgement::Held => Shift::Refused,
+            Judgement::TooMany => {
+                let port = Some(moves.home)
+                    .filter(|home| may_hold(*home))
+                    .unwrap_or(from);
+                if port != from {
+                    self.put(spot, known, self.heard(port));
+                }
+                let other = if port == to { from } else { to };
+                Shift::Held { port, other }
+            }
+        }
+    }
+
+    /// Where a station was before it began to move.
+    pub(in crate::bridge) fn home_port(&mut self, known: Value) -> PortId {
+        self.slab.node_mut(known.slot()).moves().home
+    }
+
+    /// Moves a station to the port where it was `heard`.
+    fn put(&mut self, Spot { home, key }: Spot, known: Value, heard: Heard) {
+        let (from, to) = (known.port(), heard.port());
+        let slot = known.slot();
+        self.make_room_on(to, 1);
+        self.table.set(home, key, Value::dynamic(heard, slot));
+        let node = self.slab.node_mut(slot);
+        node.seen = self.tick.stamp();
+        node.port = to;
+        self.holders.remove_dynamic(&mut self.slab, from, slot);
+        self.holders.add_dynamic(&mut self.slab, to, slot);
+        self.events.push(Event::moved(key, from, to));
+    }
+}

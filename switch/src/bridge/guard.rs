@@ -1,0 +1,248 @@
+//! What keeps one port from harming the others, put together: meters, blocks, damping.
+
+use super::alarm::{Alarm, Alarms};
+use super::blocks::{Blocked, Blocks};
+use super::fdb::{Heard, Shift, Spot};
+use super::key::Key;
+use super::limits::{PortLimits, PortSettings};
+use super::loops::{Found, Suspects};
+use super::storm::{FloodKind, Metered, Meters};
+use super::{Bridge, DropReason, PortId};
+use crate::time::Timestamp;
+
+/// What is remembered of one port.
+#[derive(Clone, Copy, Debug)]
+struct PortGuard {
+    settings: PortSettings,
+    meters: Meters,
+}
+
+/// All that is remembered for protection.
+#[derive(Debug)]
+pub(super) struct Guard {
+    /// By port number.
+    ports: Vec<PortGuard>,
+    pub(super) suspects: Suspects,
+    pub(super) blocks: Blocks,
+    /// A loop of the batch at hand, which is broken after it.
+    pub(super) found: Option<Found>,
+    pub(super) alarms: Alarms,
+}
+
+impl Guard {
+    pub(super) fn new() -> Self {
+        Self {
+            ports: Vec::new(),
+            suspects: Suspects::new(),
+            blocks: Blocks::default(),
+            found: None,
+            alarms: Alarms::default(),
+        }
+    }
+
+    /// Whether a frame of this kind would be let in.
+    pub(super) fn would_pass(&self, now: Timestamp, port: PortId, kind: FloodKind) -> bool {
+        let guard = self.ports.get(usize::from(port.0));
+        guard.is_none_or(|guard| guard.meters.would_pass(now, kind))
+    }
+
+    fn settings(&self, port: PortId) -> PortSettings {
+        let guard = self.ports.get(usize::from(port.0));
+        guard.map_or(PortSettings::default(), |guard| guard.settings)
+    }
+}
+
+impl Bridge {
+    /// A new port, of which nothing is known.
+    pub(super) fn guard_port(&mut self, port: PortId) {
+        let fresh = PortGuard {
+            settings: PortSettings::default(),
+            meters: Meters::new(&self.config.port_limits),
+        };
+        let len = self.guard.ports.len().max(usize::from(port.0) + 1);
+        self.guard.ports.resize(len, fresh);
+        self.guard.ports[usize::from(port.0)] = fresh;
+        self.limit_port(port);
+    }
+
+    /// Bounds of one port alone. An unknown port is ignored.
+    pub fn set_port_settings(&mut self, port: PortId, settings: PortSettings) {
+        if self.ports.exists(port) {
+            self.guard.ports[usize::from(port.0)].settings = settings;
+            self.limit_port(port);
+        }
+    }
+
+    /// What was set for one port alone.
+    #[must_use]
+    pub fn port_settings(&self, port: PortId) -> PortSettings {
+        self.guard.settings(port)
+    }
+
+    /// The bounds that hold for a port.
+    #[must_use]
+    pub fn port_limits(&self, port: PortId) -> PortLimits {
+        self.guard.settings(port).over(self.config.port_limits)
+    }
+
+    /// Has the bounds that a port has now kept.
+    pub(super) fn limit_port(&mut self, port: PortId) {
+        let limits = self.port_limits(port);
+        if let Some(guard) = self.guard.ports.get_mut(usize::from(port.0)) {
+            guard.meters.change(&limits);
+            self.fdb.set_port_max(port, limits.max_stations);
+        }
+    }
+
+    /// Whether a frame that came in by `ingress` may go to everybody, and why not.
+    #[inline]
+    pub(super) fn admit_flood(
+        &mut self,
+        now: Timestamp,
+        ingress: PortId,
+        frame: &[u8],
+    ) -> Result<(), DropReason> {
+        let kind = FloodKind::of(frame);
+        let Some(guard) = self.guard.ports.get_mut(usize::from(ingress.0)) else {
+            return Ok(());
+        };
+        match guard.meters.measure(now, kind) {
+            Metered::Passes => Ok(()),
+            Metered::TooMany => Err(kind.reason()),
+            Metered::StormBegins => {
+                self.tell_storm(ingress, kind);
+                Err(kind.reason())
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn tell_storm(&mut self, port: PortId, kind: FloodKind) {
+        let limits = self.port_limits(port);
+        let limit = match kind {
+            FloodKind::Broadcast => limits.broadcast,
+            FloodKind::Multicast => limits.multicast,
+            FloodKind::UnknownUnicast => limits.unknown_unicast,
+        };
+        self.guard.alarms.push(Alarm::Storm { port, kind, limit });
+    }
+
+    /// Learns from a frame whose source was not heard on its port in this tick. Returns why the
+    /// frame may not pass.
+    #[inline(never)]
+    pub(super) fn hear(
+        &mut self,
+        now: Timestamp,
+        src: Spot,
+        dst: Spot,
+        heard: Heard,
+        frame: &[u8],
+    ) -> Option<DropReason> {
+        let damping = self.config.damping;
+        let known = self.fdb.learn_more(now, src, heard, &damping)?;
+        let from = known.port();
+        let to = heard.port();
+        let is_loop = self.config.loop_guard.enabled
+            && self.fdb.lookup(dst.home, dst.key).is_none()
+            && self.guard.suspects.moved_by(now, src.key, frame);
+        let ports = &self.ports;
+        let may_hold = |port| ports.is_forwarding(port);
+        let shift = self.fdb.shift(now, src, known, heard, &damping, may_hold);
+        if is_loop {
+            let home = self.fdb.home_port(known);
+            self.guard.found = Some(Found::between(from, to, home, src.key));
+        }
+        match shift {
+            Shift::Moved => None,
+            Shift::Refused => Some(DropReason::StationFlapping),
+            Shift::Held { port, other } => {
+                let (vlan, mac) = (src.key.vlan(), src.key.mac());
+                let hold = damping.hold;
+                self.guard.alarms.push(Alarm::Flapping {
+                    vlan,
+                    mac,
+                    port,
+                    other,
+                    hold,
+                });
+                (port != to).then_some(DropReason::StationFlapping)
+            }
+        }
+    }
+
+    /// Breaks the loop that was found in the batch that has just been handled, if there is one.
+    #[inline]
+    pub(super) fn break_loop(&mut self, now: Timestamp) {
+        if let Some(found) = self.guard.found.take() {
+            self.block(now, found);
+        }
+    }
+
+    #[inline(never)]
+    fn block(&mut self, now: Timestamp, Found { port, peer, key }: Found) {
+        if !self.ports.is_forwarding(port) {
+            return;
+        }
+        let guard = &self.config.loop_guard;
+        let hold = self.guard.blocks.add(now, (port, peer), guard);
+        self.ports.set_blocked(port, true);
+        // Stations seem to be behind either that are not.
+        self.fdb.flush(port);
+        self.fdb.flush(peer);
+        let (vlan, mac) = (key.vlan(), key.mac());
+        self.guard.alarms.push(Alarm::Loop {
+            port,
+            peer,
+            hold,
+            vlan,
+            mac,
+        });
+    }
+
+    /// Tries the ports again that were blocked for long enough.
+    pub(super) fn unblock_due(&mut self, now: Timestamp) {
+        while let Some(port) = self.guard.blocks.pop_due(now) {
+            self.ports.set_blocked(port, false);
+            self.guard.alarms.push(Alarm::Unblocked { port });
+        }
+    }
+
+    /// Lets a port that is blocked forward again at once. Returns whether it was.
+    pub fn unblock(&mut self, port: PortId) -> bool {
+        let was_blocked = self.guard.blocks.forget(port);
+        if was_blocked {
+            self.ports.set_blocked(port, false);
+            self.guard.alarms.push(Alarm::Unblocked { port });
+        }
+        was_blocked
+    }
+
+    /// Whether a port is blocked, whatever the time.
+    #[must_use]
+    pub fn is_blocked(&self, port: PortId) -> bool {
+        self.ports.is_blocked(port)
+    }
+
+    /// Whether a port is blocked, being part of a loop, and how.
+    #[must_use]
+    pub fn blocked(&self, now: Timestamp, port: PortId) -> Option<Blocked> {
+        self.guard.blocks.get(now, port)
+    }
+
+    /// The oldest alarm that waits. At most 256 do.
+    #[inline]
+    pub fn next_alarm(&mut self) -> Option<Alarm> {
+        self.guard.alarms.pop()
+    }
+
+    /// How many alarms were lost since the last call because nobody fetched them in time.
+    pub fn take_lost_alarms(&mut self) -> u64 {
+        self.guard.alarms.take_lost()
+    }
+
+    /// A station, and where it belongs in the table.
+    pub(super) fn spot(&self, key: Key) -> Spot {
+        let home = self.fdb.home(key);
+        Spot { home, key }
+    }
+}

@@ -1,0 +1,232 @@
+//! Loops between ports, noticed without sending anything.
+//!
+//! Theory of operation. Where two ports are joined outside, by a cable, a bridge or another
+//! switch, a frame that leaves by one comes back by the other, and goes round both ways until
+//! something stops it; with each round its sender seems to move from one port to the other. So
+//! nothing is looked at until a station moves by a frame that goes to many. Then the last few
+//! frames that moved it are remembered by their hashes, for a few stations. The same frame moving
+//! its station again is not yet a loop: two hosts with one address may both announce it. It is one
+//! when that has happened [`REPEATS`] times within a second.
+//!
+//! Of the two ports the one is blocked where the station was not at home. It is tried again after
+//! a while, and if the loop is still there, blocked for twice as long.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use super::PortId;
+use super::key::Key;
+use crate::time::Timestamp;
+
+/// What is done about loops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct LoopGuard {
+    /// Whether anything is.
+    pub enabled: bool,
+    /// For how long a port is blocked at first.
+    pub hold: Duration,
+    /// The longest that it is blocked for when the loop is there again and again.
+    pub max_hold: Duration,
+}
+
+impl Default for LoopGuard {
+    /// On: blocks for five seconds, and up to a minute.
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            hold: Duration::from_secs(5),
+            max_hold: Duration::from_secs(60),
+        }
+    }
+}
+
+impl LoopGuard {
+    /// Nothing is done.
+    pub const OFF: Self = Self {
+        enabled: false,
+        hold: Duration::ZERO,
+        max_hold: Duration::ZERO,
+    };
+}
+
+/// So many times the same frames move a station again, within [`WINDOW`]. Two routers that share
+/// an address and both take it over announce that five times each, at once.
+const REPEATS: u8 = 10;
+const WINDOW: Duration = Duration::from_secs(1);
+/// Stations that are watched.
+const SUSPECTS: usize = 64;
+/// Frames that are remembered of each.
+const FRAMES: usize = 16;
+/// What is hashed of a frame: its beginning, and its end.
+const HEAD: usize = 128;
+const TAIL: usize = 32;
+
+/// A station that has moved of late.
+#[derive(Clone, Copy, Debug)]
+struct Suspect {
+    key: Key,
+    since: Timestamp,
+    /// The hashes of the last frames that moved it; zero is none.
+    frames: [u64; FRAMES],
+    next: u8,
+    repeats: u8,
+}
+
+impl Suspect {
+    const NONE: Self = Self {
+        key: Key::NOBODY,
+        since: Timestamp::ZERO,
+        frames: [0; FRAMES],
+        next: 0,
+        repeats: 0,
+    };
+}
+
+/// The stations that have moved of late, as many as there is room for.
+#[derive(Debug)]
+pub(super) struct Suspects(Box<[Suspect]>);
+
+impl Suspects {
+    pub(super) fn new() -> Self {
+        Self(vec![Suspect::NONE; SUSPECTS].into())
+    }
+
+    /// Notes that this frame, which goes to many, moves its station. Returns whether that is a
+    /// loop; then it is forgotten.
+    pub(super) fn moved_by(&mut self, now: Timestamp, key: Key, frame: &[u8]) -> bool {
+        let seen = fingerprint(key, frame);
+        let place = usize::from(seen.station) % SUSPECTS;
+        let Some(suspect) = self.0.get_mut(place) else {
+            return false;
+        };
+        if suspect.key != key || now.since(suspect.since) >= WINDOW {
+            *suspect = Suspect {
+                key,
+                since: now,
+                ..Suspect::NONE
+            };
+        }
+        if suspect.frames.contains(&seen.frame) {
+            suspect.repeats += 1;
+        } else if let Some(frame) = suspect.frames.get_mut(usize::from(suspect.next) % FRAMES) {
+            *frame = seen.frame;
+            suspect.next = suspect.next.wrapping_add(1);
+        }
+        let is_loop = suspect.repeats >= REPEATS;
+        if is_loop {
+            *suspect = Suspect::NONE;
+        }
+        is_loop
+    }
+}
+
+struct Fingerprint {
+    station: u8,
+    frame: u64,
+}
+
+/// Whoever makes two frames with the same hash could as well send one twice.
+fn fingerprint(key: Key, frame: &[u8]) -> Fingerprint {
+    let mut hasher = DefaultHasher::new();
+    hasher.write_u64(key.bits());
+    let station = hasher.finish().to_le_bytes()[0];
+    frame.len().hash(&mut hasher);
+    hasher.write(frame.get(..HEAD).unwrap_or(frame));
+    hasher.write(frame.last_chunk::<TAIL>().map_or(&[][..], |tail| tail));
+    Fingerprint {
+        station,
+        frame: hasher.finish().max(1),
+    }
+}
+
+/// A loop that was found in the batch at hand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    /// The port that is to be blocked.
+    pub(super) port: PortId,
+    /// The port that it is joined with.
+    pub(super) peer: PortId,
+    /// The station that gave it away.
+    pub(super) key: Key,
+}
+
+impl Found {
+    /// Between the two ports that a station whose home is `home` moves to and fro.
+    pub(super) fn between(from: PortId, to: PortId, home: PortId, key: Key) -> Self {
+        let (port, peer) = match home {
+            home if home == from => (to, from),
+            home if home == to => (from, to),
+            // The one that was plugged in later, as far as numbers tell.
+            _ => (from.max(to), from.min(to)),
+        };
+        Self { port, peer, key }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{MacAddr, VlanId};
+
+    fn key(last: u8) -> Key {
+        Key::new(VlanId::NONE, MacAddr([2, 0, 0, 0, 0, last]))
+    }
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_secs(10) + Duration::from_millis(millis)
+    }
+
+    /// At which of the moves by these frames, one a millisecond, a loop is seen.
+    fn seen_at(frames: impl Iterator<Item = Vec<u8>>) -> Option<usize> {
+        let mut suspects = Suspects::new();
+        (0..)
+            .zip(frames)
+            .position(|(time, frame)| suspects.moved_by(at(time), key(1), &frame))
+    }
+
+    #[test]
+    fn a_frame_that_goes_round_is_a_loop_and_so_are_some_of_them() {
+        let rounds = |count: u8| (0..40).map(move |round| vec![round % count; 60]);
+        assert_eq!(seen_at(rounds(1)), Some(10));
+        assert_eq!(seen_at(rounds(7)), Some(16));
+        assert_eq!(seen_at(rounds(16)), Some(25));
+    }
+
+    #[test]
+    fn different_frames_are_none_however_alike() {
+        let numbered = |position: usize| {
+            move |number: u8| {
+                let mut frame = vec![0; 1500];
+                frame[position] = number;
+                frame
+            }
+        };
+        assert_eq!(seen_at((0..200).map(numbered(100))), None);
+        assert_eq!(seen_at((0..200).map(numbered(1499))), None);
+        assert_eq!(seen_at((0..200).map(|len| vec![0; len])), None);
+    }
+
+    #[test]
+    fn the_same_frame_now_and_then_is_none() {
+        let mut suspects = Suspects::new();
+        for time in 0..1000 {
+            assert!(!suspects.moved_by(at(time * 120), key(1), &[7; 60]));
+        }
+    }
+
+    #[test]
+    fn announcements_of_two_routers_at_once_are_none() {
+        assert_eq!(seen_at(std::iter::repeat_n(vec![1; 60], 10)), None);
+    }
+
+    #[test]
+    fn the_port_where_the_station_is_at_home_stays() {
+        let [a, b, c] = [1, 2, 3].map(PortId);
+        let blocked = |from, to, home| Found::between(from, to, home, key(1)).port;
+        assert_eq!(blocked(a, b, a), b);
+        assert_eq!(blocked(a, b, b), a);
+        assert_eq!(blocked(b, a, c), b);
+        assert_eq!(blocked(a, b, c), b);
+    }
+}

@@ -1,0 +1,150 @@
+//! Stations that move, and ports with too many of them.
+
+use std::time::Duration;
+
+use vswitch_switch::bridge::{
+    Alarm, BridgeConfig, Damping, DropReason, LoopGuard, PortId, PortSettings, Verdict,
+};
+
+use crate::{BROADCAST, Lab, frame, mac};
+
+const STATION: [u8; 6] = mac(1);
+
+/// The station speaks at the two ports in turn. Returns how many of its frames pass at each.
+fn flap(lab: &mut Lab, ports: [u16; 2], times: u32) -> [u32; 2] {
+    let mut passed = [0; 2];
+    for number in 0..times {
+        for (port, passed) in ports.into_iter().zip(&mut passed) {
+            // Two hosts do not say the same all the time.
+            let number = number << 4 | u32::from(port);
+            match lab.send(port, &frame(mac(9), STATION, number)) {
+                Verdict::Drop(reason) => assert_eq!(reason, DropReason::StationFlapping),
+                Verdict::Flood | Verdict::Forward(_) => *passed += 1,
+            }
+        }
+    }
+    passed
+}
+
+#[test]
+fn who_was_there_first_goes_on_and_the_other_is_heard_no_more() {
+    for order in [[1, 2], [2, 1]] {
+        let mut lab = Lab::new(BridgeConfig::default(), 3);
+        lab.send(order[0], &frame(BROADCAST, STATION, 0));
+        let passed = flap(&mut lab, [2, 1], 1000);
+        let [here, there] = if order[0] == 1 {
+            [passed[1], passed[0]]
+        } else {
+            passed
+        };
+        assert_eq!(here, 1000, "nothing of the first is lost");
+        assert!(there <= 16, "{there}");
+        assert_eq!(lab.whereabouts(STATION, 3), Some(order[0]));
+        let [Alarm::Flapping { port, other, .. }] = lab.alarms()[..] else {
+            panic!("once");
+        };
+        assert_eq!([port.0, other.0], order);
+    }
+}
+
+#[test]
+fn the_station_is_free_again_after_the_hold_and_damped_again() {
+    let mut lab = Lab::new(BridgeConfig::default(), 3);
+    flap(&mut lab, [1, 2], 100);
+    assert_eq!(lab.alarms().len(), 1);
+    assert_eq!(flap(&mut lab, [1, 2], 100), [100, 0]);
+    lab.pass(Duration::from_millis(5050));
+    assert_eq!(lab.send(2, &frame(mac(9), STATION, 0)), Verdict::Flood);
+    assert_eq!(lab.whereabouts(STATION, 3), Some(2), "it has moved at last");
+    assert_eq!(lab.alarms(), []);
+    flap(&mut lab, [1, 2], 100);
+    assert_eq!(lab.alarms().len(), 1);
+}
+
+#[test]
+fn an_honest_move_and_two_quiet_hosts_with_one_address_are_let_be() {
+    let mut lab = Lab::new(BridgeConfig::default(), 3);
+    assert_eq!(flap(&mut lab, [1, 2], 1), [1, 1]);
+    assert_eq!(lab.whereabouts(STATION, 3), Some(2));
+    for second in 0..100 {
+        lab.pass(Duration::from_secs(1));
+        assert_eq!(flap(&mut lab, [1, 2], 5), [5, 5], "second {second}");
+    }
+    assert_eq!(lab.alarms(), []);
+}
+
+#[test]
+fn a_port_that_is_gone_holds_nobody() {
+    let mut lab = Lab::new(BridgeConfig::default(), 3);
+    lab.send(1, &frame(BROADCAST, STATION, 0));
+    flap(&mut lab, [2, 1], 100);
+    lab.bridge.set_forwarding(PortId(1), false);
+    assert_eq!(lab.send(2, &frame(mac(9), STATION, 0)), Verdict::Flood);
+    assert_eq!(lab.whereabouts(STATION, 3), Some(2));
+
+    let mut lab = Lab::new(BridgeConfig::default(), 4);
+    lab.send(1, &frame(BROADCAST, STATION, 0));
+    lab.send(2, &frame(BROADCAST, STATION, 0));
+    lab.bridge.set_forwarding(PortId(1), false); // its home, while it is elsewhere
+    flap(&mut lab, [3, 2], 100);
+    let held_on = lab.whereabouts(STATION, 4);
+    assert!(matches!(held_on, Some(2 | 3)), "{held_on:?}");
+}
+
+#[test]
+fn without_damping_a_station_moves_as_often_as_it_likes() {
+    let config = BridgeConfig {
+        damping: Damping {
+            moves: 0,
+            ..Damping::default()
+        },
+        loop_guard: LoopGuard::OFF,
+        ..BridgeConfig::default()
+    };
+    let mut lab = Lab::new(config, 3);
+    assert_eq!(flap(&mut lab, [1, 2], 5000), [5000, 5000]);
+    assert_eq!(lab.alarms(), []);
+}
+
+#[test]
+fn a_port_learns_no_more_stations_than_it_may() {
+    let mut lab = Lab::new(BridgeConfig::default(), 3);
+    let most = |count| PortSettings {
+        max_stations: Some(count),
+        ..PortSettings::default()
+    };
+    for station in 0..20 {
+        lab.send(2, &frame(BROADCAST, mac(100 + station), 0));
+    }
+    lab.bridge.set_port_settings(PortId(1), most(3));
+    for station in 0..20 {
+        lab.send(1, &frame(BROADCAST, mac(200 + station), 0));
+    }
+    assert_eq!(lab.bridge.station_count(), 23);
+    let known: Vec<_> = (0..20)
+        .filter(|station| lab.whereabouts(mac(200 + station), 3).is_some())
+        .collect();
+    assert_eq!(known, [17, 18, 19], "the longest silent give way");
+    // A station that moves there takes the place of one as well.
+    lab.send(1, &frame(BROADCAST, mac(100), 0));
+    assert_eq!(lab.whereabouts(mac(100), 3), Some(1));
+    assert_eq!(lab.whereabouts(mac(217), 3), None);
+    assert_eq!(lab.bridge.station_count(), 22);
+    // A static entry is none of those.
+    lab.bridge
+        .add_static(vswitch_switch::wire::VlanId::NONE, mac_addr(300), PortId(1))
+        .unwrap();
+    assert_eq!(lab.bridge.station_count(), 23);
+    lab.bridge.set_port_settings(PortId(1), most(1));
+    assert_eq!(lab.bridge.station_count(), 21);
+    lab.bridge
+        .set_port_settings(PortId(1), PortSettings::default());
+    for station in 0..20 {
+        lab.send(1, &frame(BROADCAST, mac(400 + station), 0));
+    }
+    assert_eq!(lab.bridge.station_count(), 41);
+}
+
+fn mac_addr(number: u32) -> crate::MacAddr {
+    crate::MacAddr(mac(number))
+}
