@@ -168,7 +168,7 @@ fn routes() {
     ok("-n mario route del default");
     ok("-n mario route delete 10.1.0.0/24");
     assert_eq!(routes("-4 route show default"), json!([]));
-    assert_eq!(json("route"), json!([]), "none of these was here");
+    assert_eq!(json("-4 route"), json!([]), "none of these was here");
 }
 
 fn refusals() {

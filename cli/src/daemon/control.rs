@@ -283,8 +283,8 @@ impl Control {
     }
 
     fn port_del(&mut self, params: &PortDelParams) -> Outcome {
-        let going: Vec<_> = self.lab.port_of_name(&params.name).into_iter().collect();
-        self.without(&going, |lab| lab.give_back(&params.name))?;
+        let going = self.lab.taken_port(&params.name)?;
+        self.without(&[going], |lab| lab.give_back(&params.name))?;
         removed(1)
     }
 

@@ -204,7 +204,7 @@ impl Lab {
         found.map(|(id, _)| *id).collect()
     }
 
-    pub(crate) fn port_of_name(&self, name: &str) -> Option<PortId> {
+    fn port_of_name(&self, name: &str) -> Option<PortId> {
         let (id, _) = self.plugs.iter().find(|(_, plug)| plug.name == name)?;
         Some(*id)
     }

@@ -64,23 +64,32 @@ impl Lab {
         Ok(self.handle.add_port(Box::new(port))?)
     }
 
-    /// Unplugs an interface and restores it.
+    /// The port of this name, if it is one of an interface that can be unplugged by itself.
     ///
     /// # Errors
-    /// [`LabError::NoPort`], [`LabError::IsCable`], or what the kernel refuses.
-    pub(crate) fn give_back(&mut self, name: &str) -> Result<(), LabError> {
+    /// [`LabError::NoPort`], [`LabError::IsCable`].
+    pub(crate) fn taken_port(&self, name: &str) -> Result<PortId, LabError> {
         let Some(id) = self.port_of_name(name) else {
             return Err(LabError::NoPort {
                 switch: self.switch.to_string(),
                 port: name.escape_debug().to_string(),
             });
         };
-        if let Some(Kind::Cable { namespace, .. }) = self.plugs.get(&id).map(|plug| &plug.kind) {
+        if let Some(namespace) = self.plugs.get(&id).and_then(|plug| plug.kind.namespace()) {
             return Err(LabError::IsCable {
                 port: name.to_owned(),
-                namespace: namespace.clone(),
+                namespace: namespace.to_owned(),
             });
         }
+        Ok(id)
+    }
+
+    /// Unplugs an interface and restores it.
+    ///
+    /// # Errors
+    /// [`LabError::NoPort`], [`LabError::IsCable`], or what the kernel refuses.
+    pub(crate) fn give_back(&mut self, name: &str) -> Result<(), LabError> {
+        let id = self.taken_port(name)?;
         self.unplug(id)?;
         log::info!("unplugged the interface {name}");
         Ok(())
