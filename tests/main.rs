@@ -17,6 +17,7 @@
 )]
 
 mod cli;
+mod faults;
 mod harness;
 mod netns;
 mod ports;
@@ -30,6 +31,7 @@ fn all_tests() -> Vec<Trial> {
     let mut tests = Vec::new();
     tests.extend(harness::selftest::tests());
     tests.extend(cli::tests());
+    tests.extend(faults::tests());
     tests.extend(netns::tests());
     tests.extend(ports::tests());
     tests.extend(switching::tests());

@@ -3,6 +3,8 @@
 //! Each is an ordinary function that panics where something is wrong: `fuzz/` calls it without
 //! end, `tests/trials` with a fixed corpus and with seeded random bytes.
 
+pub use crate::measure::no_loss::schedule::{Next, Schedule};
+
 /// What a client might write to the control socket.
 pub fn control(bytes: &[u8]) {
     crate::daemon::trial::control(bytes);

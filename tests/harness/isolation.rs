@@ -15,15 +15,23 @@ use vswitch_netns::{Netlink, userns};
 pub(crate) fn isolated(name: &str, test: impl FnOnce() + Send + 'static) -> Trial {
     let thread_name = name.to_owned();
     Trial::test(name, move || {
-        thread::Builder::new()
-            .name(thread_name)
-            .spawn(move || {
-                enter_fresh_namespaces();
-                test();
-            })?
-            .join()
-            .map_err(|panic| Failed::from(panic_message(panic.as_ref())))
+        in_namespaces(&thread_name, test).map_err(Failed::from)
     })
+}
+
+/// Does `work` in such a thread; the error is the message of a panic.
+pub(crate) fn in_namespaces<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, String> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        enter_fresh_namespaces();
+        work()
+    });
+    thread
+        .map_err(|error| format!("no thread for the test: {error}"))?
+        .join()
+        .map_err(|panic| panic_message(panic.as_ref()))
 }
 
 fn enter_fresh_namespaces() {

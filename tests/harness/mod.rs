@@ -6,9 +6,12 @@ pub(crate) mod isolation;
 pub(crate) mod packet;
 pub(crate) mod ports;
 pub(crate) mod program;
+pub(crate) mod rpc;
 pub(crate) mod selftest;
 pub(crate) mod stage;
+pub(crate) mod station;
 pub(crate) mod sys;
+pub(crate) mod tally;
 pub(crate) mod traffic;
 pub(crate) mod transfer;
 

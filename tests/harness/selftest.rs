@@ -21,12 +21,17 @@ pub(crate) fn tests() -> Vec<Trial> {
             "harness_threads_share_the_tests_namespaces",
             shared_by_threads,
         ),
+        isolated("harness_tally_counts", tally),
         isolated("harness_pings_both_families", pings),
         isolated("harness_transfers_and_hashes", transfers),
         isolated("harness_captures_frames", captures),
         isolated("harness_children_end_with_their_guard", children),
         isolated("harness_runs_the_program", runs_program),
     ]
+}
+
+fn tally() {
+    super::tally::check_itself();
 }
 
 fn empty_namespaces() {

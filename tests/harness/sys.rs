@@ -39,6 +39,32 @@ pub(crate) fn interface_index(interface: &str) -> io::Result<u32> {
     }
 }
 
+/// Sets a limit of another process (prlimit(2)); what it was before.
+pub(crate) fn limit_of(
+    pid: u32,
+    resource: libc::__rlimit_resource_t,
+    most: u64,
+) -> io::Result<u64> {
+    let mut former = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    let pid = pid.cast_signed();
+    // SAFETY: the kernel writes one structure, which outlives the call.
+    if unsafe { libc::prlimit(pid, resource, ptr::null(), &raw mut former) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let wanted = libc::rlimit {
+        rlim_cur: most,
+        ..former
+    };
+    // SAFETY: the kernel reads one structure, which outlives the call.
+    match unsafe { libc::prlimit(pid, resource, &raw const wanted, ptr::null_mut()) } {
+        0 => Ok(former.rlim_cur),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// The address of an interface for a packet socket that takes every protocol (packet(7)).
 pub(crate) fn packet_address(index: u32) -> SockAddr {
     let mut storage = SockAddrStorage::zeroed();

@@ -3,7 +3,7 @@
 //! - [`search`]: which rate to try next
 //! - [`schedule`]: when each frame of a rate is due
 
-mod schedule;
+pub(crate) mod schedule;
 mod search;
 
 use std::io;

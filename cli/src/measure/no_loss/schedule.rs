@@ -15,7 +15,7 @@ const SLEEP_SLACK: Duration = Duration::from_micros(80);
 
 /// A steady rate. Pure: it is told the time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Schedule {
+pub struct Schedule {
     frames_per_second: f64,
     /// Frames that will never be sent, because the sender was held up when they were due.
     skipped: u64,
@@ -24,7 +24,7 @@ pub(super) struct Schedule {
 
 /// What a sender is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub enum Next {
     /// Send so many frames.
     Send(usize),
     /// Look again at once.
@@ -34,7 +34,9 @@ pub(super) enum Next {
 }
 
 impl Schedule {
-    pub(super) const fn new(frames_per_second: f64) -> Self {
+    /// So many frames in a second.
+    #[must_use]
+    pub const fn new(frames_per_second: f64) -> Self {
         Self {
             frames_per_second,
             skipped: 0,
@@ -43,7 +45,7 @@ impl Schedule {
     }
 
     /// What to do so long after the beginning.
-    pub(super) fn next(&mut self, elapsed: Duration) -> Next {
+    pub fn next(&mut self, elapsed: Duration) -> Next {
         let due = figures::whole((elapsed.as_secs_f64() * self.frames_per_second).floor());
         let behind = due.saturating_sub(self.sent + self.skipped);
         if behind > MOST_BEHIND {
@@ -67,12 +69,13 @@ impl Schedule {
     }
 
     /// Takes note of frames that were really sent.
-    pub(super) const fn note_sent(&mut self, frames: u64) {
+    pub const fn note_sent(&mut self, frames: u64) {
         self.sent += frames;
     }
 
     /// Frames sent so far.
-    pub(super) const fn sent(&self) -> u64 {
+    #[must_use]
+    pub const fn sent(&self) -> u64 {
         self.sent
     }
 }

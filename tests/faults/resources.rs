@@ -1,0 +1,262 @@
+//! What runs out, is full, or is torn.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use nix::mount::{MsFlags, mount};
+use serde_json::json;
+use vswitch_netns::{InterfaceName, Netlink, VethEnd};
+
+use super::clients::{descriptors, memory};
+use super::forwarder::{CANNOT, Res};
+use super::scene::{Host, Scene};
+use super::vswitch::{NAME, Vswitch};
+use super::{Fault, Promise};
+use crate::harness::program::runtime_dir;
+use crate::harness::sys::limit_of;
+
+pub(super) fn faults() -> Vec<Fault> {
+    let of_others = |name, injected, inject| Fault {
+        name,
+        injected,
+        others: Promise::UNHARMED,
+        victim: Promise::UNHARMED,
+        options: &[],
+        inject,
+    };
+    vec![
+        of_others(
+            "descriptors",
+            "no descriptor left for the switch (RLIMIT_NOFILE), and something to attach",
+            no_descriptors,
+        ),
+        of_others(
+            "memory",
+            "no memory left for the switch (RLIMIT_AS), and much to do",
+            no_memory,
+        ),
+        of_others(
+            "interfaces",
+            "a thousand interfaces that appear and vanish",
+            interfaces,
+        ),
+        of_others("full-disk", "the file system of the state full", full_disk),
+        Fault {
+            others: Promise::ORDER,
+            victim: Promise::ORDER,
+            ..of_others(
+                "torn-state",
+                "kill -9, and half of the state file gone",
+                torn_state,
+            )
+        },
+        of_others(
+            "parallel",
+            "32 clients that attach and detach at the same time",
+            parallel,
+        ),
+    ]
+}
+
+/// The switch as this program's, or no fault for it.
+fn pid(scene: &mut Scene) -> Res<u32> {
+    match scene.switch.as_vswitch() {
+        Some(_) => scene.switch.pid().ok_or_else(|| CANNOT.to_owned()),
+        None => Err(CANNOT.to_owned()),
+    }
+}
+
+/// One more host, which the switch may refuse; what it says then.
+fn attach_another(scene: &mut Scene, host: Host) -> Res<Option<String>> {
+    host.ensure()?;
+    Ok(scene.switch.attach(&host).err())
+}
+
+fn no_descriptors(scene: &mut Scene) -> Res {
+    let pid = pid(scene)?;
+    let open = descriptors(pid) as u64;
+    // Enough for the client that asks, too few for a port.
+    let former = limit_of(pid, libc::RLIMIT_NOFILE, open + 3).map_err(|e| e.to_string())?;
+    let refused = attach_another(scene, Host(9))?;
+    scene.wait(Duration::from_millis(300));
+    limit_of(pid, libc::RLIMIT_NOFILE, former).map_err(|error| error.to_string())?;
+    scene.expect(refused.is_some(), "a port without descriptors");
+    scene.note(format!("refused: {}", refused.unwrap_or_default()));
+    let after = attach_another(scene, Host(9))?;
+    scene.expect(after.is_none(), format!("not again: {after:?}"));
+    scene.switch.detach(&Host(9))
+}
+
+fn no_memory(scene: &mut Scene) -> Res {
+    let pid = pid(scene)?;
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
+    let kib: u64 = size
+        .and_then(|line| line.split_whitespace().next()?.parse().ok())
+        .unwrap_or_default();
+    // Room for messages, none for another ring.
+    let most = (kib + 1024) * 1024;
+    let former = limit_of(pid, libc::RLIMIT_AS, most).map_err(|error| error.to_string())?;
+    let mut refused = Vec::new();
+    for number in 9..13 {
+        refused.extend(attach_another(scene, Host(number))?);
+    }
+    let _ = Vswitch::call("fdb.show", json!({}))?;
+    scene.wait(Duration::from_millis(300));
+    limit_of(pid, libc::RLIMIT_AS, former).map_err(|error| error.to_string())?;
+    scene.note(match refused.first() {
+        Some(first) => format!("{} of 4 refused: {first}", refused.len()),
+        None => "4 more ports, without a ring of their own".to_owned(),
+    });
+    for number in 9..13 {
+        let _ = scene.switch.detach(&Host(number));
+    }
+    let after = attach_another(scene, Host(9))?;
+    scene.expect(after.is_none(), format!("not again: {after:?}"));
+    scene.switch.detach(&Host(9))
+}
+
+fn interfaces(scene: &mut Scene) -> Res {
+    let pid = pid(scene)?;
+    let (before, open) = (memory(pid), descriptors(pid));
+    let count = if scene.pace.times > 10 { 500 } else { 100 };
+    let mut here = Netlink::open().map_err(|error| error.to_string())?;
+    let end = |name: String| {
+        InterfaceName::new(&name)
+            .map(VethEnd::new)
+            .map_err(|e| e.to_string())
+    };
+    let start = Instant::now();
+    for number in 0..count {
+        let (one, other) = (end(format!("one{number}"))?, end(format!("other{number}"))?);
+        here.create_veth(&one, &other, None)
+            .map_err(|error| error.to_string())?;
+    }
+    for number in 0..count {
+        let link = here
+            .link(&format!("one{number}"))
+            .map_err(|e| e.to_string())?;
+        here.delete_link(&link).map_err(|error| error.to_string())?;
+    }
+    let took = start.elapsed();
+    let start = Instant::now();
+    Vswitch::show()?;
+    scene.note(format!(
+        "{} came and went in {took:.1?}; 'show' after {:.1?}; {} KiB more",
+        2 * count,
+        start.elapsed(),
+        memory(pid).saturating_sub(before) / 1024
+    ));
+    let now = descriptors(pid);
+    scene.expect(now <= open + 1, format!("{now} descriptors, {open} before"));
+    Ok(())
+}
+
+/// The runtime directory of a scene is on a file system of its own, which can be filled.
+fn full_disk(scene: &mut Scene) -> Res {
+    pid(scene)?;
+    // As it is: the state is written beside itself, so there must be room for two.
+    mount(
+        None::<&str>,
+        "/run",
+        None::<&str>,
+        MsFlags::MS_REMOUNT,
+        Some("size=1m"),
+    )
+    .map_err(|error| format!("cannot make /run small: {error}"))?;
+    let filler = "/run/filler";
+    let mut size = 1 << 20;
+    let mut filled = Vec::new();
+    while size >= 1 {
+        let more = vec![0; size];
+        let mut all = filled.clone();
+        all.extend_from_slice(&more);
+        if fs::write(filler, &all).is_ok() {
+            filled = all;
+        } else {
+            let _ = fs::write(filler, &filled);
+            size /= 2;
+        }
+    }
+    let refused = Vswitch::call(
+        "fdb.add",
+        json!({"mac": "02:00:00:00:09:09", "port": "h1-vsw"}),
+    );
+    scene.wait(Duration::from_millis(300));
+    fs::remove_file(filler).map_err(|error| error.to_string())?;
+    match refused {
+        Err(error) => scene.note(format!("refused: {error}")),
+        Ok(_) => scene.expect(false, "a change that cannot have been kept is acknowledged"),
+    }
+    let again = Vswitch::call(
+        "fdb.add",
+        json!({"mac": "02:00:00:00:09:09", "port": "h1-vsw"}),
+    );
+    scene.expect(again.is_ok(), format!("{again:?}"));
+    Ok(())
+}
+
+fn torn_state(scene: &mut Scene) -> Res {
+    pid(scene)?;
+    let Some(switch) = scene.switch.as_vswitch() else {
+        return Err(CANNOT.to_owned());
+    };
+    switch.daemon.end(nix::sys::signal::Signal::SIGKILL)?;
+    let file = runtime_dir().join(NAME).join("state");
+    let text = fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+    fs::write(&file, &text[..text.len() / 2]).map_err(|error| error.to_string())?;
+    let ran = switch.run_again();
+    let words = switch.daemon.last_words();
+    ran?;
+    let ports = Vswitch::show()?["ports"].as_array().map_or(0, Vec::len);
+    scene.is_back();
+    // The last good version is at most one change older.
+    scene.expect(ports >= 3, format!("{ports} ports are left"));
+    scene.note(format!("{ports} of 4 ports are back; {words}"));
+    for number in 1..=4 {
+        if Vswitch::port(&Host(number).outside()).is_err() {
+            scene.switch.attach(&Host(number))?;
+            scene.reopen(Host(number))?;
+        }
+    }
+    Ok(())
+}
+
+fn parallel(scene: &mut Scene) -> Res {
+    let pid = pid(scene)?;
+    let times = scene.pace.times.min(50);
+    let open = descriptors(pid);
+    for number in 100..132 {
+        Host(number).ensure()?;
+    }
+    let one = |number: u16| -> Res {
+        let mut rpc = Vswitch::rpc()?;
+        for _ in 0..times {
+            rpc.call("attach", json!({"namespace": Host(number).name()}))?;
+            rpc.call("detach", json!({"namespace": Host(number).name()}))?;
+        }
+        rpc.call("attach", json!({"namespace": Host(number).name()}))
+            .map(drop)
+    };
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (100..132)
+            .map(|number| scope.spawn(move || one(number)))
+            .collect();
+        let results = clients.into_iter().map(|client| client.join());
+        results
+            .into_iter()
+            .try_for_each(|result| result.unwrap_or_else(|_| Err("a client panicked".to_owned())))
+    })?;
+    let ports = Vswitch::show()?["ports"].as_array().map_or(0, Vec::len);
+    scene.expect(ports == 36, format!("{ports} ports, 36 are attached"));
+    for number in 100..132 {
+        scene.switch.detach(&Host(number))?;
+    }
+    let now = descriptors(pid);
+    scene.expect(
+        now <= open + 34,
+        format!("{now} descriptors, {open} before"),
+    );
+    scene.note(format!("{} cycles", 32 * times));
+    Ok(())
+}

@@ -1,0 +1,314 @@
+//! Hosts at a switch, traffic between them, and what became of it.
+
+use std::time::{Duration, Instant};
+
+use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
+use nix::unistd::Pid;
+use vswitch_netns::Namespace;
+
+use super::Rival;
+use super::forwarder::{Forwarder, Res};
+use super::rivals::{Bridge, Ovs};
+use super::vswitch::Vswitch;
+use crate::harness::station::{self, Station, Stream};
+use crate::harness::{PATIENCE, wait_until};
+
+/// How much, and how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// Frames in a second, of each station.
+    pub(crate) rate: f64,
+    /// How often what can be repeated is repeated.
+    pub(crate) times: usize,
+    /// How long traffic runs before a fault, and after.
+    pub(crate) lead: Duration,
+    /// Whether everything runs on one processor: then the kernel cannot put frames out of order
+    /// when a thread moves from one to another.
+    pub(crate) on_one_processor: bool,
+}
+
+impl Pace {
+    /// For a test: enough to fail.
+    pub(crate) const TEST: Self = Self {
+        rate: 1_000.0,
+        times: 3,
+        lead: Duration::from_millis(100),
+        on_one_processor: true,
+    };
+}
+
+/// A host by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Host(pub(crate) u16);
+
+impl Host {
+    pub(crate) fn name(self) -> String {
+        format!("h{}", self.0)
+    }
+
+    /// The interface inside.
+    pub(crate) fn inside(self) -> String {
+        format!("h{}-netns", self.0)
+    }
+
+    /// The switch's end of its cable.
+    pub(crate) fn outside(self) -> String {
+        format!("h{}-vsw", self.0)
+    }
+
+    pub(crate) fn mac(self) -> [u8; 6] {
+        let [high, low] = self.0.to_be_bytes();
+        [2, 0, 0, 1, high, low]
+    }
+
+    pub(crate) fn mac_text(self) -> String {
+        self.mac().map(|byte| format!("{byte:02x}")).join(":")
+    }
+
+    /// Makes its namespace if there is none.
+    pub(crate) fn ensure(self) -> Res {
+        match self.namespace() {
+            Ok(_) => Ok(()),
+            Err(_) => Namespace::create(&self.name())
+                .map(drop)
+                .map_err(|error| error.to_string()),
+        }
+    }
+
+    pub(crate) fn namespace(self) -> Res<Namespace> {
+        Namespace::open(&self.name()).map_err(|error| error.to_string())
+    }
+}
+
+/// Hosts 1 and 2 speak with each other, and so do 3 and 4. Faults are done to 3; 1 and 2 have
+/// nothing to do with it, unless it is one of the whole switch.
+pub(crate) struct Scene {
+    pub(crate) rival: Rival,
+    pub(crate) switch: Box<dyn Forwarder>,
+    pub(crate) pace: Pace,
+    pub(crate) stations: Vec<Station>,
+    /// When what was missing was there again.
+    pub(crate) back: Option<Instant>,
+    /// What else was seen.
+    pub(crate) notes: Vec<String>,
+    /// What should not have been.
+    pub(crate) faults: Vec<String>,
+    /// What took too long.
+    pub(crate) late: Vec<String>,
+    sent_before: Vec<u64>,
+}
+
+/// What became of the frames between two hosts, in both directions.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fate {
+    pub(crate) sent: u64,
+    pub(crate) lost: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) reordered: u64,
+    pub(crate) longest_gap: Duration,
+    /// From the moment when what was missing was there again; none if nothing came any more.
+    pub(crate) recovery: Option<Duration>,
+    /// What the stations themselves lost.
+    pub(crate) overrun: u64,
+}
+
+pub(crate) const A: Host = Host(1);
+pub(crate) const B: Host = Host(2);
+pub(crate) const VICTIM: Host = Host(3);
+pub(crate) const FRIEND: Host = Host(4);
+
+impl Scene {
+    /// A switch of that make with four hosts, whose stations listen.
+    pub(crate) fn set(rival: Rival, pace: Pace, options: &[&str]) -> Res<Self> {
+        if pace.on_one_processor {
+            stay_on(sched_getcpu().unwrap_or_default());
+        }
+        let switch: Box<dyn Forwarder> = match rival {
+            Rival::Vswitch => Box::new(Vswitch::start(options)?),
+            Rival::Ovs => Box::new(Ovs::start()?),
+            Rival::Bridge => Box::new(Bridge::start()?),
+        };
+        let mut scene = Self {
+            rival,
+            switch,
+            pace,
+            stations: Vec::new(),
+            back: None,
+            notes: Vec::new(),
+            faults: Vec::new(),
+            late: Vec::new(),
+            sent_before: Vec::new(),
+        };
+        for host in [A, B, VICTIM, FRIEND] {
+            scene.make(host)?;
+            let port = station::open(&host.namespace()?, &host.inside())?;
+            scene
+                .stations
+                .push(Station::start(host.0, host.mac(), port));
+        }
+        Ok(scene)
+    }
+
+    /// Makes a host and attaches it.
+    pub(crate) fn make(&mut self, host: Host) -> Res {
+        host.ensure()?;
+        self.switch.attach(&host)
+    }
+
+    pub(crate) fn station(&self, host: Host) -> &Station {
+        &self.stations[usize::from(host.0) - 1]
+    }
+
+    /// Has the station of a host go on with the interface that is there now.
+    pub(crate) fn reopen(&self, host: Host) -> Res {
+        let mut last = String::new();
+        let opened = wait_until(PATIENCE, || {
+            let port = host
+                .namespace()
+                .and_then(|namespace| station::open(&namespace, &host.inside()));
+            match port {
+                Ok(port) => self.station(host).use_port(Some(port)),
+                Err(error) => {
+                    last = error;
+                    return false;
+                }
+            }
+            true
+        });
+        if opened { Ok(()) } else { Err(last) }
+    }
+
+    /// Begins the traffic: first slowly, until frames arrive everywhere.
+    pub(crate) fn begin(&mut self) -> Res {
+        self.speak(|_| 200.0);
+        let pairs = [(A, B), (B, A), (VICTIM, FRIEND), (FRIEND, VICTIM)];
+        let arrive = wait_until(PATIENCE, || {
+            pairs
+                .iter()
+                .all(|(from, to)| self.station(*to).received_from(from.0) > 3)
+        });
+        if !arrive {
+            return Err("it does not forward".to_owned());
+        }
+        self.hush();
+        for station in &self.stations {
+            station.forget();
+        }
+        self.sent_before = self.stations.iter().map(Station::sent).collect();
+        let rate = self.pace.rate;
+        self.speak(|_| rate);
+        self.wait(self.pace.lead);
+        Ok(())
+    }
+
+    /// Has every station send to its partner.
+    pub(crate) fn speak(&self, rate: impl Fn(Host) -> f64) {
+        for (from, to) in [(A, B), (B, A), (VICTIM, FRIEND), (FRIEND, VICTIM)] {
+            self.station(from).send(Some(Stream {
+                to: to.mac(),
+                rate: rate(from),
+                len: 60,
+            }));
+        }
+    }
+
+    /// Has all stations be quiet, and waits until nothing comes any more.
+    pub(crate) fn hush(&self) {
+        for station in &self.stations {
+            station.send(None);
+        }
+        let count = || -> u64 {
+            let received = |station: &Station| {
+                station.with_heard(|heard| heard.streams.values().map(|t| t.received).sum::<u64>())
+            };
+            self.stations.iter().map(received).sum()
+        };
+        let mut before = u64::MAX;
+        for _ in 0..40 {
+            let now = count();
+            if now == before {
+                return;
+            }
+            before = now;
+            std::thread::sleep(Duration::from_millis(60));
+        }
+    }
+
+    /// Lets traffic run.
+    #[allow(clippy::unused_self, reason = "reads as what it is: the scene goes on")]
+    pub(crate) fn wait(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+
+    /// Notes that what was missing is there again.
+    pub(crate) fn is_back(&mut self) {
+        self.back = Some(Instant::now());
+    }
+
+    /// Ends the traffic. The fate of the frames between 1 and 2, and between 3 and 4.
+    pub(crate) fn end(&mut self) -> [Fate; 2] {
+        let after = self.back.unwrap_or_else(Instant::now);
+        // As long as it takes, but not for ever.
+        wait_until(Duration::from_secs(10), || {
+            [(A, B), (FRIEND, VICTIM)].iter().all(|(from, to)| {
+                self.station(*to).with_heard(|heard| {
+                    heard
+                        .streams
+                        .get(&from.0)
+                        .is_some_and(|t| t.came_after(after))
+                })
+            })
+        });
+        self.wait(self.pace.lead);
+        self.hush();
+        [self.fate(A, B), self.fate(VICTIM, FRIEND)]
+    }
+
+    fn fate(&self, one: Host, other: Host) -> Fate {
+        let mut fate = Fate {
+            recovery: Some(Duration::ZERO),
+            ..Fate::default()
+        };
+        for (from, to) in [(one, other), (other, one)] {
+            let before = self.sent_before[usize::from(from.0) - 1];
+            let sent = self.station(from).sent() - before;
+            let heard = self.station(to).heard();
+            fate.sent += sent;
+            fate.overrun += heard.overrun;
+            let Some(tally) = heard.streams.get(&from.0) else {
+                fate.lost += sent;
+                fate.recovery = None;
+                continue;
+            };
+            fate.lost += sent.saturating_sub(tally.received);
+            fate.duplicates += tally.duplicates;
+            fate.reordered += tally.reordered;
+            fate.longest_gap = fate.longest_gap.max(tally.longest_gap);
+            if let Some(back) = self.back {
+                let so_far = fate.recovery.filter(|_| tally.came_after(back));
+                fate.recovery = so_far.map(|so_far| so_far.max(tally.recovery(back)));
+            }
+        }
+        fate
+    }
+
+    /// Notes something that is not as promised.
+    pub(crate) fn expect(&mut self, holds: bool, otherwise: impl Into<String>) {
+        if !holds {
+            self.faults.push(otherwise.into());
+        }
+    }
+
+    /// Notes something that was seen.
+    pub(crate) fn note(&mut self, what: impl Into<String>) {
+        self.notes.push(what.into());
+    }
+}
+
+/// This thread, and all that it starts, on one processor.
+pub(crate) fn stay_on(processor: usize) {
+    let mut one = CpuSet::new();
+    if one.set(processor).is_ok() {
+        let _ = sched_setaffinity(Pid::from_raw(0), &one);
+    }
+}

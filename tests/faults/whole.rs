@@ -1,0 +1,65 @@
+//! Faults of the whole switch: ended, started anew, stopped for a while.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::forwarder::{CANNOT, Res};
+use super::scene::Scene;
+use super::{Fault, Promise};
+
+pub(super) fn faults() -> Vec<Fault> {
+    vec![
+        Fault {
+            name: "none",
+            injected: "nothing for a second: what the machine itself does to the figures",
+            others: Promise::UNHARMED,
+            victim: Promise::UNHARMED,
+            options: &[],
+            inject: |scene| {
+                scene.wait(Duration::from_secs(1));
+                Ok(())
+            },
+        },
+        Fault {
+            name: "killed",
+            injected: "kill -9 of the switch, then started again at once",
+            others: Promise::ORDER,
+            victim: Promise::ORDER,
+            options: &[],
+            inject: killed,
+        },
+        Fault {
+            name: "stopped",
+            injected: "SIGSTOP, and SIGCONT after 5 s",
+            others: Promise::back_within_ms(100),
+            victim: Promise::ORDER,
+            options: &[],
+            inject: stopped,
+        },
+    ]
+}
+
+fn killed(scene: &mut Scene) -> Res {
+    let start = Instant::now();
+    scene.switch.kill_and_run()?;
+    let took = start.elapsed();
+    scene.is_back();
+    scene.note(format!("it runs again after {took:.1?}"));
+    Ok(())
+}
+
+fn stopped(scene: &mut Scene) -> Res {
+    let Some(pid) = scene.switch.pid() else {
+        return Err(CANNOT.to_owned());
+    };
+    let send = |signal| kill(Pid::from_raw(pid.cast_signed()), signal).map_err(|e| e.to_string());
+    send(Signal::SIGSTOP)?;
+    // The rings are full long before.
+    let time = if scene.pace.times > 10 { 5_000 } else { 1_500 };
+    scene.wait(Duration::from_millis(time));
+    send(Signal::SIGCONT)?;
+    scene.is_back();
+    Ok(())
+}

@@ -1,0 +1,333 @@
+//! A host that sends numbered frames at a steady rate and keeps books of those that it gets.
+//!
+//! One thread does both, so that what is measured is not who of many threads gets the processor.
+
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+use vswitch_cli::trial::{Next, Schedule};
+use vswitch_netns::Namespace;
+use vswitch_switch::port::{
+    Arena, BATCH, Batch, Counters, Frame, PacketOptions, PacketPort, Port, RxStatus, Selection,
+    TxStatus,
+};
+
+use super::tally::Tally;
+
+/// An EtherType that nobody handles (IEEE 802, local experimental 1).
+const ETHER_TYPE: [u8; 2] = [0x88, 0xb5];
+const MAGIC: [u8; 4] = *b"seq!";
+/// Where things stand behind the header: magic, sender, number.
+const SENDER_AT: usize = 18;
+const NUMBER_AT: usize = 20;
+const LEAST_LEN: usize = 60;
+/// So many frames may wait for a station that does not get the processor.
+const RING_SLOTS: usize = 8192;
+/// The longest that a station does not look around.
+const TICK: Duration = Duration::from_millis(10);
+/// Batches that are taken in one go before it is time to send again.
+const MOST_BATCHES: usize = 4;
+
+/// What a station is to send.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stream {
+    /// To whom.
+    pub(crate) to: [u8; 6],
+    /// Frames in a second.
+    pub(crate) rate: f64,
+    /// The length of each, without check sequence.
+    pub(crate) len: usize,
+}
+
+/// A running station.
+pub(crate) struct Station {
+    sent: Arc<AtomicU64>,
+    heard: Arc<Mutex<Heard>>,
+    orders: Sender<Order>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What a station has got.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Heard {
+    /// By sender.
+    pub(crate) streams: BTreeMap<u16, Tally>,
+    /// Numbered frames that were for others.
+    pub(crate) strangers: u64,
+    /// What its own socket had no room for.
+    pub(crate) overrun: u64,
+}
+
+enum Order {
+    Send(Option<Stream>),
+    Use(Option<Box<PacketPort>>),
+    Pause(Duration),
+}
+
+/// Opens the interface of a host for a station.
+pub(crate) fn open(host: &Namespace, interface: &str) -> Result<PacketPort, String> {
+    let options = PacketOptions {
+        ring_slots: RING_SLOTS,
+        ..PacketOptions::default()
+    };
+    let port = host
+        .run(|| PacketPort::open_with(interface, &options))
+        .map_err(|error| error.to_string())?;
+    port.map_err(|error| error.to_string())
+}
+
+impl Station {
+    /// A station of this number and address behind an interface; it begins to listen.
+    pub(crate) fn start(number: u16, mac: [u8; 6], port: PacketPort) -> Self {
+        let (orders, inbox) = mpsc::channel();
+        let sent = Arc::new(AtomicU64::new(0));
+        let heard = Arc::new(Mutex::new(Heard::default()));
+        let work = Work {
+            number,
+            mac,
+            port: Some(Box::new(port)),
+            inbox,
+            sent: Arc::clone(&sent),
+            heard: Arc::clone(&heard),
+            stream: None,
+        };
+        Self {
+            sent,
+            heard,
+            orders,
+            thread: Some(std::thread::spawn(move || work.run())),
+        }
+    }
+
+    /// Sends this from now on; nothing if there is none.
+    pub(crate) fn send(&self, stream: Option<Stream>) {
+        let _ = self.orders.send(Order::Send(stream));
+    }
+
+    /// Goes on with another interface; without any, it is deaf and mute.
+    pub(crate) fn use_port(&self, port: Option<PacketPort>) {
+        let _ = self.orders.send(Order::Use(port.map(Box::new)));
+    }
+
+    /// Neither sends nor reads for so long.
+    pub(crate) fn pause(&self, time: Duration) {
+        let _ = self.orders.send(Order::Pause(time));
+    }
+
+    /// Frames that its kernel took so far.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// What it has got so far.
+    pub(crate) fn heard(&self) -> Heard {
+        self.with_heard(Clone::clone)
+    }
+
+    /// The same, without a copy.
+    pub(crate) fn with_heard<T>(&self, look: impl FnOnce(&Heard) -> T) -> T {
+        look(&self.heard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Frames of one sender that came so far.
+    pub(crate) fn received_from(&self, sender: u16) -> u64 {
+        self.with_heard(|heard| heard.streams.get(&sender).map_or(0, |tally| tally.received))
+    }
+
+    /// Forgets what it has got.
+    pub(crate) fn forget(&self) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        *heard = Heard::default();
+    }
+}
+
+impl Drop for Station {
+    fn drop(&mut self) {
+        let (nobody, _) = mpsc::channel();
+        drop(std::mem::replace(&mut self.orders, nobody));
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Work {
+    number: u16,
+    mac: [u8; 6],
+    port: Option<Box<PacketPort>>,
+    inbox: Receiver<Order>,
+    sent: Arc<AtomicU64>,
+    heard: Arc<Mutex<Heard>>,
+    stream: Option<Sending>,
+}
+
+/// A stream under way.
+struct Sending {
+    schedule: Schedule,
+    start: Instant,
+    frames: Vec<Vec<u8>>,
+    next: u64,
+}
+
+impl Work {
+    fn run(mut self) {
+        let mut arena = Arena::new();
+        loop {
+            match self.inbox.try_recv() {
+                Ok(order) => self.obey(order),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => return,
+            }
+            let wait = self.send();
+            let drained = self.receive(&mut arena);
+            if drained {
+                self.wait(wait);
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Send(stream) => {
+                let next = self.stream.as_ref().map_or(0, |before| before.next);
+                self.stream =
+                    stream.map(|stream| Sending::new(&stream, self.mac, self.number, next));
+            }
+            Order::Use(port) => self.port = port,
+            Order::Pause(time) => std::thread::sleep(time),
+        }
+    }
+
+    /// Sends what is due; how long until there is more.
+    fn send(&mut self) -> Duration {
+        let (Some(stream), Some(port)) = (&mut self.stream, &mut self.port) else {
+            return TICK;
+        };
+        let count = match stream.schedule.next(stream.start.elapsed()) {
+            Next::Send(count) => count.min(BATCH),
+            Next::Spin => return Duration::ZERO,
+            Next::Sleep(time) => return time,
+        };
+        let frames = stream.frames(count);
+        let indices: [u8; BATCH] = std::array::from_fn(|index| index as u8);
+        let mut counters = Counters::default();
+        let status = port.transmit(Selection::new(&frames, &indices[..count]), &mut counters);
+        drop(frames);
+        stream.next += count as u64;
+        stream.schedule.note_sent(count as u64);
+        self.sent.fetch_add(counters.tx.frames, Ordering::Relaxed);
+        if status == TxStatus::LinkGone {
+            self.port = None;
+        }
+        Duration::ZERO
+    }
+
+    /// Takes what has come; whether that was all.
+    fn receive(&mut self, arena: &mut Arena) -> bool {
+        let Some(port) = &mut self.port else {
+            return true;
+        };
+        for _ in 0..MOST_BATCHES {
+            let mut counters = Counters::default();
+            let mut batch = Batch::new();
+            let status = port.receive(arena, &mut batch, &mut counters);
+            let now = Instant::now();
+            let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+            heard.overrun += counters.drops.total();
+            for frame in &batch {
+                heard.take(frame.bytes, self.mac, now);
+            }
+            drop(heard);
+            drop(batch);
+            port.release();
+            match status {
+                RxStatus::More => {}
+                RxStatus::Drained | RxStatus::LinkDown => return true,
+                RxStatus::LinkGone => {
+                    self.port = None;
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Until something comes or is due.
+    fn wait(&self, time: Duration) {
+        let time = time.min(TICK);
+        if time.is_zero() {
+            return;
+        }
+        let fd = self.port.as_ref().and_then(|port| port.fd());
+        let Some(fd) = fd else {
+            std::thread::sleep(time);
+            return;
+        };
+        let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+        let _ = ppoll(&mut fds, Some(TimeSpec::from_duration(time)), None);
+        // A link that is down would otherwise wake it without end.
+        let failed = fds[0]
+            .revents()
+            .is_some_and(|events| events.contains(PollFlags::POLLERR));
+        if failed {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Heard {
+    fn take(&mut self, bytes: &[u8], mac: [u8; 6], now: Instant) {
+        let is_numbered =
+            bytes.len() >= NUMBER_AT + 8 && bytes[12..14] == ETHER_TYPE && bytes[14..18] == MAGIC;
+        if !is_numbered {
+            return;
+        }
+        if bytes[..6] != mac && bytes[..6] != [0xff; 6] {
+            self.strangers += 1;
+            return;
+        }
+        let sender = u16::from_be_bytes([bytes[SENDER_AT], bytes[SENDER_AT + 1]]);
+        let number = bytes[NUMBER_AT..]
+            .first_chunk()
+            .copied()
+            .unwrap_or_default();
+        let tally = self.streams.entry(sender).or_insert_with(Tally::new);
+        tally.take(u64::from_be_bytes(number), now);
+    }
+}
+
+impl Sending {
+    fn new(stream: &Stream, mac: [u8; 6], number: u16, next: u64) -> Self {
+        let mut frame = [
+            &stream.to[..],
+            &mac,
+            &ETHER_TYPE,
+            &MAGIC,
+            &number.to_be_bytes(),
+        ]
+        .concat();
+        frame.resize(stream.len.max(LEAST_LEN), 0);
+        Self {
+            schedule: Schedule::new(stream.rate),
+            start: Instant::now(),
+            frames: vec![frame; BATCH],
+            next,
+        }
+    }
+
+    /// The next frames, numbered.
+    fn frames(&mut self, count: usize) -> Vec<Frame<'_>> {
+        for (number, frame) in (self.next..).zip(self.frames.iter_mut().take(count)) {
+            frame[NUMBER_AT..NUMBER_AT + 8].copy_from_slice(&number.to_be_bytes());
+        }
+        let frames = self.frames.iter().take(count);
+        frames.map(|frame| Frame::finished(frame)).collect()
+    }
+}
