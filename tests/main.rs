@@ -17,6 +17,11 @@
 )]
 
 mod cli;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "tests/reliability uses more of it"
+)]
 mod faults;
 mod harness;
 mod netns;

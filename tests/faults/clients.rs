@@ -24,6 +24,7 @@ pub(super) fn faults() -> Vec<Fault> {
         others: Promise::UNHARMED,
         victim: Promise::UNHARMED,
         options: &[],
+        needs: None,
         inject: hostile_clients,
     }]
 }
@@ -78,8 +79,8 @@ fn misbehave(mut client: &UnixStream, number: u64) {
     let _ = match number % 5 {
         0 => client.write(&call[..20]),
         1 => client.write(b"{"),
-        2 => client.write(&[b'x'; 10 << 20]),
-        3 => client.write(&[b'['; 100_000]),
+        2 => client.write(&vec![b'x'; 10 << 20]),
+        3 => client.write(&vec![b'['; 100_000]),
         _ => client.write(&call.repeat(1_000)),
     };
     let mut byte = [0];

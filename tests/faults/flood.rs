@@ -24,6 +24,7 @@ pub(super) fn faults() -> Vec<Fault> {
         others: Promise::NONE_LOST,
         victim: Promise::ORDER,
         options: &[],
+        needs: None,
         inject,
     };
     vec![
@@ -46,7 +47,8 @@ pub(super) fn faults() -> Vec<Fault> {
             storm,
         ),
         Fault {
-            others: Promise::ORDER,
+            others: Promise::COME_AGAIN,
+            victim: Promise::COME_AGAIN,
             ..of_port(
                 "loop",
                 "a cable from one port to another, and a broadcast",

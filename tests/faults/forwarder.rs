@@ -36,9 +36,9 @@ impl fmt::Display for Rival {
 /// What all of them can. What one cannot, it refuses with [`CANNOT`].
 pub(crate) trait Forwarder {
     /// Lays a cable to a host and plugs it in.
-    fn attach(&mut self, host: &Host) -> Res;
+    fn attach(&mut self, host: Host) -> Res;
     /// The reverse.
-    fn detach(&mut self, host: &Host) -> Res;
+    fn detach(&mut self, host: Host) -> Res;
     /// Plugs in an interface that is there.
     fn add_port(&mut self, interface: &str) -> Res;
     /// Kills it and starts it again.
@@ -137,7 +137,7 @@ impl Drop for Daemon {
 }
 
 /// A cable to a host as an administrator lays it: both ends up, the near one without a stack.
-pub(crate) fn lay_cable(host: &Host) -> Res {
+pub(crate) fn lay_cable(host: Host) -> Res {
     let mut here = Netlink::open().map_err(|error| error.to_string())?;
     let named = |name: &str| InterfaceName::new(name).map_err(|error| error.to_string());
     let near = VethEnd::new(named(&host.outside())?);

@@ -41,6 +41,8 @@ pub(crate) struct Fault {
     pub(crate) victim: Promise,
     /// Options of `vswitch run`.
     pub(crate) options: &'static [&'static str],
+    /// A program that it cannot be done without.
+    pub(crate) needs: Option<&'static str>,
     /// Does it. Traffic runs.
     pub(crate) inject: fn(&mut Scene) -> Res,
 }
@@ -122,8 +124,13 @@ impl Fault {
     /// Sets the scene, does it, and judges.
     pub(crate) fn run(&self, rival: Rival, pace: Pace) -> Res<Outcome> {
         let mut scene = Scene::set(rival, pace, self.options)?;
+        self.happen(&mut scene)
+    }
+
+    /// The same in a scene that is set.
+    pub(crate) fn happen(&self, scene: &mut Scene) -> Res<Outcome> {
         scene.begin()?;
-        (self.inject)(&mut scene)?;
+        (self.inject)(scene)?;
         let [others, victim] = scene.end();
         let mut outcome = Outcome {
             others,
@@ -135,6 +142,15 @@ impl Fault {
         outcome.judge("frames of others", self.others, others);
         outcome.judge("frames of the victim", self.victim, victim);
         Ok(outcome)
+    }
+}
+
+impl Fault {
+    /// Whether the program that it needs is there.
+    pub(crate) fn is_possible(&self) -> bool {
+        let dirs = std::env::var_os("PATH").unwrap_or_default();
+        self.needs
+            .is_none_or(|name| std::env::split_paths(&dirs).any(|dir| dir.join(name).exists()))
     }
 }
 
@@ -195,5 +211,6 @@ pub(crate) fn tests() -> Vec<Trial> {
             },
         )
     };
-    all().into_iter().map(test).collect()
+    let alone = all().into_iter().filter(|fault| fault.needs.is_none());
+    alone.map(test).collect()
 }

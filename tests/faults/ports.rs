@@ -18,6 +18,7 @@ pub(super) fn faults() -> Vec<Fault> {
         others: Promise::UNHARMED,
         victim: BACK,
         options: &[],
+        needs: None,
         inject,
     };
     vec![
@@ -65,8 +66,8 @@ fn attach(scene: &mut Scene) -> Res {
     guest.ensure()?;
     let start = Instant::now();
     for _ in 0..scene.pace.times {
-        scene.switch.attach(&guest)?;
-        scene.switch.detach(&guest)?;
+        scene.switch.attach(guest)?;
+        scene.switch.detach(guest)?;
     }
     let each = start.elapsed() / u32::try_from(scene.pace.times).unwrap_or(1);
     scene.note(format!("{} cycles of {each:.1?}", scene.pace.times));
@@ -127,7 +128,7 @@ fn remade(scene: &mut Scene) -> Res {
     scene.station(VICTIM).use_port(None);
     delete(&VICTIM.outside())?;
     scene.wait(scene.pace.lead);
-    lay_cable(&VICTIM)?;
+    lay_cable(VICTIM)?;
     if scene.rival == Rival::Bridge {
         // A bridge forgets; somebody has to plug it in.
         scene.switch.add_port(&VICTIM.outside())?;
@@ -151,7 +152,7 @@ fn namespace_gone(scene: &mut Scene) -> Res {
     scene.wait(scene.pace.lead);
     if scene.rival == Rival::Ovs {
         // Its port is still there, without an interface.
-        let _ = scene.switch.detach(&VICTIM);
+        let _ = scene.switch.detach(VICTIM);
     }
     scene.make(VICTIM)?;
     scene.is_back();

@@ -22,6 +22,7 @@ pub(super) fn faults() -> Vec<Fault> {
         others: Promise::UNHARMED,
         victim: Promise::UNHARMED,
         options: &[],
+        needs: None,
         inject,
     };
     vec![
@@ -69,7 +70,7 @@ fn pid(scene: &mut Scene) -> Res<u32> {
 /// One more host, which the switch may refuse; what it says then.
 fn attach_another(scene: &mut Scene, host: Host) -> Res<Option<String>> {
     host.ensure()?;
-    Ok(scene.switch.attach(&host).err())
+    Ok(scene.switch.attach(host).err())
 }
 
 fn no_descriptors(scene: &mut Scene) -> Res {
@@ -84,7 +85,7 @@ fn no_descriptors(scene: &mut Scene) -> Res {
     scene.note(format!("refused: {}", refused.unwrap_or_default()));
     let after = attach_another(scene, Host(9))?;
     scene.expect(after.is_none(), format!("not again: {after:?}"));
-    scene.switch.detach(&Host(9))
+    scene.switch.detach(Host(9))
 }
 
 fn no_memory(scene: &mut Scene) -> Res {
@@ -109,11 +110,11 @@ fn no_memory(scene: &mut Scene) -> Res {
         None => "4 more ports, without a ring of their own".to_owned(),
     });
     for number in 9..13 {
-        let _ = scene.switch.detach(&Host(number));
+        let _ = scene.switch.detach(Host(number));
     }
     let after = attach_another(scene, Host(9))?;
     scene.expect(after.is_none(), format!("not again: {after:?}"));
-    scene.switch.detach(&Host(9))
+    scene.switch.detach(Host(9))
 }
 
 fn interfaces(scene: &mut Scene) -> Res {
@@ -215,7 +216,7 @@ fn torn_state(scene: &mut Scene) -> Res {
     scene.note(format!("{ports} of 4 ports are back; {words}"));
     for number in 1..=4 {
         if Vswitch::port(&Host(number).outside()).is_err() {
-            scene.switch.attach(&Host(number))?;
+            scene.switch.attach(Host(number))?;
             scene.reopen(Host(number))?;
         }
     }
@@ -242,7 +243,7 @@ fn parallel(scene: &mut Scene) -> Res {
         let clients: Vec<_> = (100..132)
             .map(|number| scope.spawn(move || one(number)))
             .collect();
-        let results = clients.into_iter().map(|client| client.join());
+        let results = clients.into_iter().map(std::thread::ScopedJoinHandle::join);
         results
             .into_iter()
             .try_for_each(|result| result.unwrap_or_else(|_| Err("a client panicked".to_owned())))
@@ -250,7 +251,7 @@ fn parallel(scene: &mut Scene) -> Res {
     let ports = Vswitch::show()?["ports"].as_array().map_or(0, Vec::len);
     scene.expect(ports == 36, format!("{ports} ports, 36 are attached"));
     for number in 100..132 {
-        scene.switch.detach(&Host(number))?;
+        scene.switch.detach(Host(number))?;
     }
     let now = descriptors(pid);
     scene.expect(

@@ -66,12 +66,12 @@ impl Ovs {
 }
 
 impl Forwarder for Ovs {
-    fn attach(&mut self, host: &Host) -> Res {
+    fn attach(&mut self, host: Host) -> Res {
         lay_cable(host)?;
         self.add_port(&host.outside())
     }
 
-    fn detach(&mut self, host: &Host) -> Res {
+    fn detach(&mut self, host: Host) -> Res {
         vsctl(&["del-port", "br0", &host.outside()])?;
         delete(&host.outside())
     }
@@ -148,12 +148,12 @@ impl Bridge {
 }
 
 impl Forwarder for Bridge {
-    fn attach(&mut self, host: &Host) -> Res {
+    fn attach(&mut self, host: Host) -> Res {
         lay_cable(host)?;
         self.add_port(&host.outside())
     }
 
-    fn detach(&mut self, host: &Host) -> Res {
+    fn detach(&mut self, host: Host) -> Res {
         delete(&host.outside())
     }
 

@@ -152,7 +152,7 @@ impl Scene {
     /// Makes a host and attaches it.
     pub(crate) fn make(&mut self, host: Host) -> Res {
         host.ensure()?;
-        self.switch.attach(&host)
+        self.switch.attach(host)
     }
 
     pub(crate) fn station(&self, host: Host) -> &Station {
@@ -180,6 +180,10 @@ impl Scene {
 
     /// Begins the traffic: first slowly, until frames arrive everywhere.
     pub(crate) fn begin(&mut self) -> Res {
+        self.back = None;
+        for station in &self.stations {
+            station.forget();
+        }
         self.speak(|_| 200.0);
         let pairs = [(A, B), (B, A), (VICTIM, FRIEND), (FRIEND, VICTIM)];
         let arrive = wait_until(PATIENCE, || {

@@ -18,6 +18,7 @@ pub(super) fn faults() -> Vec<Fault> {
         others: Promise::UNHARMED,
         victim: Promise::ORDER,
         options: &[],
+        needs: None,
         inject,
     };
     vec![
@@ -31,11 +32,14 @@ pub(super) fn faults() -> Vec<Fault> {
             "an MTU of 600 behind a port that gets frames of 1,400 bytes",
             small_mtu,
         ),
-        of_port(
-            "shaped",
-            "a port shaped to 1 Mbit/s (tbf) that gets more",
-            shaped,
-        ),
+        Fault {
+            needs: Some("tc"),
+            ..of_port(
+                "shaped",
+                "a port shaped to 1 Mbit/s (tbf) that gets more",
+                shaped,
+            )
+        },
     ]
 }
 
@@ -47,6 +51,7 @@ fn load(scene: &Scene, len: usize) {
     }));
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "as all faults are")]
 fn paused_reader(scene: &mut Scene) -> Res {
     scene.station(VICTIM).pause(Duration::from_secs(1));
     scene.wait(Duration::from_secs(1));

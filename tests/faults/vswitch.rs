@@ -86,12 +86,12 @@ fn start(options: &[String]) -> Res<Daemon> {
 }
 
 impl Forwarder for Vswitch {
-    fn attach(&mut self, host: &Host) -> Res {
+    fn attach(&mut self, host: Host) -> Res {
         let params = json!({"namespace": host.name(), "mac": host.mac_text()});
         Self::call("attach", params).map(drop)
     }
 
-    fn detach(&mut self, host: &Host) -> Res {
+    fn detach(&mut self, host: Host) -> Res {
         Self::call("detach", json!({"namespace": host.name()})).map(drop)
     }
 

@@ -17,6 +17,7 @@ pub(super) fn faults() -> Vec<Fault> {
             others: Promise::UNHARMED,
             victim: Promise::UNHARMED,
             options: &[],
+            needs: None,
             inject: |scene| {
                 scene.wait(Duration::from_secs(1));
                 Ok(())
@@ -28,6 +29,7 @@ pub(super) fn faults() -> Vec<Fault> {
             others: Promise::ORDER,
             victim: Promise::ORDER,
             options: &[],
+            needs: None,
             inject: killed,
         },
         Fault {
@@ -36,6 +38,7 @@ pub(super) fn faults() -> Vec<Fault> {
             others: Promise::back_within_ms(100),
             victim: Promise::ORDER,
             options: &[],
+            needs: None,
             inject: stopped,
         },
     ]

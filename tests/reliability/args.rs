@@ -53,12 +53,13 @@ pub(crate) struct ChurnArgs {
     pub(crate) cycles: u64,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct SoakArgs {
     /// For so many seconds.
     #[arg(long)]
     pub(crate) time: u64,
-    /// Frames in a second, in each direction; by default a quarter of what is lost none of in one.
+    /// Frames in a second that each of four hosts sends; by default half of the highest rate at which
+    /// none is lost.
     #[arg(long)]
     pub(crate) rate: Option<f64>,
     /// A fault every so many seconds.

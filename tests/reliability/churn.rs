@@ -36,8 +36,8 @@ fn cycle(cycles: u64) -> Res<bool> {
     Namespace::create(&host.name()).map_err(|error| error.to_string())?;
     let mut again = |count| -> Res {
         for _ in 0..count {
-            switch.attach(&host)?;
-            switch.detach(&host)?;
+            switch.attach(host)?;
+            switch.detach(host)?;
         }
         Ok(())
     };

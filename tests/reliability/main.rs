@@ -26,6 +26,7 @@ mod faults;
 #[path = "../harness/mod.rs"]
 #[allow(dead_code, reason = "the integration tests use more of it")]
 mod harness;
+mod rate;
 mod soak;
 mod table;
 

@@ -41,6 +41,11 @@ pub(crate) fn run(options: &FaultsArgs) -> ExitCode {
         if !options.names.is_empty() && !options.names.iter().any(|name| name == fault.name) {
             continue;
         }
+        if !fault.is_possible() {
+            let needs = fault.needs.unwrap_or_default();
+            eprintln!("{} is left out: {needs} is not installed", fault.name);
+            continue;
+        }
         for rival in options.rival.iter().map(|rival| Rival::from(*rival)) {
             let (promised, inject) = (fault.others, fault.clone());
             let outcome = in_namespaces(fault.name, move || inject.run(rival, pace));
@@ -148,7 +153,10 @@ fn told(fate: Fate) -> String {
 }
 
 fn in_words(promise: Promise) -> String {
-    let mut words = vec!["none twice or out of order".to_owned()];
+    let mut words = Vec::new();
+    if !promise.in_disorder {
+        words.push("none twice or out of order".to_owned());
+    }
     match promise.lost {
         Some(0) => words.insert(0, "none lost".to_owned()),
         Some(most) => words.insert(0, format!("at most {most} lost")),
@@ -159,6 +167,9 @@ fn in_words(promise: Promise) -> String {
         .recovery
         .map(|most| format!("back within {}", ms(most)));
     words.extend(recovery);
+    if words.is_empty() {
+        return "they come again".to_owned();
+    }
     words.join(", ")
 }
 
