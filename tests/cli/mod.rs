@@ -20,6 +20,7 @@ mod metrics;
 mod notify;
 mod ping;
 mod ports;
+mod protection;
 mod rights;
 mod shell;
 mod state;
@@ -67,6 +68,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         notify::tests(),
         ping::tests(),
         ports::tests(),
+        protection::tests(),
         rights::tests(),
         shell::tests(),
         state::tests(),

@@ -52,7 +52,11 @@ impl Stage {
         let behind = u64::MAX - self.next;
         on_one_processor(|| {
             self.wires[from - 1].send_patiently(frame).unwrap();
-            let everybody = numbered(BROADCAST, mac(0xff00), behind);
+            let everybody = numbered(
+                BROADCAST,
+                mac(0xff00 + u32::try_from(from).unwrap()),
+                behind,
+            );
             self.wires[from - 1].send_patiently(&everybody).unwrap();
         });
         let mut receivers = Vec::new();

@@ -13,6 +13,7 @@ mod learning;
 mod link;
 mod memory;
 mod order;
+mod protection;
 mod reference;
 mod storm;
 mod tcp;
@@ -35,6 +36,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         link::tests,
         memory::tests,
         order::tests,
+        protection::tests,
         storm::tests,
         tcp::tests,
         tutorial::tests,

@@ -5,6 +5,7 @@ use ipnet::IpNet;
 use vswitch_switch::BridgeConfig;
 use vswitch_switch::port::ReceivePath;
 
+use super::protection::ProtectionArgs;
 use crate::metrics;
 use crate::names::{LabName, SwitchName};
 use crate::values;
@@ -46,6 +47,9 @@ pub(crate) struct RunArgs {
     /// Give each attached namespace the next free address of this subnet, IPv4 or IPv6.
     #[arg(long, value_name = "CIDR", value_parser = values::subnet)]
     pub(crate) subnet: Option<IpNet>,
+
+    #[command(flatten)]
+    pub(crate) protection: ProtectionArgs,
 
     /// How frames come from the kernel: `ring` is fastest, `auto` takes `socket` where the kernel
     /// gives no ring. `show` tells which it is, port by port. [default: auto]

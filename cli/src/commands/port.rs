@@ -5,7 +5,9 @@ use vswitch_netns::Netlink;
 
 use crate::args::PortAction;
 use crate::client::{Client, ClientError};
-use crate::protocol::{NoParams, PortAddParams, PortDelParams, PortView, Removed, method};
+use crate::protocol::{
+    NoParams, PortAddParams, PortDelParams, PortSetParams, PortView, Removed, method,
+};
 use crate::render;
 use crate::runtime_dir::RuntimeDir;
 use crate::userlab;
@@ -27,6 +29,17 @@ pub(crate) fn run(runtime: &RuntimeDir, action: PortAction) -> anyhow::Result<()
                 name: args.interface.to_string(),
             };
             connect(args.switch.as_ref())?.call::<Removed>(method::PORT_DEL, &params)?;
+        }
+        PortAction::Set(args) => {
+            let params = PortSetParams {
+                name: args.port,
+                max_macs: args.max_macs.map(|limit| limit.0),
+                broadcast_limit: args.broadcast_limit.map(|limit| limit.0),
+                multicast_limit: args.multicast_limit.map(|limit| limit.0),
+                unknown_limit: args.unknown_limit.map(|limit| limit.0),
+                unblock: args.unblock,
+            };
+            connect(args.switch.as_ref())?.call::<PortView>(method::PORT_SET, &params)?;
         }
         PortAction::List(args) => {
             let mut client = connect(args.switch.as_ref())?;

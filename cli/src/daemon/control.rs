@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use vswitch_switch::control::ControlError;
 use vswitch_switch::wire::VlanId;
 
+use super::alarms::Alarms;
 use super::capture::{self, Captures, Prepared};
 use super::events::{self, Hub, Seat};
 use super::explain;
@@ -30,7 +31,8 @@ use crate::names::{LabName, SwitchName};
 use crate::protocol::{
     AttachParams, CaptureParams, DetachParams, ErrorCode, ErrorObject, ExplainParams, FdbAddParams,
     FdbDelParams, FdbEntry, FdbFlushParams, FdbShowParams, Listening, NoParams, PortAddParams,
-    PortDelParams, ReaddressParams, Removed, Request, SetParams, SwitchView, VersionView, method,
+    PortDelParams, PortSetParams, Protection, ReaddressParams, Removed, Request, SetParams,
+    SwitchView, VersionView, method,
 };
 use crate::values;
 
@@ -56,6 +58,8 @@ pub(crate) struct Control {
     pub(crate) state: StateFile,
     /// What those hear who listen.
     pub(crate) hub: Hub,
+    /// What the switch did to protect itself.
+    pub(crate) alarms: Alarms,
     /// Who looks on.
     pub(crate) captures: Captures,
     /// What may end it.
@@ -113,7 +117,8 @@ const SIGNALS: usize = 0;
 const SWITCH_END: usize = 1;
 const LINKS: usize = 2;
 const EVENTS: usize = 3;
-const WATCHDOG: usize = 4;
+const ALARMS: usize = 4;
+const WATCHDOG: usize = 5;
 
 impl Service for Control {
     type Session = Session;
@@ -134,6 +139,7 @@ impl Service for Control {
             }),
             method::PORT_ADD => with(params, |params| self.port_add(&params)),
             method::PORT_DEL => with(params, |params| self.port_del(&params)),
+            method::PORT_SET => with(params, |params| self.port_set(&params)),
             method::PORT_LIST => with(params, |_: NoParams| reply(&self.lab.ports()?)),
             method::EVENTS_SUBSCRIBE => with(params, |_: NoParams| self.subscribe(session)),
             method::EVENTS_UNSUBSCRIBE => with(params, |_: NoParams| {
@@ -169,6 +175,7 @@ impl Service for Control {
             self.switch_end.as_raw_fd(),
             self.lab.news_fd(),
             self.hub.fd(),
+            self.alarms.fd(),
         ];
         sources.extend(self.watchdog.as_ref().map(Watchdog::fd));
         sources
@@ -184,6 +191,7 @@ impl Service for Control {
             }
             LINKS => self.read_news(),
             EVENTS => self.hub.listen(),
+            ALARMS => self.alarms.log(self.lab.handle()),
             SWITCH_END => {
                 self.ending.get_or_insert(Ending::SwitchFailed);
             }
@@ -240,6 +248,7 @@ impl Control {
             forward_reserved: status.config.forward_reserved,
             subnet: self.lab.subnet(),
             receive: Some(self.lab.receive().as_str().to_owned()),
+            protection: Some(Protection::of(&status.config)),
             lab: self.member_of.as_ref().map(ToString::to_string),
             log: self.log.clone(),
             metrics: self.metrics.as_ref().map(Endpoint::address),
@@ -286,6 +295,22 @@ impl Control {
         let going = self.lab.taken_port(&params.name)?;
         self.without(&[going], |lab| lab.give_back(&params.name))?;
         removed(1)
+    }
+
+    fn port_set(&mut self, params: &PortSetParams) -> Outcome {
+        let name = capture::port_name(&self.lab.ports()?, &params.name)?;
+        let before = self.lab.port_settings(&name).unwrap_or_default();
+        let changed = params.changed(before);
+        self.lab.note_port_settings(&name, changed);
+        self.keep_or(|control| control.lab.note_port_settings(&name, before))?;
+        self.lab.enforce_port_settings(&name)?;
+        if changed != before {
+            log::info!("settings of {name} changed: {changed:?}");
+        }
+        if params.unblock {
+            self.lab.handle().unblock(&name)?;
+        }
+        self.port(&name)
     }
 
     fn port(&mut self, name: &str) -> Outcome {

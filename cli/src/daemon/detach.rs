@@ -120,6 +120,7 @@ fn command(runtime: &RuntimeDir, args: &RunArgs) -> Command {
             args.forward_reserved
                 .map(|yes| format!("--forward-reserved={yes}")),
         )
+        .args(args.protection.words())
         .args(args.fresh.then_some("--fresh"))
         .args(args.lab.as_ref().map(|lab| format!("--lab={lab}")))
         .args(args.subnet.map(|subnet| format!("--subnet={subnet}")))

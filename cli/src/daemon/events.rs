@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use serde_json::json;
 use vswitch_switch::Handle;
-use vswitch_switch::bridge::{self, PortId};
+use vswitch_switch::bridge::{self, Alarm, PortId};
 use vswitch_switch::control::{ControlError, Event, Events, Notice};
 use vswitch_switch::port::LinkState;
 use vswitch_switch::wire::{MacAddr, VlanId};
@@ -189,8 +189,48 @@ impl Tap {
                     LinkState::Absent => Happening::PortAbsent { port },
                 }
             }
+            Event::Alarm(alarm) => self.of_alarm(&alarm),
             _ => return None,
         })
+    }
+
+    fn of_alarm(&self, alarm: &Alarm) -> Happening {
+        match *alarm {
+            Alarm::Flapping {
+                vlan,
+                mac,
+                port,
+                other,
+                hold,
+            } => Happening::Flapping {
+                mac: mac.to_string(),
+                vlan: vlan.get(),
+                port: self.name(port),
+                other: self.name(other),
+                hold_s: hold.as_secs(),
+            },
+            Alarm::Loop {
+                port,
+                peer,
+                hold,
+                vlan,
+                mac,
+            } => Happening::Loop {
+                port: self.name(port),
+                peer: self.name(peer),
+                mac: mac.to_string(),
+                vlan: vlan.get(),
+                hold_s: hold.as_secs(),
+            },
+            Alarm::Unblocked { port } => Happening::Unblocked {
+                port: self.name(port),
+            },
+            Alarm::Storm { port, kind, limit } => Happening::Storm {
+                port: self.name(port),
+                kind: kind.as_str().to_owned(),
+                limit,
+            },
+        }
     }
 
     fn of_station(&self, event: bridge::Event) -> Happening {

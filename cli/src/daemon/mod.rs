@@ -10,6 +10,7 @@
 //! However it ends, all that it made goes with it, but where it is killed: then the next of its
 //! name has everything back.
 
+mod alarms;
 mod capture;
 mod connection;
 mod control;
@@ -25,6 +26,7 @@ mod lock;
 mod logging;
 mod news;
 mod notify;
+mod protection;
 mod server;
 mod settings;
 mod signals;
@@ -50,6 +52,7 @@ use crate::names::SwitchName;
 use crate::rights::{self, MissingRights};
 use crate::runtime_dir::RuntimeDir;
 use crate::userlab;
+use alarms::Alarms;
 use capture::Captures;
 use control::{Control, Ending};
 use events::Hub;
@@ -346,6 +349,7 @@ fn assemble(
         stations: Stations::default(),
         options,
         state: StateFile::new(lock.dir().path().to_owned()),
+        alarms: Alarms::listen(&handle)?,
         hub: Hub::new()?,
         captures,
         signals,

@@ -42,6 +42,9 @@ pub(super) fn changed(
     if let Some(forward) = params.forward_reserved {
         config.forward_reserved = forward;
     }
+    if let Some(protection) = params.protection {
+        protection.apply(&mut config);
+    }
     Ok(config)
 }
 

@@ -168,6 +168,8 @@ mod tests {
             tx: TrafficView::default(),
             drops: [("egress_full".to_owned(), 3), ("rx_backlog".to_owned(), 4)].into(),
             addresses: Vec::new(),
+            limits: None,
+            blocked: None,
         };
         SwitchView {
             name: "s".into(),

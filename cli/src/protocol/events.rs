@@ -68,6 +68,31 @@ pub(crate) enum Happening {
     PortDown { port: String },
     /// A port's interface is gone.
     PortAbsent { port: String },
+    /// A station moves too often: it is held on `port`, and its frames from `other` are dropped.
+    Flapping {
+        mac: String,
+        vlan: u16,
+        port: String,
+        other: String,
+        hold_s: u64,
+    },
+    /// Two ports are joined outside, and `port` is blocked.
+    Loop {
+        port: String,
+        peer: String,
+        mac: String,
+        vlan: u16,
+        hold_s: u64,
+    },
+    /// A port that was blocked is tried again.
+    Unblocked { port: String },
+    /// More frames of a kind come in by a port than it may let in: `broadcast`, `multicast` or
+    /// `unknown unicast`.
+    Storm {
+        port: String,
+        kind: String,
+        limit: u32,
+    },
     /// So many events are not told: they came faster than they were read.
     Lost { count: u64 },
     /// The switch ends: nothing follows.

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::protection::{BlockedView, LimitsView, Protection};
+
 /// The names of the methods.
 pub(crate) mod method {
     /// Which program answers: [`super::NoParams`] to [`super::VersionView`].
@@ -26,6 +28,8 @@ pub(crate) mod method {
     pub(crate) const PORT_ADD: &str = "port.add";
     /// Unplug an interface: [`super::PortDelParams`] to [`super::Removed`].
     pub(crate) const PORT_DEL: &str = "port.del";
+    /// Change settings of a port: [`super::super::PortSetParams`] to [`super::PortView`].
+    pub(crate) const PORT_SET: &str = "port.set";
     /// All ports: [`super::NoParams`] to an array of [`super::PortView`].
     pub(crate) const PORT_LIST: &str = "port.list";
     /// Hear what happens from now on: [`super::NoParams`] to [`super::super::Listening`].
@@ -85,6 +89,9 @@ pub(crate) struct SwitchView {
     /// How frames come from the kernel, as `run --receive` has it; none before 0.2.
     #[serde(default)]
     pub(crate) receive: Option<String>,
+    /// What one port may do to the others.
+    #[serde(default)]
+    pub(crate) protection: Option<Protection>,
     /// The lab of `vswitch up` that it belongs to.
     #[serde(default)]
     pub(crate) lab: Option<String>,
@@ -145,6 +152,12 @@ pub(crate) struct PortView {
     pub(crate) drops: BTreeMap<String, u64>,
     /// The addresses that were given to the inside end.
     pub(crate) addresses: Vec<Address>,
+    /// The limits that hold for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) limits: Option<LimitsView>,
+    /// Why it is blocked; none if it is not.
+    #[serde(default)]
+    pub(crate) blocked: Option<BlockedView>,
 }
 
 /// An address with its prefix length, as text.
@@ -255,6 +268,9 @@ pub(crate) struct SetParams {
     /// From which addresses are given out; empty for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) subnet: Option<String>,
+    /// What one port may do to the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) protection: Option<Protection>,
 }
 
 /// The addresses that the end inside is to have from now on.
@@ -372,6 +388,7 @@ impl SwitchView {
             forward_reserved: false,
             subnet: None,
             receive: None,
+            protection: None,
             lab: None,
             log: None,
             metrics: None,
@@ -400,6 +417,8 @@ mod tests {
             tx: TrafficView::default(),
             drops: [("egress_full".to_owned(), 3)].into(),
             addresses: vec!["10.0.0.1/24".parse().unwrap()],
+            limits: None,
+            blocked: None,
         };
         assert_eq!(
             serde_json::to_value(&port).unwrap(),
@@ -408,6 +427,7 @@ mod tests {
                 "state": "absent", "mtu": 1500, "driver": "packet",
                 "rx": {"frames": 0, "bytes": 0}, "tx": {"frames": 0, "bytes": 0},
                 "drops": {"egress_full": 3}, "addresses": ["10.0.0.1/24"],
+                "blocked": null,
             })
         );
     }

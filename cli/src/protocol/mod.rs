@@ -7,6 +7,7 @@ mod envelope;
 mod events;
 mod explain;
 mod methods;
+mod protection;
 
 pub(crate) use capture::{CaptureParams, CaptureStarted, DirectionView};
 pub(crate) use envelope::{ErrorCode, ErrorObject, Id, Message, Request, Response, parse_message};
@@ -19,6 +20,8 @@ pub(crate) use methods::{
     FdbPage, FdbShowParams, NoParams, PortAddParams, PortDelParams, PortState, PortView,
     ReaddressParams, Removed, SetParams, SwitchView, TrafficView, VersionView, method,
 };
+
+pub(crate) use protection::{BlockedView, LimitsView, PortSetParams, Protection};
 
 /// The longest request, its newline not counted.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 1024 * 1024;

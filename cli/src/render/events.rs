@@ -55,6 +55,30 @@ pub(crate) fn words(what: &Happening) -> Words {
         Happening::PortUp { port } => ("port up", GOOD, port.clone()),
         Happening::PortDown { port } => ("port down", WARNING, port.clone()),
         Happening::PortAbsent { port } => ("port absent", BAD, port.clone()),
+        Happening::Flapping {
+            mac,
+            vlan,
+            port,
+            other,
+            hold_s,
+        } => {
+            let place = format!("held on {port} for {hold_s} s, not heard on {other}");
+            ("flapping", BAD, station(mac, *vlan, &place))
+        }
+        Happening::Loop {
+            port, peer, hold_s, ..
+        } => {
+            let whom = format!("{port} blocked for {hold_s} s: it is joined with {peer}");
+            ("loop", BAD, whom)
+        }
+        Happening::Unblocked { port } => ("unblocked", GOOD, port.clone()),
+        Happening::Storm { port, kind, limit } => {
+            let whom = format!(
+                "{port}: more than {} {kind} frames a second",
+                count(u64::from(*limit))
+            );
+            ("storm", BAD, whom)
+        }
         Happening::Lost { count: lost } => {
             let whom = format!("{} events came too fast to be told", count(*lost));
             ("lost", BAD, whom)

@@ -64,12 +64,28 @@ pub(crate) fn ports(ports: &[PortView]) -> String {
         Column::Left("driver"),
     ];
     let mut text = table(&columns, ports.iter().map(port_row).collect());
+    text.push_str(&loops(ports));
     let lost = drops(ports);
     if !lost.is_empty() {
         text.push('\n');
         text.push_str(&lost);
     }
     text
+}
+
+/// Ports that are blocked, and why; empty where none is.
+fn loops(ports: &[PortView]) -> String {
+    let blocked = ports.iter().filter_map(|port| {
+        let blocked = port.blocked.as_ref()?;
+        Some(format!(
+            "\n  {} is blocked: it is joined with {} outside the switch, in a loop; it is tried again \
+             in {} s\n",
+            paint(BAD, &port.name),
+            blocked.loop_with,
+            blocked.for_s
+        ))
+    });
+    blocked.collect()
 }
 
 fn port_row(port: &PortView) -> Vec<String> {
@@ -86,7 +102,11 @@ fn port_row(port: &PortView) -> Vec<String> {
     vec![
         port.id.to_string(),
         port.name.clone(),
-        state(port.state),
+        if port.blocked.is_some() {
+            paint(BAD, "blocked")
+        } else {
+            state(port.state)
+        },
         known(&port.namespace),
         known(&port.peer),
         known(&address) + &more,
@@ -132,6 +152,8 @@ mod tests {
             tx: TrafficView::default(),
             drops: [].into(),
             addresses: Vec::new(),
+            limits: None,
+            blocked: None,
         }
     }
 

@@ -146,6 +146,8 @@ pub(super) mod tests {
             },
             drops: BTreeMap::new(),
             addresses: vec!["10.0.0.1/24".parse().unwrap()],
+            limits: None,
+            blocked: None,
         }
     }
 

@@ -5,6 +5,7 @@ mod attach;
 mod detach;
 mod error;
 mod leftovers;
+mod limits;
 mod links;
 mod plan;
 mod readdress;
@@ -20,7 +21,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use vswitch_netns::{Link, LinkMonitor, MacBytes, Netlink};
 use vswitch_switch::Handle;
-use vswitch_switch::bridge::PortId;
+use vswitch_switch::bridge::{PortId, PortSettings};
 use vswitch_switch::port::{LinkState, PacketOptions, PreparedPort, ReceivePath};
 
 use super::capture::Captions;
@@ -73,6 +74,8 @@ struct Plug {
     /// What it has lost since, as far as was seen.
     lost: u64,
     kind: Kind,
+    /// The limits that were set for it alone.
+    settings: PortSettings,
     /// Why it could not come back, as it was told last.
     complaint: Option<String>,
 }
@@ -106,6 +109,7 @@ impl Plug {
             lost_before: 0,
             lost: 0,
             kind,
+            settings: PortSettings::default(),
             complaint: None,
         }
     }

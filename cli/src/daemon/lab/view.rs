@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use vswitch_switch::bridge::PortId;
 use vswitch_switch::control::ControlError;
 use vswitch_switch::datapath::PortInfo;
 use vswitch_switch::port::{LinkState, Traffic};
 
 use super::{Kind, Lab};
-use crate::protocol::{PortState, PortView, TrafficView};
+use crate::protocol::{BlockedView, PortState, PortView, TrafficView};
 
 /// The reason of losses that the interface counts and the switch never sees: the kernel's queue
 /// between the two ends of a cable was full.
@@ -29,7 +30,12 @@ impl Lab {
                 plug.lost = total.saturating_sub(plug.lost_before);
             }
         }
-        Ok(infos.into_iter().map(|info| self.view(info)).collect())
+        let names: BTreeMap<_, _> = infos
+            .iter()
+            .map(|info| (info.id, info.name.clone()))
+            .collect();
+        let views = infos.into_iter().map(|info| self.view(info, &names));
+        Ok(views.collect())
     }
 
     /// What each interface has lost on the way in, by index, for whatever reason of its own.
@@ -45,7 +51,7 @@ impl Lab {
         self.losses().get(&ifindex).copied().unwrap_or(0)
     }
 
-    fn view(&self, info: PortInfo) -> PortView {
+    fn view(&self, info: PortInfo, names: &BTreeMap<PortId, String>) -> PortView {
         let plug = self.plugs.get(&info.id);
         let (namespace, peer, addresses) = match plug.map(|plug| &plug.kind) {
             Some(Kind::Cable {
@@ -85,6 +91,11 @@ impl Lab {
             tx: traffic(info.counters.tx),
             drops,
             addresses,
+            limits: Some(info.limits.into()),
+            blocked: info.blocked.map(|blocked| BlockedView {
+                loop_with: names.get(&blocked.peer).cloned().unwrap_or_default(),
+                for_s: blocked.remaining.as_secs(),
+            }),
         }
     }
 }

@@ -275,6 +275,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Saved, String> {
 mod tests {
     use super::super::{Options, SavedKind, SavedPort, SavedStation};
     use super::*;
+    use vswitch_switch::bridge::PortSettings;
 
     fn name() -> SwitchName {
         "s".parse().unwrap()
@@ -300,6 +301,7 @@ mod tests {
                         addresses: vec!["10.0.0.1/24".parse().unwrap()],
                         former: None,
                     },
+                    settings: PortSettings::default(),
                 })
                 .collect(),
             stations: vec![SavedStation {

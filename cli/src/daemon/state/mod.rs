@@ -12,7 +12,10 @@ mod stations;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use vswitch_netns::quiet::{Before, Ingress};
+use vswitch_switch::bridge::PortSettings;
 use vswitch_switch::wire::{MacAddr, VlanId};
+
+use crate::protocol::Protection;
 
 pub(crate) use file::{StateError, StateFile, discard, is_kept, recall};
 pub(crate) use stations::Stations;
@@ -54,6 +57,9 @@ pub(crate) struct Options {
     /// Where metrics are served.
     #[serde(default)]
     pub(crate) metrics: Option<String>,
+    /// What one port may do to the others.
+    #[serde(default)]
+    pub(crate) protection: Protection,
 }
 
 /// A port as it is kept.
@@ -69,6 +75,9 @@ pub(crate) struct SavedPort {
     pub(crate) ifindex: u32,
     /// What it is plugged into.
     pub(crate) kind: SavedKind,
+    /// The limits that were set for it alone.
+    #[serde(default)]
+    pub(crate) settings: PortSettings,
 }
 
 /// What a port is plugged into.

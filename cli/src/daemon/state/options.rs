@@ -9,6 +9,7 @@ use vswitch_switch::port::ReceivePath;
 use super::Options;
 use crate::args::{ReceiveArg, RunArgs};
 use crate::names::LabName;
+use crate::protocol::Protection;
 
 impl Options {
     /// Those of a command line.
@@ -21,6 +22,7 @@ impl Options {
             receive: args.receive.map(|way| way.as_str().to_owned()),
             lab: args.lab.as_ref().map(ToString::to_string),
             metrics: None,
+            protection: args.protection.plain(),
         }
     }
 
@@ -33,6 +35,7 @@ impl Options {
         self.subnet = self.subnet.or(kept.subnet);
         self.receive = self.receive.take().or(kept.receive);
         self.lab = self.lab.take().or(kept.lab);
+        self.protection = self.protection.or(kept.protection);
     }
 
     /// How the switch forwards.
@@ -45,6 +48,7 @@ impl Options {
             config.max_stations = most;
         }
         config.forward_reserved = self.forward_reserved.unwrap_or(config.forward_reserved);
+        self.protection.apply(&mut config);
         config
     }
 
@@ -53,6 +57,7 @@ impl Options {
         self.ageing_s = u32::try_from(config.ageing.as_secs()).ok();
         self.max_macs = u32::try_from(config.max_stations).ok();
         self.forward_reserved = Some(config.forward_reserved);
+        self.protection = Protection::of(config);
     }
 
     /// How frames come from the kernel.

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use serde_json::Value;
 
 use super::Worker;
-use crate::args::{ReceiveArg, RunArgs};
+use crate::args::{ProtectionArgs, ReceiveArg, RunArgs};
 use crate::client::{Client, ClientError};
 use crate::commands::stop;
 use crate::daemon;
@@ -24,6 +24,7 @@ impl Worker<'_> {
     /// Starts a switch in the background, which knows that it belongs to this lab.
     pub(super) fn make_switch(&self, switch: &str, wanted: &SwitchSpec) -> anyhow::Result<()> {
         let args = RunArgs {
+            protection: ProtectionArgs::default(),
             name: switch.parse()?,
             detach: true,
             ageing: Some(wanted.ageing_s),
@@ -60,6 +61,7 @@ impl Worker<'_> {
             forward_reserved: (from.forward_reserved != to.forward_reserved)
                 .then_some(to.forward_reserved),
             subnet: (from.subnet != to.subnet).then_some(subnet),
+            protection: None,
         };
         let client = self.client(switch)?;
         let told: Result<SwitchView, _> = client.call(method::SET, &params);
