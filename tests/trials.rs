@@ -110,6 +110,11 @@ fn lab_file() {
 }
 
 #[test]
+fn state() {
+    run("state", 5_000, vswitch_cli::trial::state);
+}
+
+#[test]
 fn capture() {
     run("capture", 5_000, vswitch_cli::trial::capture);
 }

@@ -10,6 +10,11 @@ pub fn control(bytes: &[u8]) {
     crate::daemon::trial::control(bytes);
 }
 
+/// What might be a state file.
+pub fn state(bytes: &[u8]) {
+    crate::daemon::state::trial::state_file(bytes);
+}
+
 /// What might be a lab file.
 pub fn lab_file(bytes: &[u8]) {
     crate::topology::trial::lab_file(bytes);

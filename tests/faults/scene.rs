@@ -96,6 +96,7 @@ pub(crate) struct Scene {
     /// What took too long.
     pub(crate) late: Vec<String>,
     sent_before: Vec<u64>,
+    full_before: [u64; 2],
 }
 
 /// What became of the frames between two hosts, in both directions.
@@ -110,6 +111,8 @@ pub(crate) struct Fate {
     pub(crate) recovery: Option<Duration>,
     /// What the stations themselves lost.
     pub(crate) overrun: u64,
+    /// What the switch could not hand to the kernel, whose queue was full.
+    pub(crate) queue_full: u64,
 }
 
 pub(crate) const A: Host = Host(1);
@@ -138,6 +141,7 @@ impl Scene {
             faults: Vec::new(),
             late: Vec::new(),
             sent_before: Vec::new(),
+            full_before: [0; 2],
         };
         for host in [A, B, VICTIM, FRIEND] {
             scene.make(host)?;
@@ -199,6 +203,7 @@ impl Scene {
             station.forget();
         }
         self.sent_before = self.stations.iter().map(Station::sent).collect();
+        self.full_before = [self.queue_full(A, B), self.queue_full(VICTIM, FRIEND)];
         let rate = self.pace.rate;
         self.speak(|_| rate);
         self.wait(self.pace.lead);
@@ -265,7 +270,24 @@ impl Scene {
         });
         self.wait(self.pace.lead);
         self.hush();
-        [self.fate(A, B), self.fate(VICTIM, FRIEND)]
+        let mut fates = [self.fate(A, B), self.fate(VICTIM, FRIEND)];
+        let after = [self.queue_full(A, B), self.queue_full(VICTIM, FRIEND)];
+        for ((fate, after), before) in fates.iter_mut().zip(after).zip(self.full_before) {
+            fate.queue_full = after.saturating_sub(before);
+        }
+        fates
+    }
+
+    /// Frames to the two hosts that found the kernel's queue full.
+    fn queue_full(&self, one: Host, other: Host) -> u64 {
+        if self.rival != Rival::Vswitch {
+            return 0;
+        }
+        let drops = |host: Host| {
+            let port = Vswitch::port(&host.outside()).ok();
+            port.and_then(|port| port["drops"]["egress_full"].as_u64())
+        };
+        drops(one).unwrap_or_default() + drops(other).unwrap_or_default()
     }
 
     fn fate(&self, one: Host, other: Host) -> Fate {

@@ -198,13 +198,18 @@ pub(crate) fn is_kept(dir: &Path) -> bool {
     is_there(PRESENT) || is_there(LAST_GOOD)
 }
 
-fn encode(saved: &Saved) -> io::Result<Vec<u8>> {
+pub(super) fn encode(saved: &Saved) -> io::Result<Vec<u8>> {
     let mut body = serde_json::to_vec(saved)?;
     body.push(b'\n');
+    with_header(&body)
+}
+
+/// What belongs before a body, and the body.
+pub(super) fn with_header(body: &[u8]) -> io::Result<Vec<u8>> {
     let header = Header {
         kind: KIND.to_owned(),
         format: FORMAT,
-        crc32c: format!("{:08x}", crc32c::crc32c(&body)),
+        crc32c: format!("{:08x}", crc32c::crc32c(body)),
     };
     let mut bytes = serde_json::to_vec(&header)?;
     bytes.push(b'\n');

@@ -8,6 +8,7 @@
 mod file;
 mod options;
 mod stations;
+pub(crate) mod trial;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
