@@ -28,7 +28,7 @@ pub(crate) const ATTACH: &[Capability] = &[
 pub(crate) const NAMESPACE: &[Capability] = &[Capability::SysAdmin];
 
 /// Capabilities that are missing for something.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "cannot {action} without {}: use 'sudo vswitch ...', or have a lab of your own, which \
      'vswitch run NAME --detach' and 'vswitch netns add NAME' make for an ordinary user",

@@ -14,6 +14,7 @@ use std::os::fd::OwnedFd;
 use std::process;
 
 use nix::sched::{CloneFlags, setns};
+use nix::sys::stat::fstat;
 
 use crate::namespace::{Namespace, NamespaceError};
 
@@ -39,7 +40,11 @@ pub struct Entered {
 impl Entered {
     pub(crate) fn enter(namespace: &Namespace) -> Result<Self, NamespaceError> {
         let previous = Namespace::current()?;
-        namespace.enter_for_good()?;
+        match namespace.enter_for_good() {
+            // To stay where it is takes no right: not even that of entering.
+            Err(_) if previous == *namespace => {}
+            other => other?,
+        }
         let id = NEXT_ID.replace(NEXT_ID.get() + 1);
         RETURNS.with_borrow_mut(|returns| returns.push((id, previous.into())));
         Ok(Self {
@@ -67,8 +72,18 @@ impl Drop for Entered {
 }
 
 fn return_to(previous: &OwnedFd) {
-    if let Err(error) = setns(previous, CloneFlags::CLONE_NEWNET) {
+    if let Err(error) = setns(previous, CloneFlags::CLONE_NEWNET)
+        && !is_in(previous)
+    {
         eprintln!("a thread cannot return to its network namespace ({error}): aborting");
         process::abort();
     }
+}
+
+/// Whether the thread is in that namespace anyhow.
+fn is_in(namespace: &OwnedFd) -> bool {
+    let Ok(current) = Namespace::current() else {
+        return false;
+    };
+    fstat(namespace).is_ok_and(|found| current.is(found.st_dev, found.st_ino))
 }

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -172,6 +172,25 @@ impl Namespace {
         Self::from_fd(file.into())
     }
 
+    /// Takes over a descriptor that somebody else has opened, as a helper with more rights.
+    ///
+    /// # Errors
+    /// [`NamespaceError::NotANamespace`] where it is none.
+    pub fn from_descriptor(fd: OwnedFd) -> Result<Self, NamespaceError> {
+        let file = File::from(fd);
+        let action = "look at a descriptor";
+        if is_namespace(&file).map_err(|errno| NamespaceError::system(action, errno))? {
+            return Self::from_fd(file.into());
+        }
+        let path = PathBuf::from(format!("descriptor {}", file.as_fd().as_raw_fd()));
+        Err(NamespaceError::NotANamespace { path })
+    }
+
+    /// Whether it is that of this device and inode.
+    pub(crate) fn is(&self, device: u64, inode: u64) -> bool {
+        (self.device, self.inode) == (device, inode)
+    }
+
     /// Takes a descriptor that is known to be of a namespace.
     pub(crate) fn from_fd(fd: OwnedFd) -> Result<Self, NamespaceError> {
         let status =
@@ -204,7 +223,9 @@ impl Namespace {
         }
     }
 
-    pub(crate) fn with_name(self, name: NamespaceName) -> Self {
+    /// The same handle, known by this name from now on.
+    #[must_use]
+    pub fn with_name(self, name: NamespaceName) -> Self {
         Self {
             name: Some(name),
             ..self

@@ -5,7 +5,7 @@
 
 use std::fmt::Display;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage};
 use netlink_packet_route::RouteNetlinkMessage;
@@ -133,6 +133,32 @@ impl Netlink {
     pub fn open_in(namespace: &Namespace) -> Result<Self, NetlinkError> {
         let _inside = namespace.enter()?;
         Self::open()
+    }
+
+    /// Takes over a socket that somebody else has opened with [`Netlink::open_in`], as a helper that
+    /// may enter namespaces. It stays in the namespace where it was opened, and acts there with
+    /// the rights that both have.
+    ///
+    /// # Errors
+    /// [`NetlinkError::Socket`] where it is no such socket.
+    pub fn from_descriptor(fd: OwnedFd) -> Result<Self, NetlinkError> {
+        let is_fitting = sys::is_route_netlink(fd.as_fd()).map_err(|e| NetlinkError::socket(&e))?;
+        if !is_fitting {
+            return Err(NetlinkError::Socket {
+                errno: Errno::EPROTONOSUPPORT,
+            });
+        }
+        Ok(Self {
+            socket: sys::netlink_socket(fd),
+            sequence: 0,
+            buffer: Vec::with_capacity(BUFFER_BYTES),
+        })
+    }
+
+    /// The socket alone, to be handed to somebody else.
+    #[must_use]
+    pub fn into_descriptor(self) -> OwnedFd {
+        sys::descriptor_of(self.socket)
     }
 
     /// The namespace in which the socket was opened.

@@ -9,6 +9,7 @@
 //! kinds. The stack then cuts them up itself.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
 use nix::sys::utsname::uname;
@@ -87,6 +88,21 @@ impl Offloads {
     pub fn open_in(namespace: &Namespace) -> Result<Self, OffloadError> {
         let _inside = namespace.enter()?;
         Self::open()
+    }
+
+    /// Takes over a socket that somebody else has opened with [`Offloads::open_in`].
+    #[must_use]
+    pub fn from_descriptor(fd: OwnedFd) -> Self {
+        Self {
+            socket: Socket::from(fd),
+            names: Vec::new(),
+        }
+    }
+
+    /// The socket alone, to be handed to somebody else.
+    #[must_use]
+    pub fn into_descriptor(self) -> OwnedFd {
+        self.socket.into()
     }
 
     /// All features of an interface.

@@ -2,7 +2,9 @@
 
 use std::io;
 use std::mem;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+
+use netlink_sys::Socket;
 
 // Numbers of linux/ethtool.h, which libc has not.
 const ETHTOOL_GSTRINGS: u32 = 0x1b;
@@ -22,6 +24,44 @@ pub(crate) fn namespace_of(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     }
     // SAFETY: the descriptor is new, and nobody else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Whether a descriptor is a socket of rtnetlink.
+pub(crate) fn is_route_netlink(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(option(fd, libc::SO_DOMAIN)? == libc::AF_NETLINK
+        && option(fd, libc::SO_PROTOCOL)? == libc::NETLINK_ROUTE)
+}
+
+/// A number that the kernel tells of a socket.
+fn option(fd: BorrowedFd<'_>, name: libc::c_int) -> io::Result<libc::c_int> {
+    let mut value: libc::c_int = 0;
+    let mut length = libc::socklen_t::try_from(mem::size_of_val(&value)).unwrap_or_default();
+    // SAFETY: the kernel writes at most `length` bytes, which is the size of `value`.
+    let outcome = unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            name,
+            (&raw mut value).cast(),
+            &raw mut length,
+        )
+    };
+    if outcome < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(value)
+}
+
+/// A netlink socket of what is known to be one.
+pub(crate) fn netlink_socket(fd: OwnedFd) -> Socket {
+    // SAFETY: the descriptor is owned by nobody else once it was taken out of `fd`.
+    unsafe { Socket::from_raw_fd(fd.into_raw_fd()) }
+}
+
+/// What such a socket is made of.
+pub(crate) fn descriptor_of(socket: Socket) -> OwnedFd {
+    // SAFETY: the socket has given the descriptor up, so that nobody else owns it.
+    unsafe { OwnedFd::from_raw_fd(socket.into_raw_fd()) }
 }
 
 /// The number of the namespace that a socket was opened in, which no other namespace ever has

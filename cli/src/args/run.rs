@@ -66,6 +66,11 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) metrics: Option<metrics::Address>,
 
+    /// Keep all rights and allow all system calls and paths: to find out whether the guard stands
+    /// in the way of something.
+    #[arg(long)]
+    pub(crate) no_guard: bool,
+
     /// The socket for metrics was bound by the parent and is standard input.
     #[arg(long, hide = true, requires = "detached", conflicts_with = "metrics")]
     pub(crate) metrics_from_stdin: bool,

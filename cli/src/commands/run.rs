@@ -16,6 +16,7 @@ pub(crate) fn run(runtime: &RuntimeDir, args: RunArgs, luggage: Luggage) -> anyh
         options: Options::given(&args),
         name: args.name,
         fresh: args.fresh,
+        guarded: !args.no_guard,
         manager: luggage.manager,
         detached: args.detached,
     };

@@ -18,6 +18,7 @@ use super::events::{self, Hub, Seat};
 use super::explain;
 use super::fault;
 use super::fdb::Snapshot;
+use super::guard::Guard;
 use super::lab::{Lab, LabError};
 use super::news::Line;
 use super::notify::Notifier;
@@ -62,6 +63,8 @@ pub(crate) struct Control {
     pub(crate) alarms: Alarms,
     /// Who looks on.
     pub(crate) captures: Captures,
+    /// What it has given up.
+    pub(crate) guard: Guard,
     /// What may end it.
     pub(crate) signals: Signals,
     /// Ends with the switch's thread.
@@ -252,6 +255,7 @@ impl Control {
             lab: self.member_of.as_ref().map(ToString::to_string),
             log: self.log.clone(),
             metrics: self.metrics.as_ref().map(Endpoint::address),
+            guard: Some(self.guard.view(self.lab.namespaces().broker())),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ports,
         })

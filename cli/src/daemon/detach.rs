@@ -122,6 +122,7 @@ fn command(runtime: &RuntimeDir, args: &RunArgs) -> Command {
         )
         .args(args.protection.words())
         .args(args.fresh.then_some("--fresh"))
+        .args(args.no_guard.then_some("--no-guard"))
         .args(args.lab.as_ref().map(|lab| format!("--lab={lab}")))
         .args(args.subnet.map(|subnet| format!("--subnet={subnet}")))
         .stdin(Stdio::null())

@@ -11,6 +11,7 @@
 //! name has everything back.
 
 mod alarms;
+mod broker;
 mod capture;
 mod connection;
 mod control;
@@ -19,11 +20,13 @@ mod events;
 mod explain;
 mod fault;
 mod fdb;
+mod guard;
 mod keep;
 mod lab;
 pub(crate) mod limits;
 mod lock;
 mod logging;
+mod namespaces;
 mod news;
 mod notify;
 mod protection;
@@ -56,9 +59,11 @@ use alarms::Alarms;
 use capture::Captures;
 use control::{Control, Ending};
 use events::Hub;
+use guard::Guard;
 pub(crate) use lab::owner_of;
 use lab::{Lab, LabError};
 use lock::{DirLock, LockError};
+use namespaces::Namespaces;
 pub(crate) use notify::Notifier;
 use server::Server;
 pub(crate) use signals::{Signals, hangup_is_ignored};
@@ -77,6 +82,8 @@ pub(crate) struct Config {
     pub(crate) options: Options,
     /// Whether what a killed one has kept is discarded.
     pub(crate) fresh: bool,
+    /// Whether it gives up what it does not need.
+    pub(crate) guarded: bool,
     /// Who wants to know how it is.
     pub(crate) manager: Notifier,
     /// Whether this is the child that runs in the background.
@@ -225,6 +232,8 @@ fn serve(
     rights::require("run a switch", rights::SWITCH)?;
     // Before the first thread: all have the signals blocked.
     let signals = Signals::take().map_err(io::Error::from)?;
+    // Before there is anything that it would have to let go of.
+    let namespaces = Namespaces::new(runtime, config)?;
     let mut lock = DirLock::acquire_patiently(runtime, &config.name)?;
     let log = if config.detached {
         Some(detach::leave(&lock.dir().log())?)
@@ -240,7 +249,8 @@ fn serve(
         options.fill(&kept.options);
     }
     let listener = listen(&lock)?;
-    let (mut control, thread) = assemble(config, options, &lock, signals)?;
+    let guard = raise_guard(runtime, config, &lock, metrics.as_ref());
+    let (mut control, thread) = assemble(config, options, &lock, signals, namespaces, guard)?;
     if let Some(kept) = kept {
         control.recall(kept)?;
     }
@@ -321,6 +331,23 @@ fn listen(lock: &DirLock) -> Result<UnixListener, DaemonError> {
     bound.map_err(|source| DaemonError::Socket { path, source })
 }
 
+/// Gives up what is not needed any more. From here on every thread has the same few rights.
+fn raise_guard(
+    runtime: &RuntimeDir,
+    config: &Config,
+    lock: &DirLock,
+    metrics: Option<&Listener>,
+) -> Guard {
+    if !config.guarded {
+        return Guard::none();
+    }
+    Guard::raise(&guard::Paths {
+        own: lock.dir().path().to_owned(),
+        parent: runtime.path().to_owned(),
+        metrics: metrics.and_then(Listener::directory),
+    })
+}
+
 type SwitchThread = JoinHandle<Result<(), SwitchError>>;
 
 fn assemble(
@@ -328,6 +355,8 @@ fn assemble(
     options: Options,
     lock: &DirLock,
     signals: Signals,
+    namespaces: Namespaces,
+    guard: Guard,
 ) -> Result<(Control, SwitchThread), DaemonError> {
     let switch = Switch::new(options.bridge())?;
     let handle = switch.handle();
@@ -336,6 +365,7 @@ fn assemble(
         handle.clone(),
         options.subnet,
         options.receive(),
+        namespaces,
     )?;
     let captures = Captures::new(lab.captions());
     let (switch_end, held_by_switch) = io::pipe()?;
@@ -352,6 +382,7 @@ fn assemble(
         alarms: Alarms::listen(&handle)?,
         hub: Hub::new()?,
         captures,
+        guard,
         signals,
         switch_end,
         manager: config.manager.clone(),

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::dup2_stdin;
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -116,6 +116,14 @@ impl Listener {
     /// What the system says.
     pub(super) fn accept(&self) -> io::Result<Socket> {
         Ok(self.socket.accept()?.0)
+    }
+
+    /// Where the file is that is removed at the end, if there is one.
+    pub(crate) fn directory(&self) -> Option<PathBuf> {
+        match &self.address {
+            Address::Unix(path) => path.parent().map(Path::to_owned),
+            Address::Tcp(_) => None,
+        }
     }
 
     /// Lets go of a socket that a child has by now.

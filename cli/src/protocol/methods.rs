@@ -100,10 +100,43 @@ pub(crate) struct SwitchView {
     /// Where metrics are served: a URL, or `unix:` and the path of a socket.
     #[serde(default)]
     pub(crate) metrics: Option<String>,
+    /// What its process has given up; none before 0.2.
+    #[serde(default)]
+    pub(crate) guard: Option<GuardView>,
     /// The program's version.
     pub(crate) version: String,
     /// Its ports, by their numbers.
     pub(crate) ports: Vec<PortView>,
+}
+
+/// What the process of a switch has given up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GuardView {
+    /// Whether it was to give up anything.
+    pub(crate) on: bool,
+    /// The capabilities that it has.
+    pub(crate) capabilities: Vec<String>,
+    /// Why it has more than it needs.
+    pub(crate) capabilities_reason: Option<String>,
+    /// Whether programs that it starts could have more rights than it.
+    pub(crate) no_new_privs: bool,
+    /// The list of system calls.
+    pub(crate) seccomp: LayerView,
+    /// The list of paths.
+    pub(crate) landlock: LayerView,
+    /// The process that has the rights to enter namespaces.
+    pub(crate) broker: Option<i32>,
+}
+
+/// A part of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LayerView {
+    /// Whether it holds.
+    pub(crate) on: bool,
+    /// Which version of the kernel's interface, where it has several.
+    pub(crate) abi: Option<u32>,
+    /// Why it does not hold.
+    pub(crate) reason: Option<String>,
 }
 
 /// Whether frames pass a port.

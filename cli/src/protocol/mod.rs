@@ -17,8 +17,9 @@ pub(crate) use explain::{
 };
 pub(crate) use methods::{
     AttachParams, Attached, DetachParams, FdbAddParams, FdbDelParams, FdbEntry, FdbFlushParams,
-    FdbPage, FdbShowParams, NoParams, PortAddParams, PortDelParams, PortState, PortView,
-    ReaddressParams, Removed, SetParams, SwitchView, TrafficView, VersionView, method,
+    FdbPage, FdbShowParams, GuardView, LayerView, NoParams, PortAddParams, PortDelParams,
+    PortState, PortView, ReaddressParams, Removed, SetParams, SwitchView, TrafficView, VersionView,
+    method,
 };
 
 pub(crate) use protection::{BlockedView, LimitsView, PortSetParams, Protection};

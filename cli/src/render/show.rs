@@ -3,7 +3,7 @@
 use super::drops::drops;
 use super::table::{BAD, Column, FAINT, GOOD, HEADING, WARNING, paint, table};
 use super::units::{bytes, count, span};
-use crate::protocol::{PortState, PortView, SwitchView, TrafficView};
+use crate::protocol::{GuardView, PortState, PortView, SwitchView, TrafficView};
 
 /// Everything about one switch.
 pub(crate) fn switch(view: &SwitchView) -> String {
@@ -38,9 +38,39 @@ pub(crate) fn switch(view: &SwitchView) -> String {
     if let Some(metrics) = &view.metrics {
         fact("metrics", metrics.clone());
     }
+    if let Some(guard) = &view.guard {
+        fact("guard", self::guard(guard));
+    }
     text.push('\n');
     text.push_str(&ports(&view.ports));
     text
+}
+
+/// What a switch has given up, and what not, with the reason.
+fn guard(view: &GuardView) -> String {
+    if !view.on {
+        return "off: the switch keeps all its rights (--no-guard)".to_owned();
+    }
+    let rights: Vec<String> = view
+        .capabilities
+        .iter()
+        .map(|name| name.to_lowercase())
+        .collect();
+    let mut parts = vec![match rights.as_slice() {
+        [] => "no capability".to_owned(),
+        _ => rights.join(" and "),
+    }];
+    for (name, layer) in [("seccomp", &view.seccomp), ("landlock", &view.landlock)] {
+        parts.push(match (&layer.reason, layer.abi) {
+            (Some(reason), _) => format!("no {name} ({reason})"),
+            (None, Some(abi)) => format!("{name} (version {abi})"),
+            (None, None) => name.to_owned(),
+        });
+    }
+    if !view.no_new_privs {
+        parts.push("new privileges possible".to_owned());
+    }
+    parts.join(", ")
 }
 
 /// The ports of a switch, and what they lost.

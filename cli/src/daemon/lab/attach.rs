@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use vswitch_netns::{
-    DuplicateDetection, Link, LinkChange, Namespace, NamespaceError, Netlink, Offloads, OperState,
-    VethEnd,
+    DuplicateDetection, Link, LinkChange, Namespace, NamespaceName, Netlink, Offloads, OperState, VethEnd,
 };
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::LinkState;
@@ -19,9 +18,9 @@ use vswitch_switch::wire::MacAddr;
 
 use super::plan::Plan;
 use super::{Kind, Lab, LabError, Plug, owner_of};
+use crate::daemon::broker::Inside;
 use crate::daemon::subnet::next_free;
 use crate::protocol::{AttachParams, Attached};
-use crate::rights;
 
 /// How long to wait in all for carriers and addresses; then they are taken as they are. The
 /// kernel may take a second to note a carrier.
@@ -43,7 +42,7 @@ impl Lab {
     /// See [`LabError`]; nothing is changed then, and nothing left behind.
     pub(crate) fn attach(&mut self, params: &AttachParams) -> Result<Attached, LabError> {
         let mut plan = Plan::new(params, self.subnet)?;
-        rights::require("attach a namespace", rights::ATTACH)?;
+        self.namespaces.require()?;
         self.read_news();
         self.refuse_taken(plan.namespace.as_str(), &plan.addresses)?;
         self.refuse_attached(&plan)?;
@@ -138,18 +137,16 @@ impl Lab {
     }
 
     fn make(&mut self, plan: &Plan, progress: &mut Progress) -> Result<Attached, LabError> {
-        let namespace = match Namespace::open(plan.namespace.as_str()) {
-            Err(NamespaceError::NotFound { .. }) if plan.create => {
-                let namespace = Namespace::create(plan.namespace.as_str())?;
-                progress.created = true;
-                namespace
-            }
-            other => other?,
-        };
+        let Inside {
+            namespace,
+            netlink: mut inner,
+            offloads,
+            created,
+        } = self.namespaces.open(&plan.namespace, plan.create)?;
+        progress.created = created;
         let outside = self.make_pair(plan, &namespace, progress)?;
         let id = self.plug_in(plan, &outside, progress)?;
-        let mut inner = Netlink::open_in(&namespace)?;
-        limit_offloads(&namespace, plan.inside.as_str());
+        limit_offloads(offloads, plan.inside.as_str());
         let deadline = Instant::now() + PATIENCE;
         let inside = bring_up(&mut inner, plan, deadline)?;
         await_carrier(&mut self.netlink, &outside.name, deadline)?;
@@ -225,7 +222,8 @@ impl Lab {
             complain(&error);
         }
         if attached.created
-            && let Err(error) = Namespace::delete(&attached.namespace)
+            && let Ok(name) = NamespaceName::new(&attached.namespace)
+            && let Err(error) = self.namespaces.delete(&name)
         {
             complain(&error);
         }
@@ -246,7 +244,7 @@ impl Lab {
             complain("the veth pair", &error);
         }
         if progress.created
-            && let Err(error) = Namespace::delete(plan.namespace.as_str())
+            && let Err(error) = self.namespaces.delete(&plan.namespace)
         {
             complain("the namespace", &error);
         }
@@ -269,10 +267,8 @@ fn await_carrier(netlink: &mut Netlink, name: &str, deadline: Instant) -> Result
 }
 
 /// Has the namespace's stack cut up itself what a packet socket could not pass on (SCTP, tunnels).
-fn limit_offloads(namespace: &Namespace, interface: &str) {
-    let limited =
-        Offloads::open_in(namespace).and_then(|mut offloads| offloads.keep_describable(interface));
-    match limited {
+fn limit_offloads(mut offloads: Offloads, interface: &str) {
+    match offloads.keep_describable(interface) {
         Ok(names) if names.is_empty() => {}
         Ok(names) => log::debug!("{interface}: switched off {}", names.join(", ")),
         // TCP and UDP work all the same.

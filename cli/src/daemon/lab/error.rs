@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use vswitch_netns::{
-    AddressError, LinkError, MonitorError, NameError, NamespaceError, NetlinkError, QuietError,
+    AddressError, LinkError, MonitorError, NameError, NamespaceError, NetlinkError, OffloadError,
+    QuietError,
 };
 use vswitch_switch::control::ControlError;
 use vswitch_switch::port::PacketError;
@@ -132,6 +133,9 @@ pub(crate) enum LabError {
     /// The kernel cannot be spoken with.
     #[error(transparent)]
     Netlink(#[from] NetlinkError),
+    /// There is no socket for the offloads of a namespace.
+    #[error(transparent)]
+    Offload(#[from] OffloadError),
     /// The interface could not be opened as a port.
     #[error(transparent)]
     Packet(#[from] PacketError),
@@ -175,6 +179,7 @@ impl LabError {
             | Self::Link(_)
             | Self::Address(_)
             | Self::Netlink(_)
+            | Self::Offload(_)
             | Self::Quiet(_)
             | Self::Monitor(_)
             | Self::Packet(_)

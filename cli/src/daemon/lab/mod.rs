@@ -25,6 +25,7 @@ use vswitch_switch::bridge::{PortId, PortSettings};
 use vswitch_switch::port::{LinkState, PacketOptions, PreparedPort, ReceivePath};
 
 use super::capture::Captions;
+use super::namespaces::Namespaces;
 use crate::args::ReceiveArg;
 use crate::names::SwitchName;
 
@@ -56,6 +57,7 @@ pub(crate) struct Lab {
     captions: Captions,
     /// Whether something has changed by itself that is to be kept on disk.
     changed: bool,
+    namespaces: Namespaces,
 }
 
 /// A port, and what it is plugged into.
@@ -133,6 +135,7 @@ impl Lab {
         handle: Handle,
         subnet: Option<IpNet>,
         receive: ReceivePath,
+        namespaces: Namespaces,
     ) -> Result<Self, LabError> {
         let mut lab = Self {
             switch,
@@ -145,10 +148,16 @@ impl Lab {
             plugs: BTreeMap::new(),
             captions: Captions::default(),
             changed: false,
+            namespaces,
         };
         let options = lab.packet_options();
         lab.spares.order(&options);
         Ok(lab)
+    }
+
+    /// What opens namespaces.
+    pub(crate) const fn namespaces(&self) -> &Namespaces {
+        &self.namespaces
     }
 
     /// What speaks with the switch.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use ipnet::IpNet;
-use vswitch_netns::{AddressError, DuplicateDetection, Link, Namespace, Netlink};
+use vswitch_netns::{AddressError, DuplicateDetection, Link, NamespaceName, Netlink};
 use vswitch_switch::bridge::PortId;
 
 use super::attach::{PATIENCE, await_address};
@@ -38,7 +38,8 @@ impl Lab {
         };
         let former = addresses.clone();
         self.refuse_taken(namespace, &wanted)?;
-        let mut inner = Netlink::open_in(&Namespace::open(namespace)?)?;
+        let name = NamespaceName::new(namespace)?;
+        let mut inner = self.namespaces.open(&name, false)?.netlink;
         let inside = inner.link(peer)?;
         // Of what fails half-way, all that may be there is known.
         let all = wanted

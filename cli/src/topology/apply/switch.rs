@@ -30,6 +30,7 @@ impl Worker<'_> {
             ageing: Some(wanted.ageing_s),
             max_macs: Some(wanted.max_macs),
             forward_reserved: Some(wanted.forward_reserved),
+            no_guard: false,
             subnet: wanted.subnet,
             receive: Some(
                 ReceiveArg::from_str(&wanted.receive, false).map_err(anyhow::Error::msg)?,
