@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use vswitch_netns::{
-    DuplicateDetection, Link, LinkChange, Namespace, NamespaceName, Netlink, Offloads, OperState, VethEnd,
+    DuplicateDetection, Link, LinkChange, Namespace, NamespaceName, Netlink, Offloads, OperState,
+    VethEnd,
 };
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::LinkState;
