@@ -12,9 +12,11 @@ use crate::protocol::MAX_MESSAGE_BYTES;
 
 /// How much is read at once.
 const CHUNK_BYTES: usize = 16 * 1024;
+/// How much of one client is read before others have their turn.
+const STEP_BYTES: usize = 4 * CHUNK_BYTES;
 /// How much of a message that is too long is read and thrown away, so that its sender comes to
 /// read why, before the connection is cut.
-const DISCARD_BYTES: usize = 64 * 1024 * 1024;
+const DISCARD_BYTES: usize = 16 * 1024 * 1024;
 
 /// A stream whose two directions end separately.
 pub(crate) trait Stream: Read + Write {
@@ -41,6 +43,8 @@ pub(crate) struct Connection<S> {
     /// What it is told unasked, once `output` has left.
     news: Backlog,
     state: State,
+    /// Whether it has read any of what it was sent, since this was asked.
+    moved: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +67,8 @@ pub(crate) enum Step {
     TooLong,
     /// Nothing until the stream is ready again.
     Wait,
+    /// There is more to read, and it is the others' turn.
+    Later,
     /// The connection is over.
     Close,
 }
@@ -78,7 +84,28 @@ impl<S: Stream> Connection<S> {
             sent: 0,
             news,
             state: State::Open,
+            moved: false,
         }
+    }
+
+    /// The bytes that are kept for it: an unfinished message, and unsent replies.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.input.capacity() + self.output.capacity()
+    }
+
+    /// Whether a message has begun and not ended, or is too long.
+    pub(crate) fn is_mid_message(&self) -> bool {
+        !self.input.is_empty() || matches!(self.state, State::Discarding(_))
+    }
+
+    /// Whether a reply waits until the client reads.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.sent < self.output.len()
+    }
+
+    /// Whether the client has read anything since this was asked last.
+    pub(crate) fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
     }
 
     /// The stream, for the poller.
@@ -106,6 +133,7 @@ impl<S: Stream> Connection<S> {
 
     /// Sends what is queued, then finds the next message.
     pub(crate) fn step(&mut self) -> Step {
+        let mut budget = STEP_BYTES;
         loop {
             match self.flush() {
                 Ok(true) => {}
@@ -127,11 +155,13 @@ impl<S: Stream> Connection<S> {
                     let _ = self.stream.end_writing();
                 }
             }
-            if let Err(error) = self.fill() {
-                return match error.kind() {
-                    ErrorKind::WouldBlock => Step::Wait,
-                    _ => Step::Close,
-                };
+            if budget == 0 {
+                return Step::Later;
+            }
+            match self.fill() {
+                Ok(read) => budget = budget.saturating_sub(read),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Step::Wait,
+                Err(_) => return Step::Close,
             }
         }
     }
@@ -141,7 +171,10 @@ impl<S: Stream> Connection<S> {
         while self.sent < self.output.len() || self.fetch_news() {
             match self.stream.write(&self.output[self.sent..]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(written) => self.sent += written,
+                Ok(written) => {
+                    self.sent += written;
+                    self.moved = true;
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -177,6 +210,10 @@ impl<S: Stream> Connection<S> {
             let mut message: Vec<u8> = self.input.drain(..=end).collect();
             message.pop();
             self.scanned = 0;
+            if self.input.is_empty() {
+                // A large message's memory is not kept for a client that may be silent now.
+                self.input = Vec::new();
+            }
             return Some(Step::Message(message));
         }
         self.scanned = self.input.len();
@@ -188,8 +225,8 @@ impl<S: Stream> Connection<S> {
         None
     }
 
-    /// Reads once.
-    fn fill(&mut self) -> io::Result<()> {
+    /// Reads once; how much.
+    fn fill(&mut self) -> io::Result<usize> {
         let mut chunk = [0; CHUNK_BYTES];
         let read = loop {
             match self.stream.read(&mut chunk) {
@@ -209,7 +246,7 @@ impl<S: Stream> Connection<S> {
             _ if read == 0 => self.state = State::InputEnded,
             _ => self.input.extend_from_slice(&chunk[..read]),
         }
-        Ok(())
+        Ok(read)
     }
 }
 
@@ -279,6 +316,16 @@ mod tests {
         Connection::new(script, Backlog::new(|_| None))
     }
 
+    /// The next step that is not the others' turn.
+    fn next(conn: &mut Connection<Script>) -> Step {
+        loop {
+            match conn.step() {
+                Step::Later => {}
+                other => return other,
+            }
+        }
+    }
+
     #[test]
     fn messages_are_put_together_and_taken_apart() {
         let mut conn = connection(&[b"{\"a\"", b"", b":1}\n{}\nx"]);
@@ -322,13 +369,25 @@ mod tests {
         let mut longest = vec![b'x'; MAX_MESSAGE_BYTES];
         longest.push(b'\n');
         let mut conn = connection(&[&longest]);
-        assert!(matches!(conn.step(), Step::Message(m) if m.len() == MAX_MESSAGE_BYTES));
+        assert!(matches!(next(&mut conn), Step::Message(m) if m.len() == MAX_MESSAGE_BYTES));
         longest.insert(0, b'x');
         let mut conn = connection(&[&longest, b"{}\n"]);
-        assert_eq!(conn.step(), Step::TooLong);
-        assert_eq!(conn.step(), Step::Wait, "what follows is thrown away");
+        assert_eq!(next(&mut conn), Step::TooLong);
+        assert_eq!(next(&mut conn), Step::Wait, "what follows is thrown away");
         conn.stream.ended = true;
-        assert_eq!(conn.step(), Step::Close);
+        assert_eq!(next(&mut conn), Step::Close);
+    }
+
+    #[test]
+    fn whoever_sends_without_end_lets_others_have_their_turn() {
+        let block = vec![b'x'; 1 << 20];
+        let mut conn = connection(&[&block, b"\n"]);
+        assert_eq!(conn.step(), Step::Later);
+        assert!(conn.held_bytes() <= 2 * STEP_BYTES);
+        assert!(conn.is_mid_message());
+        assert!(matches!(next(&mut conn), Step::Message(m) if m.len() == 1 << 20));
+        assert!(!conn.is_mid_message());
+        assert_eq!(conn.held_bytes(), 0);
     }
 
     #[test]
@@ -336,9 +395,9 @@ mod tests {
         let block = vec![b'x'; 1 << 20];
         let pieces = vec![block.as_slice(); 80];
         let mut conn = connection(&pieces);
-        assert_eq!(conn.step(), Step::TooLong);
+        assert_eq!(next(&mut conn), Step::TooLong);
         assert!(conn.input.capacity() <= 2 * MAX_MESSAGE_BYTES);
-        assert_eq!(conn.step(), Step::Close);
+        assert_eq!(next(&mut conn), Step::Close);
         assert!(!conn.stream.incoming.is_empty());
     }
 }

@@ -17,7 +17,7 @@ use super::capture::{self, Captures, Prepared};
 use super::events::{self, Hub, Seat};
 use super::explain;
 use super::fault;
-use super::fdb::Snapshot;
+use super::fdb::{Reading, Readings, Snapshot};
 use super::guard::Guard;
 use super::lab::{Lab, LabError};
 use super::news::Line;
@@ -63,6 +63,8 @@ pub(crate) struct Control {
     pub(crate) alarms: Alarms,
     /// Who looks on.
     pub(crate) captures: Captures,
+    /// The tables that clients are reading.
+    pub(crate) readings: Readings,
     /// What it has given up.
     pub(crate) guard: Guard,
     /// What may end it.
@@ -109,7 +111,7 @@ impl fmt::Display for Ending {
 #[derive(Default)]
 pub(crate) struct Session {
     /// The table that it is reading.
-    table: Option<Snapshot>,
+    table: Reading,
     /// Its place among those who listen.
     seat: Option<Seat>,
     /// The capture that is to have its stream.
@@ -360,21 +362,23 @@ impl Control {
         reply(&started)
     }
 
-    fn fdb_show(&self, session: &mut Session, params: FdbShowParams) -> Outcome {
+    fn fdb_show(&mut self, session: &mut Session, params: FdbShowParams) -> Outcome {
         let (table, cursor) = match (params.cursor, session.table.take()) {
             (None, _) => (Snapshot::take(self.lab.handle())?, 0),
             (Some(cursor), Some(table)) => (table, cursor),
             (Some(_), None) => {
                 return Err(ErrorObject::new(
                     ErrorCode::InvalidParams,
-                    "a cursor goes on where the page before ended, on the same connection: \
-                     begin without one",
+                    "a cursor goes on where the page before ended, on the same connection, unless \
+                     many others read the table too: begin without one",
                 ));
             }
         };
         let page = table.page(cursor)?;
         // Nothing is kept for a client that has read to the end.
-        session.table = page.next.is_some().then_some(table);
+        if page.next.is_some() {
+            self.readings.keep(&mut session.table, table);
+        }
         reply(&page)
     }
 

@@ -1,6 +1,8 @@
 //! The MAC table, page by page.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use vswitch_switch::Handle;
@@ -17,6 +19,39 @@ const PAGE: usize = 4096;
 pub(crate) struct Snapshot {
     stations: Vec<Station>,
     names: HashMap<PortId, String>,
+}
+
+/// So many tables are kept for clients that read them page by page.
+const MAX_READINGS: usize = 16;
+
+/// The table that one client is reading, as long as it is kept.
+#[derive(Debug, Default)]
+pub(crate) struct Reading(Rc<RefCell<Option<Snapshot>>>);
+
+/// The tables that are kept, the one that was touched longest ago first.
+#[derive(Debug, Default)]
+pub(crate) struct Readings(VecDeque<Weak<RefCell<Option<Snapshot>>>>);
+
+impl Reading {
+    /// The table, which is not kept any more then.
+    pub(crate) fn take(&mut self) -> Option<Snapshot> {
+        std::mem::take(&mut self.0).take()
+    }
+}
+
+impl Readings {
+    /// Keeps a table for the next page. Where there are too many, that which was touched longest
+    /// ago goes: who reads it has to begin anew.
+    pub(crate) fn keep(&mut self, reading: &mut Reading, table: Snapshot) {
+        *reading = Reading(Rc::new(RefCell::new(Some(table))));
+        self.0.retain(|other| other.strong_count() > 0);
+        self.0.push_back(Rc::downgrade(&reading.0));
+        while self.0.len() > MAX_READINGS {
+            if let Some(oldest) = self.0.pop_front().and_then(|oldest| oldest.upgrade()) {
+                oldest.take();
+            }
+        }
+    }
 }
 
 impl Snapshot {

@@ -65,7 +65,7 @@ use lab::{Lab, LabError};
 use lock::{DirLock, LockError};
 use namespaces::Namespaces;
 pub(crate) use notify::Notifier;
-use server::Server;
+use server::{Peers, Server};
 pub(crate) use signals::{Signals, hangup_is_ignored};
 use state::{Options, Saved, StateError, StateFile, Stations};
 use watchdog::Watchdog;
@@ -260,7 +260,7 @@ fn serve(
     control.keep()?;
     lock.take_over();
     control.watchdog = Watchdog::start(&config.manager)?;
-    let mut server = Server::new(listener, &control)?;
+    let mut server = Server::new(listener, Peers::new(None), &control)?;
     log::info!("the switch '{}' is ready", config.name);
     if let Some(log) = &log {
         detach::tell_ready(log)?;
@@ -382,6 +382,7 @@ fn assemble(
         alarms: Alarms::listen(&handle)?,
         hub: Hub::new()?,
         captures,
+        readings: fdb::Readings::default(),
         guard,
         signals,
         switch_end,

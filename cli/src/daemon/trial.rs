@@ -47,7 +47,7 @@ pub(crate) fn control(bytes: &[u8]) {
                 assert!(message.len() <= MAX_MESSAGE_BYTES);
                 answer(&mut service, &mut (), &message)
             }
-            Step::CutOff | Step::TooLong => None,
+            Step::CutOff | Step::TooLong | Step::Later => None,
             Step::Wait => {
                 let client = connection.stream_mut();
                 if client.sent.is_empty() && !client.may_block {

@@ -425,6 +425,7 @@ impl SwitchView {
             lab: None,
             log: None,
             metrics: None,
+            guard: None,
             version: "0.1.0".to_owned(),
             ports,
         }

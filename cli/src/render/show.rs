@@ -51,26 +51,28 @@ fn guard(view: &GuardView) -> String {
     if !view.on {
         return "off: the switch keeps all its rights (--no-guard)".to_owned();
     }
-    let rights: Vec<String> = view
-        .capabilities
+    let reason = |reason: &Option<String>| reason.clone();
+    let layers = [
+        ("rights", reason(&view.capabilities_reason)),
+        ("system calls", reason(&view.seccomp.reason)),
+        ("paths", reason(&view.landlock.reason)),
+    ];
+    let limited: Vec<&str> = layers
         .iter()
-        .map(|name| name.to_lowercase())
+        .filter(|(_, reason)| reason.is_none())
+        .map(|(name, _)| *name)
         .collect();
-    let mut parts = vec![match rights.as_slice() {
-        [] => "no capability".to_owned(),
-        _ => rights.join(" and "),
-    }];
-    for (name, layer) in [("seccomp", &view.seccomp), ("landlock", &view.landlock)] {
-        parts.push(match (&layer.reason, layer.abi) {
-            (Some(reason), _) => format!("no {name} ({reason})"),
-            (None, Some(abi)) => format!("{name} (version {abi})"),
-            (None, None) => name.to_owned(),
-        });
+    let mut text = match limited.as_slice() {
+        [] => "nothing limited".to_owned(),
+        [one] => format!("{one} limited"),
+        [first @ .., last] => format!("{} and {last} limited", first.join(", ")),
+    };
+    for (name, reason) in &layers {
+        if let Some(reason) = reason {
+            text = format!("{text}; not {name}: {reason}");
+        }
     }
-    if !view.no_new_privs {
-        parts.push("new privileges possible".to_owned());
-    }
-    parts.join(", ")
+    text
 }
 
 /// The ports of a switch, and what they lost.

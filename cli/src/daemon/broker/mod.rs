@@ -19,26 +19,47 @@ mod sys;
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socketpair, sockopt};
+use nix::sys::socket::{
+    AddressFamily, Shutdown, SockFlag, SockType, setsockopt, shutdown, socketpair, sockopt,
+};
 use nix::sys::time::TimeVal;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use vswitch_netns::{Namespace, NamespaceError, NamespaceName, Netlink, Offloads};
 
 use message::{Answer, Request};
 pub(crate) use program::start as start_program;
 
+/// How long its end is waited for. It ends at once, but where it waits for a lock itself.
+const PARTING_MS: u32 = 1000;
 /// How long the broker may take: it may have to wait for the lock on `/run/netns`.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The switch's end of its broker.
 #[derive(Debug)]
 pub(crate) struct Broker {
-    socket: OwnedFd,
+    /// None once it is to end.
+    socket: Option<OwnedFd>,
     pid: Pid,
+}
+
+impl Drop for Broker {
+    /// Waits for its end: after a switch there is no process of it.
+    fn drop(&mut self) {
+        self.socket = None;
+        for _ in 0..PARTING_MS {
+            match waitpid(self.pid, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                _ => return,
+            }
+        }
+    }
 }
 
 /// A namespace, as far as a switch needs it.
@@ -69,7 +90,8 @@ impl Broker {
             Some(pid) => {
                 let patience = TimeVal::new(PATIENCE.as_secs().cast_signed(), 0);
                 setsockopt(&ours, sockopt::ReceiveTimeout, &patience)?;
-                Ok(Self { socket: ours, pid })
+                let socket = Some(ours);
+                Ok(Self { socket, pid })
             }
             None => serve::serve(its, parent, words),
         }
@@ -141,12 +163,13 @@ impl Broker {
         request: &Request,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(Answer, Vec<OwnedFd>), NamespaceError> {
+        let Some(socket) = self.socket.as_ref().map(AsFd::as_fd) else {
+            return Err(unexpected());
+        };
         let failed = |errno| match errno {
             // What answers too late would be taken for the answer to the next request.
             Errno::EAGAIN => {
-                let both = nix::sys::socket::Shutdown::Both;
-                let _ =
-                    nix::sys::socket::shutdown(std::os::fd::AsRawFd::as_raw_fd(&self.socket), both);
+                let _ = shutdown(socket.as_raw_fd(), Shutdown::Both);
                 system(
                     "ask the helper process, which does not answer",
                     Errno::ETIMEDOUT,
@@ -158,8 +181,8 @@ impl Broker {
             ),
             _ => system("ask the helper process", errno),
         };
-        sys::send(self.socket.as_fd(), &request.encode(), descriptors).map_err(failed)?;
-        let (bytes, descriptors) = sys::receive(self.socket.as_fd()).map_err(failed)?;
+        sys::send(socket, &request.encode(), descriptors).map_err(failed)?;
+        let (bytes, descriptors) = sys::receive(socket).map_err(failed)?;
         if bytes.is_empty() {
             return Err(failed(Errno::EPIPE));
         }

@@ -1,11 +1,13 @@
 //! The broker itself: one request after the other, until its switch has gone.
 
-use std::ffi::OsString;
-use std::fs::File;
+use std::ffi::{CStr, OsString};
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use caps::Capability;
+use std::os::unix::fs::FileExt;
+
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
@@ -24,6 +26,9 @@ const KEPT: &[Capability] = &[
     Capability::CAP_NET_RAW,
     Capability::CAP_SYS_ADMIN,
 ];
+
+/// As what `ps` shows it.
+const NAME: &CStr = c"vswitch-broker";
 
 /// How a namespace is recognised: its name and its inode.
 type Made = (NamespaceName, u64);
@@ -49,7 +54,9 @@ fn settle(socket: OwnedFd, parent: Pid) -> io::Result<OwnedFd> {
     }
     // Away from the terminal's signals. Not the leader of a group: it was just forked.
     setsid()?;
-    prctl::set_name(c"vswitch-broker")?;
+    prctl::set_name(NAME)?;
+    // Of use to people alone.
+    let _ = call_itself(NAME.to_bytes());
     let nothing = File::options().read(true).write(true).open("/dev/null")?;
     dup2_stdin(&nothing)?;
     dup2_stdout(&nothing)?;
@@ -59,6 +66,32 @@ fn settle(socket: OwnedFd, parent: Pid) -> io::Result<OwnedFd> {
     keep(KEPT, true)?;
     prctl::set_no_new_privs()?;
     Ok(socket)
+}
+
+/// Puts a name in the place of the words that the process was started with, which are those of
+/// the switch: `ps` shows them, and so they are told apart. (proc(5): `arg_start` and `arg_end`.)
+fn call_itself(name: &[u8]) -> io::Result<()> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // The second field may hold blanks, and ends with the last parenthesis.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let field = |number: usize| {
+        fields
+            .split_whitespace()
+            .nth(number - 3)?
+            .parse::<u64>()
+            .ok()
+    };
+    let (Some(start), Some(end)) = (field(48), field(49)) else {
+        return Err(io::Error::other(
+            "/proc/self/stat tells less than it should",
+        ));
+    };
+    let room = usize::try_from(end.saturating_sub(start)).unwrap_or_default();
+    let mut words = vec![0; room];
+    let length = name.len().min(room.saturating_sub(1));
+    words[..length].copy_from_slice(&name[..length]);
+    let memory = File::options().write(true).open("/proc/self/mem")?;
+    memory.write_all_at(&words, start)
 }
 
 /// Answers one request; an error where there will be no other.

@@ -58,6 +58,8 @@ impl Service for Echo {
     }
 }
 
+/// So many clients there may be.
+const ROOM: usize = 64;
 /// The session of a client whose stream is wanted.
 const TAKEN: u64 = u64::MAX;
 
@@ -74,7 +76,9 @@ impl Running {
         let listener = UnixListener::bind(&socket).unwrap();
         let thread = std::thread::spawn(move || {
             let mut service = Echo::default();
-            Server::new(listener, &service)?.run(&mut service)
+            let mut server = Server::new(listener, Peers::new(None), &service)?;
+            server.room = ROOM;
+            server.run(&mut service)
         });
         Self {
             _dir: dir,

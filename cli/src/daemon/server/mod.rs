@@ -1,0 +1,449 @@
+//! The control loop: one thread, every client and every other source of events, no blocking.
+//!
+//! # Theory of operation
+//!
+//! A thousand clients that misbehave must not be noticed by one that does not. So a turn of the loop
+//! is short ([`TURN`]), then all is asked anew who has something; who has had less of the thread's
+//! time of late is served first, one request each. What a client may hold (an unfinished
+//! message, an unread reply) is free up to [`FREE_BYTES`]; beyond, all together have
+//! [`SHARED_BYTES`], and whoever has made no progress for longest has to go when they are used up.
+//! Whoever needs too long for one message or one reply has to go anyhow ([`client`]). And where
+//! there are [`MAX_CLIENTS`], a new one takes the place of one that never asked for anything, or
+//! was silent for longest.
+
+mod answer;
+mod client;
+mod peers;
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, RawFd};
+use std::time::{Duration, Instant};
+
+use mio::net::{UnixListener, UnixStream};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::socket::{setsockopt, sockopt};
+use serde_json::Value;
+
+use super::connection::Step;
+use super::news::{Backlog, Line};
+use crate::protocol::{ErrorCode, ErrorObject, MAX_MESSAGE_BYTES, Request};
+pub(crate) use answer::answer;
+use answer::refusal;
+use client::Client;
+pub(crate) use peers::Peers;
+
+/// The most clients at once, and of the descriptors that the process may have one in [`SHARE`].
+pub(crate) const MAX_CLIENTS: usize = 2048;
+/// See [`MAX_CLIENTS`].
+const SHARE: u64 = 4;
+/// So many are let in before those who are in have their turn.
+const ACCEPTED_PER_TURN: usize = 256;
+/// So long clients are served before all is asked anew who has something.
+const TURN: Duration = Duration::from_millis(2);
+/// How often it is looked after who is too slow.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
+/// The same where nobody is slow at the moment.
+const LOOK_AFTER_IDLE: Duration = Duration::from_secs(60);
+/// What each client may hold.
+const FREE_BYTES: usize = 16 * 1024;
+/// What all clients may hold beyond that.
+const SHARED_BYTES: usize = 16 * 1024 * 1024;
+/// What the kernel holds of replies that are not read; it counts twice as much.
+const SEND_BUFFER_BYTES: usize = 16 * 1024;
+/// The same for a stream that is for something else than replies.
+const STREAM_BUFFER_BYTES: usize = 256 * 1024;
+
+const LISTENER: Token = Token(0);
+/// The service's own sources follow the listener, its clients come from here on.
+const FIRST_CLIENT: usize = 64;
+
+/// What answers the requests.
+pub(crate) trait Service {
+    /// What is remembered about one client.
+    type Session: Default;
+
+    /// Answers one request.
+    fn call(
+        &mut self,
+        session: &mut Self::Session,
+        request: &Request,
+    ) -> Result<Value, ErrorObject>;
+
+    /// Whether a client's stream is for something else from now on. Asked after each message.
+    fn wants_stream(&self, session: &Self::Session) -> bool {
+        let _ = session;
+        false
+    }
+
+    /// Takes such a stream over, on which `unsent` is still to go before all else.
+    fn take_stream(
+        &mut self,
+        session: Self::Session,
+        stream: std::os::unix::net::UnixStream,
+        unsent: Vec<u8>,
+    ) {
+        let _ = (session, stream, unsent);
+    }
+
+    /// Descriptors that also wake the loop; fewer than 63, open as long as the loop runs.
+    fn sources(&self) -> Vec<RawFd> {
+        Vec::new()
+    }
+
+    /// The source of this index became readable; it is to be read until it would block.
+    fn source_ready(&mut self, index: usize) {
+        let _ = index;
+    }
+
+    /// Whether the loop is to end.
+    fn is_ending(&self) -> bool;
+
+    /// The loop ends: the last opportunity for news.
+    fn say_farewell(&mut self) {}
+
+    /// Whether the client of this session is to get the news. Such a client is never closed to
+    /// make room for another: there must be fewer of them than clients.
+    fn listens(&self, session: &Self::Session) -> bool {
+        let _ = session;
+        false
+    }
+
+    /// The messages since the last call for all who listen.
+    fn take_news(&mut self) -> Vec<Line> {
+        Vec::new()
+    }
+
+    /// The message that so many were not sent to a client, who does not read fast enough.
+    fn lost_news(count: u64) -> Option<Line> {
+        let _ = count;
+        None
+    }
+}
+
+/// The listener and its clients.
+pub(crate) struct Server<S: Service> {
+    poll: Poll,
+    listener: UnixListener,
+    peers: Peers,
+    clients: HashMap<Token, Client<S::Session>>,
+    /// The most there may be.
+    room: usize,
+    /// Those who are to be served.
+    queue: Vec<Token>,
+    next_token: usize,
+    /// Whether somebody may wait to be accepted.
+    has_backlog: bool,
+    /// What all hold beyond what each may.
+    shared_bytes: usize,
+    /// When it was last looked after who is too slow.
+    looked: Instant,
+}
+
+impl<S: Service> Server<S> {
+    /// A server on `listener`, which does not block, for these peers.
+    ///
+    /// # Errors
+    /// Where the system gives no poller.
+    pub(crate) fn new(mut listener: UnixListener, peers: Peers, service: &S) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let registry = poll.registry();
+        registry.register(&mut listener, LISTENER, Interest::READABLE)?;
+        for (index, fd) in service.sources().into_iter().enumerate() {
+            registry.register(&mut SourceFd(&fd), Token(index + 1), Interest::READABLE)?;
+        }
+        let descriptors = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(now, _)| now);
+        let share = usize::try_from(descriptors / SHARE).unwrap_or(MAX_CLIENTS);
+        Ok(Self {
+            poll,
+            listener,
+            peers,
+            clients: HashMap::new(),
+            room: share.clamp(8, MAX_CLIENTS),
+            queue: Vec::new(),
+            next_token: FIRST_CLIENT,
+            has_backlog: false,
+            shared_bytes: 0,
+            looked: Instant::now(),
+        })
+    }
+
+    /// Serves until the service is ending.
+    ///
+    /// # Errors
+    /// Where the poller fails.
+    pub(crate) fn run(&mut self, service: &mut S) -> io::Result<()> {
+        let mut events = Events::with_capacity(256);
+        while !service.is_ending() {
+            match self.poll.poll(&mut events, self.patience()) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                other => other?,
+            }
+            for event in &events {
+                match event.token() {
+                    LISTENER => self.has_backlog = true,
+                    Token(index) if index < FIRST_CLIENT => service.source_ready(index - 1),
+                    client => self.enqueue(client),
+                }
+            }
+            if self.has_backlog {
+                self.accept();
+            }
+            self.serve_in_turn(service);
+            self.spread_news(service);
+            self.look_after();
+        }
+        service.say_farewell();
+        self.spread_news(service);
+        Ok(())
+    }
+
+    /// How long to wait for the next event.
+    fn patience(&self) -> Option<Duration> {
+        if !self.queue.is_empty() || self.has_backlog {
+            return Some(Duration::ZERO);
+        }
+        (!self.clients.is_empty()).then(|| self.interval())
+    }
+
+    /// How often to look after who is too slow.
+    fn interval(&self) -> Duration {
+        if self.clients.values().any(Client::is_slow) {
+            LOOK_AFTER
+        } else {
+            LOOK_AFTER_IDLE
+        }
+    }
+
+    fn enqueue(&mut self, token: Token) {
+        // One that was closed may still have an event.
+        if let Some(client) = self.clients.get_mut(&token)
+            && !client.is_queued
+        {
+            client.is_queued = true;
+            self.queue.push(token);
+        }
+    }
+
+    /// Serves who is to be served, for one turn; who has cost least comes first.
+    fn serve_in_turn(&mut self, service: &mut S) {
+        let begin = Instant::now();
+        let mut queue = std::mem::take(&mut self.queue);
+        let spent = |token: &Token| self.clients.get(token).map(|client| client.spent);
+        queue.sort_by_key(spent);
+        let mut queue = queue.into_iter();
+        let mut now = begin;
+        for token in queue.by_ref() {
+            self.serve(token, now, service);
+            now = Instant::now();
+            if now.duration_since(begin) >= TURN || service.is_ending() {
+                break;
+            }
+        }
+        self.queue.extend(queue);
+    }
+
+    /// Accepts those that wait, as far as it is their turn. One that is one too many takes the place
+    /// of another.
+    fn accept(&mut self) {
+        for _ in 0..ACCEPTED_PER_TURN {
+            match self.listener.accept() {
+                Ok((stream, _)) => {
+                    if self.clients.len() < self.room || self.evict() {
+                        self.admit(stream);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.has_backlog = false;
+                    return;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Too many descriptors, or no memory: make room, or try again later.
+                Err(error) => {
+                    log::warn!("cannot accept a control connection: {error}");
+                    if !self.evict() {
+                        self.has_backlog = false;
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, mut stream: UnixStream) {
+        if let Err(why) = self.peers.check(&stream) {
+            log::warn!("refused a control connection: {why}");
+            if let Some(mut reply) = refusal(ErrorCode::Permission, why) {
+                reply.push(b'\n');
+                // It fits, and who does not read it need not know.
+                let _ = io::Write::write(&mut stream, &reply);
+            }
+            return;
+        }
+        // What is not read shall not be the kernel's to keep either.
+        let _ = setsockopt(&stream, sockopt::SndBuf, &SEND_BUFFER_BYTES);
+        let token = Token(self.next_token);
+        self.next_token += 1;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let registry = self.poll.registry();
+        if let Err(error) = registry.register(&mut stream, token, interest) {
+            log::warn!("cannot watch a control connection: {error}");
+            return;
+        }
+        let client = Client::new(stream, Backlog::new(S::lost_news), Instant::now());
+        self.clients.insert(token, client);
+        // What it asks is there already, as a rule.
+        self.enqueue(token);
+    }
+
+    /// Closes the connection that is worth least; whether there was one.
+    fn evict(&mut self) -> bool {
+        let clients = self.clients.iter();
+        let least = clients
+            .filter(|(_, client)| !client.listens)
+            .min_by_key(|(token, client)| (client.worth(), token.0))
+            .map(|(token, _)| *token);
+        if let Some(token) = least {
+            log::info!("closing a control connection to make room for another");
+            self.close(token);
+        }
+        least.is_some()
+    }
+
+    /// Closes the connections of those who are too slow, and forgets what was spent on whom.
+    fn look_after(&mut self) {
+        let now = Instant::now();
+        if now.duration_since(self.looked) < LOOK_AFTER {
+            return;
+        }
+        self.looked = now;
+        let mut overdue = Vec::new();
+        for (token, client) in &mut self.clients {
+            client.spent /= 2;
+            if let Some(why) = client.is_overdue(now) {
+                overdue.push((*token, why));
+            }
+        }
+        for (token, why) in overdue {
+            log::info!("closing a control connection {why}");
+            self.close(token);
+        }
+    }
+
+    /// Counts what a client holds by now; makes room where all hold too much.
+    fn count(&mut self, token: Token) {
+        let beyond = |bytes: usize| bytes.saturating_sub(FREE_BYTES);
+        let Some(client) = self.clients.get_mut(&token) else {
+            return;
+        };
+        let held = client.connection.held_bytes();
+        self.shared_bytes += beyond(held);
+        self.shared_bytes -= beyond(std::mem::replace(&mut client.held_bytes, held));
+        while self.shared_bytes > SHARED_BYTES {
+            let clients = self.clients.iter();
+            let slowest = clients
+                .filter(|(other, client)| **other != token && client.held_bytes > FREE_BYTES)
+                .min_by_key(|(token, client)| (client.slow_since(), token.0))
+                .map(|(token, _)| *token);
+            let Some(slowest) = slowest else { return };
+            log::info!("closing a control connection that holds up too much memory");
+            self.close(slowest);
+        }
+    }
+
+    fn close(&mut self, token: Token) {
+        if let Some(mut client) = self.clients.remove(&token) {
+            self.shared_bytes -= client.held_bytes.saturating_sub(FREE_BYTES);
+            // Fails only if it was not registered, and it is closed now anyhow.
+            let _ = self
+                .poll
+                .registry()
+                .deregister(client.connection.stream_mut());
+        }
+    }
+
+    /// Sends the news to all who listen, as far as they read.
+    fn spread_news(&mut self, service: &mut S) {
+        let news = service.take_news();
+        if news.is_empty() {
+            return;
+        }
+        let mut listeners = Vec::new();
+        for (token, client) in &mut self.clients {
+            if client.listens {
+                listeners.push(*token);
+                for line in &news {
+                    client.connection.tell(line);
+                }
+            }
+        }
+        for token in listeners {
+            self.serve(token, Instant::now(), service);
+        }
+    }
+
+    /// Does one thing for a client, and has it wait for its next turn if there may be more.
+    fn serve(&mut self, token: Token, begin: Instant, service: &mut S) {
+        let Some(client) = self.clients.get_mut(&token) else {
+            return;
+        };
+        client.is_queued = false;
+        let mut answered = false;
+        let mut has_more = true;
+        let reply = match client.connection.step() {
+            Step::Message(message) => {
+                let reply = answer(service, &mut client.session, &message);
+                client.listens = service.listens(&client.session);
+                client.requests += 1;
+                answered = true;
+                reply
+            }
+            Step::CutOff => refusal(ErrorCode::Parse, "the connection ended inside a message"),
+            Step::TooLong => refusal(
+                ErrorCode::TooLarge,
+                format!("the message is longer than {MAX_MESSAGE_BYTES} bytes"),
+            ),
+            Step::Later => None,
+            Step::Wait => {
+                has_more = false;
+                None
+            }
+            Step::Close => return self.close(token),
+        };
+        if let Some(reply) = reply {
+            client.connection.queue(&reply);
+        }
+        if service.wants_stream(&client.session) {
+            return self.hand_over(token, service);
+        }
+        let now = Instant::now();
+        client.note(now, answered);
+        client.spent += now.duration_since(begin);
+        if has_more {
+            self.enqueue(token);
+        }
+        self.count(token);
+    }
+
+    /// Lets the service have a client's stream.
+    fn hand_over(&mut self, token: Token, service: &mut S) {
+        let Some(mut client) = self.clients.remove(&token) else {
+            return;
+        };
+        self.shared_bytes -= client.held_bytes.saturating_sub(FREE_BYTES);
+        let stream = client.connection.stream_mut();
+        let _ = setsockopt(&*stream, sockopt::SndBuf, &STREAM_BUFFER_BYTES);
+        // Fails only if it was not registered.
+        let _ = self.poll.registry().deregister(stream);
+        let (stream, unsent) = client.connection.into_parts();
+        match stream.as_fd().try_clone_to_owned() {
+            Ok(stream) => service.take_stream(client.session, stream.into(), unsent),
+            Err(error) => log::warn!("cannot hand over a control connection: {error}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! Who may ask a switch.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use mio::net::UnixStream;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
+use nix::unistd::geteuid;
+
+#[allow(unsafe_code, reason = "a socket option that no crate has")]
+mod sys;
+
+/// What somebody is in a user namespace that has no number for them (`overflowuid`).
+const NOBODY_HERE: u32 = 65_534;
+
+/// Who may ask: the switch's own user, root, and the members of a group. The directory keeps all
+/// others out; this is for a connection that got past it, as one that was passed on.
+#[derive(Clone, Debug)]
+pub(crate) struct Peers {
+    own: u32,
+    group: Option<u32>,
+    /// Whether this is a user namespace, in which the system's root has no number.
+    is_lab: bool,
+}
+
+impl Peers {
+    /// This user, root, and the members of this group.
+    pub(crate) fn new(group: Option<u32>) -> Self {
+        let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+        Self {
+            own: geteuid().as_raw(),
+            group,
+            is_lab: !map.trim().is_empty() && !map.contains("4294967295"),
+        }
+    }
+
+    /// Checks who has connected.
+    ///
+    /// # Errors
+    /// Says why they may not ask.
+    pub(super) fn check(&self, stream: &UnixStream) -> Result<(), String> {
+        let unknown = |error: io::Error| format!("who asks is unknown: {error}");
+        let peer = getsockopt(stream, PeerCredentials).map_err(|errno| unknown(errno.into()))?;
+        let user = peer.uid();
+        if user == self.own || user == 0 || (self.is_lab && user == NOBODY_HERE) {
+            return Ok(());
+        }
+        if let Some(group) = self.group {
+            let groups = sys::groups_of_peer(stream.as_fd()).map_err(unknown)?;
+            if peer.gid() == group || groups.contains(&group) {
+                return Ok(());
+            }
+        }
+        Err(format!(
+            "the user {user} may not ask this switch: it is that of user {}{}",
+            self.own,
+            self.group
+                .map(|group| format!(", and of the group {group}"))
+                .unwrap_or_default()
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_own_user_may_and_a_stranger_may_not() {
+        let (stream, _other) = UnixStream::pair().unwrap();
+        let own = Peers::new(None);
+        own.check(&stream).unwrap();
+        let stranger = Peers {
+            own: 4711,
+            group: None,
+            is_lab: false,
+        };
+        let user = geteuid();
+        if !user.is_root() {
+            let error = stranger.check(&stream).unwrap_err();
+            assert!(
+                error.contains(&format!("the user {user} may not")),
+                "{error}"
+            );
+            let group = Some(nix::unistd::getegid().as_raw());
+            Peers { group, ..stranger }.check(&stream).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_groups_of_a_peer_are_its_own() {
+        let (stream, _other) = UnixStream::pair().unwrap();
+        let mut found = sys::groups_of_peer(stream.as_fd()).unwrap();
+        let own = nix::unistd::getgroups().unwrap();
+        let mut own: Vec<u32> = own.into_iter().map(nix::unistd::Gid::as_raw).collect();
+        found.sort_unstable();
+        own.sort_unstable();
+        assert_eq!(found, own);
+    }
+}
