@@ -126,6 +126,11 @@ impl<S: Stream> Connection<S> {
         self.output.push(b'\n');
     }
 
+    /// Sends what is queued, as far as it is read. That the client is gone is told by the next step.
+    pub(crate) fn send(&mut self) {
+        let _ = self.flush();
+    }
+
     /// Adds a line that the client is told unasked, or counts it where too many wait.
     pub(crate) fn tell(&mut self, line: &Line) {
         self.news.push(line);

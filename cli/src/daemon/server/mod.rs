@@ -414,6 +414,7 @@ impl<S: Service> Server<S> {
         };
         if let Some(reply) = reply {
             client.connection.queue(&reply);
+            client.connection.send();
         }
         if service.wants_stream(&client.session) {
             return self.hand_over(token, service);
