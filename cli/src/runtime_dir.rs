@@ -196,7 +196,11 @@ impl SwitchDir {
     pub(crate) fn prepare(&self, parent: &RuntimeDir) -> Result<(), RuntimeDirError> {
         self.check_length()?;
         parent.prepare()?;
-        private_directory(&self.0)
+        match private_directory(&self.0) {
+            // A switch that was killed had let a group in. It could not change anything there.
+            Err(RuntimeDirError::Open { mode: 0o750, .. }) => Ok(()),
+            other => other,
+        }
     }
 
     fn check_length(&self) -> Result<(), RuntimeDirError> {

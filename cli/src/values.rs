@@ -147,9 +147,40 @@ fn shown(text: &str) -> String {
     text.escape_debug().to_string()
 }
 
+/// A group of users by its number, or by its name in `/etc/group`.
+///
+/// # Errors
+/// Says what is wrong in a sentence.
+pub(crate) fn group(text: &str) -> Result<u32, String> {
+    if let Ok(number) = text.parse() {
+        return Ok(number);
+    }
+    let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    group_in(&groups, text)
+        .ok_or_else(|| format!("there is no group '{}' in /etc/group", text.escape_debug()))
+}
+
+/// The number of a group in the text of group(5).
+fn group_in(groups: &str, wanted: &str) -> Option<u32> {
+    groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(wanted)).then(|| fields.nth(1)?.parse().ok())?
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn groups_are_known_by_name_or_number() {
+        let groups = "root:x:0:\nnet:x:104:mario,luigi\nodd\n";
+        assert_eq!(group_in(groups, "net"), Some(104));
+        assert_eq!(group_in(groups, "odd"), None);
+        assert_eq!(group_in(groups, "ne"), None);
+        assert_eq!(group("1234"), Ok(1234));
+        assert!(group("no:such").unwrap_err().contains("/etc/group"));
+    }
 
     #[test]
     fn addresses_of_hosts_are_taken() {

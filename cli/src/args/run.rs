@@ -66,6 +66,11 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) metrics: Option<metrics::Address>,
 
+    /// Let the members of this group ask the switch too, by its name or number. That is everything
+    /// about the switch: also to plug in interfaces of the machine.
+    #[arg(long, value_name = "GROUP", value_parser = values::group)]
+    pub(crate) group: Option<u32>,
+
     /// Keep all rights and allow all system calls and paths: to find out whether the guard stands
     /// in the way of something.
     #[arg(long)]

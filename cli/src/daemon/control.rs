@@ -257,6 +257,7 @@ impl Control {
             lab: self.member_of.as_ref().map(ToString::to_string),
             log: self.log.clone(),
             metrics: self.metrics.as_ref().map(Endpoint::address),
+            group: self.options.group,
             guard: Some(self.guard.view(self.lab.namespaces().broker())),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ports,

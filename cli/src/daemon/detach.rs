@@ -123,6 +123,7 @@ fn command(runtime: &RuntimeDir, args: &RunArgs) -> Command {
         .args(args.protection.words())
         .args(args.fresh.then_some("--fresh"))
         .args(args.no_guard.then_some("--no-guard"))
+        .args(args.group.map(|group| format!("--group={group}")))
         .args(args.lab.as_ref().map(|lab| format!("--lab={lab}")))
         .args(args.subnet.map(|subnet| format!("--subnet={subnet}")))
         .stdin(Stdio::null())
@@ -145,6 +146,7 @@ pub(crate) fn leave(log: &Path) -> Result<File, DetachError> {
         .append(true)
         .create(true)
         .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
         .open(log)
         .map_err(|source| DetachError::Log {
             path: log.to_owned(),

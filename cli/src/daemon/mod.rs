@@ -11,6 +11,7 @@
 //! name has everything back.
 
 mod alarms;
+mod access;
 mod broker;
 mod capture;
 mod connection;
@@ -44,12 +45,10 @@ use std::io;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 
-use mio::net::UnixListener;
 use vswitch_switch::switch::schedule_in_batches;
 use vswitch_switch::{Handle, Switch, SwitchError};
 
 use crate::exit;
-use crate::lock_file::remove_if_there;
 use crate::metrics::{Address, Endpoint, Listener};
 use crate::names::SwitchName;
 use crate::rights::{self, MissingRights};
@@ -107,6 +106,16 @@ pub(crate) enum DaemonError {
     Socket {
         /// Its path.
         path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The group could not be let in.
+    #[error(
+        "cannot let the group {group} ask the switch: {source}: only root may do so for every group, others for their own"
+    )]
+    Group {
+        /// Its number.
+        group: u32,
         /// What the system said.
         source: io::Error,
     },
@@ -248,7 +257,8 @@ fn serve(
     if let Some(kept) = &kept {
         options.fill(&kept.options);
     }
-    let listener = listen(&lock)?;
+    let listener = access::listen(lock.dir(), options.group)?;
+    let peers = Peers::new(options.group);
     let guard = raise_guard(runtime, config, &lock, metrics.as_ref());
     let (mut control, thread) = assemble(config, options, &lock, signals, namespaces, guard)?;
     if let Some(kept) = kept {
@@ -260,7 +270,7 @@ fn serve(
     control.keep()?;
     lock.take_over();
     control.watchdog = Watchdog::start(&config.manager)?;
-    let mut server = Server::new(listener, Peers::new(None), &control)?;
+    let mut server = Server::new(listener, peers, &control)?;
     log::info!("the switch '{}' is ready", config.name);
     if let Some(log) = &log {
         detach::tell_ready(log)?;
@@ -317,18 +327,6 @@ fn recall(lock: &DirLock, config: &Config) -> Result<Option<Saved>, DaemonError>
         log::warn!("the switch '{}' was killed: it goes on", config.name);
     }
     Ok(kept.map(|kept| kept.saved))
-}
-
-fn listen(lock: &DirLock) -> Result<UnixListener, DaemonError> {
-    use std::os::unix::fs::PermissionsExt;
-    let path = lock.dir().socket();
-    let bound = remove_if_there(&path).and_then(|()| UnixListener::bind(&path));
-    let bound = bound.and_then(|listener| {
-        // Nobody else can enter the directory: there is no moment in which others may connect.
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-        Ok(listener)
-    });
-    bound.map_err(|source| DaemonError::Socket { path, source })
 }
 
 /// Gives up what is not needed any more. From here on every thread has the same few rights.

@@ -100,6 +100,9 @@ pub(crate) struct SwitchView {
     /// Where metrics are served: a URL, or `unix:` and the path of a socket.
     #[serde(default)]
     pub(crate) metrics: Option<String>,
+    /// The number of the group whose members may ask it.
+    #[serde(default)]
+    pub(crate) group: Option<u32>,
     /// What its process has given up; none before 0.2.
     #[serde(default)]
     pub(crate) guard: Option<GuardView>,
@@ -425,6 +428,7 @@ impl SwitchView {
             lab: None,
             log: None,
             metrics: None,
+            group: None,
             guard: None,
             version: "0.1.0".to_owned(),
             ports,

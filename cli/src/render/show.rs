@@ -38,6 +38,9 @@ pub(crate) fn switch(view: &SwitchView) -> String {
     if let Some(metrics) = &view.metrics {
         fact("metrics", metrics.clone());
     }
+    if let Some(group) = view.group {
+        fact("group", format!("its members (number {group}) may ask too"));
+    }
     if let Some(guard) = &view.guard {
         fact("guard", self::guard(guard));
     }

@@ -55,6 +55,9 @@ pub(crate) struct Options {
     /// The lab of `vswitch up` that it belongs to.
     #[serde(default)]
     pub(crate) lab: Option<String>,
+    /// The group whose members may ask it, by its number.
+    #[serde(default)]
+    pub(crate) group: Option<u32>,
     /// Where metrics are served.
     #[serde(default)]
     pub(crate) metrics: Option<String>,

@@ -21,6 +21,7 @@ impl Options {
             subnet: args.subnet,
             receive: args.receive.map(|way| way.as_str().to_owned()),
             lab: args.lab.as_ref().map(ToString::to_string),
+            group: args.group,
             metrics: None,
             protection: args.protection.plain(),
         }
@@ -36,6 +37,7 @@ impl Options {
         self.receive = self.receive.take().or(kept.receive);
         self.lab = self.lab.take().or(kept.lab);
         self.protection = self.protection.or(kept.protection);
+        self.group = self.group.or(kept.group);
     }
 
     /// How the switch forwards.

@@ -31,6 +31,7 @@ impl Worker<'_> {
             max_macs: Some(wanted.max_macs),
             forward_reserved: Some(wanted.forward_reserved),
             no_guard: false,
+            group: None,
             subnet: wanted.subnet,
             receive: Some(
                 ReceiveArg::from_str(&wanted.receive, false).map_err(anyhow::Error::msg)?,
