@@ -15,6 +15,7 @@
 //! - `pcapng`: captured frames as a file
 //! - `metrics`: what a running switch tells Prometheus
 //! - `place`, `peers`: a namespace that a command acts in; where the ends of cables are
+//! - `process`: signals that never reach a stranger
 //! - `render`: output for people
 //! - `trial`: what fuzzers call
 
@@ -33,6 +34,7 @@ mod near;
 mod pcapng;
 mod peers;
 mod place;
+mod process;
 mod protocol;
 mod render;
 mod rights;

@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod events;
 mod explain;
+mod hostile;
 mod interfaces;
 mod labs;
 mod lifecycle;
@@ -49,6 +50,7 @@ use crate::harness::{PATIENCE, wait_until};
 pub(crate) fn tests() -> Vec<Trial> {
     [
         abuse::tests(),
+        hostile::tests(),
         bad_input::tests(),
         bench::tests(),
         capture::tests(),

@@ -108,7 +108,8 @@ fn claims(sockets: &str) -> BTreeSet<u32> {
     };
     let names = sockets.lines().filter_map(name);
     names
-        .filter_map(|index| index.trim().parse().ok())
+        // Behind the index may be the number of the name.
+        .filter_map(|name| name.split('/').next()?.trim().parse().ok())
         .collect()
 }
 

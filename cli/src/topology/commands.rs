@@ -9,8 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use vswitch_netns::{InterfaceName, Namespace};
 
 use super::hash::fnv;
@@ -18,6 +17,7 @@ use super::record::Record;
 use super::supervise::{self, End, STARTED, State};
 use super::thing::{Key, Spec, shown};
 use crate::measure::Stop;
+use crate::process::Process;
 use crate::runtime_dir::LabDir;
 
 /// So long a command may take to end, the time included that it is given to end by itself.
@@ -139,6 +139,15 @@ impl<'a> Job<'a> {
         }
     }
 
+    /// Asks what stands over it to end; whether it was asked. The lock tells once more that it is
+    /// the one that is held by now.
+    fn ask_to_end(&self, supervisor: i32) -> io::Result<bool> {
+        let Ok(process) = Process::open(supervisor) else {
+            return Ok(false);
+        };
+        Ok(supervise::lives(&self.state)? && process.signal(Signal::SIGTERM).is_ok())
+    }
+
     /// Ends it and all that it has left behind, and forgets about it.
     pub(super) fn end(&self) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
@@ -147,7 +156,7 @@ impl<'a> Job<'a> {
             let state = State::read(&self.state);
             // One that was just started may not have noted itself yet.
             if let Some(state) = state.filter(|state| !asked && state.supervisor > 0) {
-                asked = kill(Pid::from_raw(state.supervisor), Signal::SIGTERM).is_ok();
+                asked = self.ask_to_end(state.supervisor)?;
             }
             if Instant::now() >= deadline {
                 bail!(

@@ -22,6 +22,8 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, alarm, chdir, setsid};
 use serde::{Deserialize, Serialize};
 
+use crate::process::Process;
+
 /// So long a command may take to end when it is asked to; then it is killed.
 const GRACE_S: u32 = 2;
 
@@ -215,9 +217,16 @@ fn reap(file: &mut File, command: Pid, state: &mut State) -> io::Result<bool> {
 
 /// Sends a signal to the command's group, and to whatever was adopted.
 fn end_all(command: Pid, signal: Signal) {
-    // Fails where it has ended.
-    let _ = killpg(command, signal);
-    for child in children() {
+    let children = children();
+    // While one of them is in the group, nobody else can have a group of this number.
+    if children
+        .iter()
+        .any(|child| group_of(*child) == Some(command.as_raw()))
+    {
+        let _ = killpg(command, signal);
+    }
+    // None of these numbers is another's before it has been waited for.
+    for child in children {
         let _ = kill(Pid::from_raw(child), signal);
     }
 }
@@ -239,6 +248,10 @@ fn stat(pid: i32) -> Option<Vec<String>> {
 
 fn parent_of(pid: i32) -> Option<i32> {
     stat(pid)?.get(1)?.parse().ok()
+}
+
+fn group_of(pid: i32) -> Option<i32> {
+    stat(pid)?.get(2)?.parse().ok()
 }
 
 fn started_at(pid: i32) -> Option<u64> {
@@ -265,7 +278,8 @@ const fn whole_file() -> libc::flock {
 pub(crate) fn locked(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(true);
-    let file = options.mode(0o600).open(path)?;
+    options.mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    let file = options.open(path)?;
     fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file()))?;
     Ok(file)
 }
@@ -285,9 +299,10 @@ pub(crate) fn lives(path: &Path) -> io::Result<bool> {
 /// Ends what a supervisor that was killed itself has left: its command and the command's group.
 pub(crate) fn end_orphan(state: &State) {
     if let (Some((pid, start)), None) = (state.command, state.end)
+        && let Ok(process) = Process::open(pid)
         && started_at(pid) == Some(start)
     {
-        let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+        let _ = process.signal_group(Signal::SIGKILL);
     }
 }
 

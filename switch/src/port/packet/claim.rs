@@ -4,13 +4,21 @@
 //! port would duplicate all traffic. Who opens a port therefore holds an abstract Unix socket
 //! named after the interface's index: such names belong to the network namespace, as the index
 //! does, are taken atomically, and vanish with the process however it ends.
+//!
+//! Anybody may take such a name, also who may not have ports at all. So a claim counts if its
+//! holder is root or this very user, or has a packet socket on the interface, which takes
+//! `CAP_NET_RAW`. Whatever else holds a name is passed over, to the next of a few names that are
+//! looked at by all.
 
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 
 use nix::sys::socket::{getsockopt, sockopt};
+use nix::unistd::geteuid;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 /// The claim on an interface; given up when dropped.
@@ -28,20 +36,85 @@ pub(super) enum Refused {
     Io(io::Error),
 }
 
+/// So many names there are for the claim on an interface.
+const NAMES: usize = 4;
+
 impl Claim {
     /// Claims the interface with this index in the thread's network namespace.
     pub(super) fn new(ifindex: u32) -> Result<Self, Refused> {
-        let name = format!("vswitch/port/{ifindex}");
-        let bound = SocketAddr::from_abstract_name(&name)
-            .and_then(|address| UnixListener::bind_addr(&address));
-        match bound {
-            Ok(listener) => Ok(Self { listener }),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                Err(Refused::Taken(holder_of(&name).ok().flatten()))
-            }
-            Err(error) => Err(Refused::Io(error)),
+        let names: Vec<String> = (0..NAMES).map(|number| name(ifindex, number)).collect();
+        for name in &names {
+            refuse_held(name, ifindex)?;
         }
+        for name in &names {
+            match bind(name) {
+                Ok(claim) => return Ok(claim),
+                // Perhaps in this very moment, by somebody who counts.
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                    refuse_held(name, ifindex)?;
+                }
+                Err(error) => return Err(Refused::Io(error)),
+            }
+        }
+        log::warn!(
+            "somebody without rights holds the names by which switches claim the interface of \
+             index {ifindex}: another switch could use it at the same time"
+        );
+        // A name that nobody can know beforehand.
+        bind(&format!(
+            "{}/{:x}",
+            names[0],
+            RandomState::new().hash_one(ifindex)
+        ))
+        .map_err(Refused::Io)
     }
+}
+
+/// The first is the one that every version knows.
+fn name(ifindex: u32, number: usize) -> String {
+    match number {
+        0 => format!("vswitch/port/{ifindex}"),
+        _ => format!("vswitch/port/{ifindex}/{number}"),
+    }
+}
+
+fn bind(name: &str) -> io::Result<Claim> {
+    let address = SocketAddr::from_abstract_name(name)?;
+    let listener = UnixListener::bind_addr(&address)?;
+    Ok(Claim { listener })
+}
+
+/// Refuses an interface that is claimed under this name by somebody who counts.
+fn refuse_held(name: &str, ifindex: u32) -> Result<(), Refused> {
+    match holder_of(name) {
+        Ok(holder) if may_claim(holder.user, ifindex) => Err(Refused::Taken(holder.process)),
+        // So many have asked that the kernel does not tell any more.
+        Err(error)
+            if error.kind() == io::ErrorKind::WouldBlock
+                && has_socket(&packet_sockets(), None, ifindex) =>
+        {
+            Err(Refused::Taken(None))
+        }
+        // Nobody, or nobody who counts.
+        _ => Ok(()),
+    }
+}
+
+fn may_claim(user: u32, ifindex: u32) -> bool {
+    user == 0 || user == geteuid().as_raw() || has_socket(&packet_sockets(), Some(user), ifindex)
+}
+
+fn packet_sockets() -> String {
+    fs::read_to_string("/proc/thread-self/net/packet").unwrap_or_default()
+}
+
+/// Whether a user, or anybody, has a packet socket on an interface, in what the kernel tells of all of a
+/// namespace: the 5th column is the index, the 8th the user (`packet_seq_show` in af_packet.c).
+fn has_socket(sockets: &str, user: Option<u32>, ifindex: u32) -> bool {
+    sockets.lines().any(|line| {
+        let number = |column: usize| line.split_whitespace().nth(column)?.parse().ok();
+        number(4) == Some(ifindex) && (user.is_none() || number(7) == user)
+    })
 }
 
 impl AsFd for Claim {
@@ -64,12 +137,54 @@ impl From<OwnedFd> for Claim {
     }
 }
 
-/// The process that listens on the abstract name. It never accepts; the kernel answers for it
-/// (`SO_PEERCRED`, unix(7)).
-fn holder_of(name: &str) -> io::Result<Option<i32>> {
+/// Who listens on an abstract name.
+struct Holder {
+    user: u32,
+    /// None of a process that cannot be seen from this process namespace.
+    process: Option<i32>,
+}
+
+/// Who listens on the abstract name. It never accepts; the kernel answers for it (`SO_PEERCRED`,
+/// unix(7)).
+fn holder_of(name: &str) -> io::Result<Holder> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
     socket.connect(&SockAddr::unix(format!("\0{name}"))?)?;
-    let pid = getsockopt(&socket, sockopt::PeerCredentials)?.pid();
-    // Zero: a process that cannot be seen from this process namespace.
-    Ok((pid > 0).then_some(pid))
+    let peer = getsockopt(&socket, sockopt::PeerCredentials)?;
+    Ok(Holder {
+        user: peer.uid(),
+        process: (peer.pid() > 0).then_some(peer.pid()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_has_a_socket_there_counts() {
+        let sockets = "sk       RefCnt Type Proto  Iface R Rmem   User   Inode\n\
+                       0000 3 3 0003 7 1 0 995 12345\n\
+                       0000 3 3 0003 8 1 0 0 12346\n";
+        assert!(has_socket(sockets, Some(995), 7));
+        assert!(!has_socket(sockets, Some(995), 8));
+        assert!(!has_socket(sockets, Some(996), 7));
+        assert!(has_socket(sockets, None, 8) && !has_socket(sockets, None, 9));
+    }
+
+    #[test]
+    fn a_claim_is_held_until_it_is_dropped() {
+        // No interface has such an index; the names are the same in each namespace.
+        let ifindex = u32::MAX - std::process::id();
+        let claim = Claim::new(ifindex).unwrap();
+        let Err(Refused::Taken(holder)) = Claim::new(ifindex) else {
+            panic!("claimed twice");
+        };
+        assert_eq!(holder, Some(std::process::id().cast_signed()));
+        drop(claim);
+        // In the place of one whom nobody has to heed, the next name is as good.
+        let second = bind(&name(ifindex, 1)).unwrap();
+        assert!(matches!(Claim::new(ifindex), Err(Refused::Taken(_))));
+        drop(second);
+        Claim::new(ifindex).unwrap();
+    }
 }
