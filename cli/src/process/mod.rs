@@ -1,5 +1,5 @@
 //! A process that is to be sent a signal, held by a descriptor: whoever takes over its number once
-//! it has ended is never meant (pidfd_open(2)).
+//! it has ended is never meant (`pidfd_open(2)`).
 
 #[allow(unsafe_code, reason = "two system calls that no crate wraps")]
 mod sys;

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 /// `PIDFD_SIGNAL_PROCESS_GROUP` of linux/pidfd.h, since Linux 6.9.
 pub(super) const TO_THE_GROUP: libc::c_uint = 1 << 2;
 
-/// pidfd_open(2)
+/// `pidfd_open(2)`
 pub(super) fn open(pid: i32) -> io::Result<OwnedFd> {
     // SAFETY: pidfd_open takes two numbers and gives a new descriptor.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
@@ -18,7 +18,7 @@ pub(super) fn open(pid: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// pidfd_send_signal(2); 0 only asks whether the process lives.
+/// `pidfd_send_signal(2)`; 0 only asks whether the process lives.
 pub(super) fn send(process: BorrowedFd<'_>, signal: i32, flags: libc::c_uint) -> io::Result<()> {
     // SAFETY: it takes no pointer but that to the signal's details, which may be null.
     let outcome = unsafe {

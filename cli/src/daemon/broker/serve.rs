@@ -62,7 +62,7 @@ fn settle(socket: OwnedFd, parent: Pid) -> io::Result<OwnedFd> {
     dup2_stdout(&nothing)?;
     dup2_stderr(&nothing)?;
     drop(nothing);
-    let socket = sys::close_all_but(socket)?;
+    let socket = sys::close_all_but(socket);
     keep(KEPT, true)?;
     prctl::set_no_new_privs()?;
     Ok(socket)

@@ -32,10 +32,7 @@ pub(super) fn leave(code: i32) -> ! {
 }
 
 /// Closes every descriptor but the three standard ones and this one.
-///
-/// # Errors
-/// Where the system refuses.
-pub(super) fn close_all_but(socket: OwnedFd) -> Result<OwnedFd, Errno> {
+pub(super) fn close_all_but(socket: OwnedFd) -> OwnedFd {
     let kept = socket.into_raw_fd();
     let close = |from: RawFd, to: libc::c_uint| {
         // SAFETY: this process is about to do nothing but serve; whatever the descriptors were
@@ -54,7 +51,7 @@ pub(super) fn close_all_but(socket: OwnedFd) -> Result<OwnedFd, Errno> {
     }
     close(kept + 1, libc::c_uint::MAX);
     // SAFETY: it was taken out of its owner above and is still open.
-    Ok(unsafe { OwnedFd::from_raw_fd(kept) })
+    unsafe { OwnedFd::from_raw_fd(kept) }
 }
 
 /// Sends a message, and descriptors with it.

@@ -82,8 +82,8 @@ const UNKNOWN: &[c_long] = &[libc::SYS_clone3];
 /// The families of sockets: control, the kernel's tables, frames.
 const FAMILIES: &[i32] = &[libc::AF_UNIX, libc::AF_NETLINK, libc::AF_PACKET];
 
-/// What is asked of descriptors: of files and terminals, interfaces, namespaces and TAP devices.
-const REQUESTS: &[u64] = &[
+/// What is asked of descriptors: of files and terminals, interfaces and namespaces.
+const REQUESTS: &[libc::Ioctl] = &[
     libc::FIONBIO,
     libc::FIONREAD,
     libc::FIOCLEX,
@@ -97,14 +97,11 @@ const REQUESTS: &[u64] = &[
     libc::SIOCETHTOOL,
     SIOCGSKNS,
     NS_GET_USERNS,
-    libc::TUNGETIFF as u64,
-    libc::TUNSETVNETHDRSZ as u64,
-    libc::TUNSETOFFLOAD as u64,
 ];
 /// linux/sockios.h
-const SIOCGSKNS: u64 = 0x894c;
+const SIOCGSKNS: libc::Ioctl = 0x894c;
 /// linux/nsfs.h
-const NS_GET_USERNS: u64 = 0xb701;
+const NS_GET_USERNS: libc::Ioctl = 0xb701;
 
 /// What a process may ask of itself: names of threads and of memory, and, for `restart`, to hear of
 /// the end of what it has started.
@@ -168,6 +165,8 @@ fn conditional() -> Result<Vec<(c_long, Vec<SeccompRule>)>, BackendError> {
     };
     let thread = libc::CLONE_THREAD.unsigned_abs().into();
     let is_thread = SeccompCondition::new(0, Len::Dword, Op::MaskedEq(thread), thread)?;
+    // The kernel's are numbers of 32 bits; a C library's are of this kind or that.
+    let mut requests = REQUESTS.iter().map(|request| *request as u64);
     let mut families = FAMILIES
         .iter()
         .map(|family| u64::from(family.unsigned_abs()));
@@ -176,7 +175,7 @@ fn conditional() -> Result<Vec<(c_long, Vec<SeccompRule>)>, BackendError> {
         .map(|option| u64::from(option.unsigned_abs()));
     Ok(vec![
         (libc::SYS_socket, any(0, &mut families)?),
-        (libc::SYS_ioctl, any(1, &mut REQUESTS.iter().copied())?),
+        (libc::SYS_ioctl, any(1, &mut requests)?),
         (libc::SYS_prctl, any(0, &mut options)?),
         (libc::SYS_clone, vec![one(is_thread)?]),
         // Signals to itself: what a panic ends with.

@@ -109,7 +109,7 @@ fn packet_sockets() -> String {
 }
 
 /// Whether a user, or anybody, has a packet socket on an interface, in what the kernel tells of all of a
-/// namespace: the 5th column is the index, the 8th the user (`packet_seq_show` in af_packet.c).
+/// namespace: the 5th column is the index, the 8th the user (`packet_seq_show` in Linux).
 fn has_socket(sockets: &str, user: Option<u32>, ifindex: u32) -> bool {
     sockets.lines().any(|line| {
         let number = |column: usize| line.split_whitespace().nth(column)?.parse().ok();
