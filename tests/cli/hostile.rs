@@ -81,7 +81,12 @@ fn timed(honest: &mut Peer) -> Duration {
 fn spread(mut times: Vec<Duration>) -> String {
     times.sort_unstable();
     let at = |part: usize| times[(times.len() - 1) * part / 100];
-    format!("median {:?}, 99% {:?}, longest {:?}", at(50), at(99), at(100))
+    format!(
+        "median {:?}, 99% {:?}, longest {:?}",
+        at(50),
+        at(99),
+        at(100)
+    )
 }
 
 fn resident_kib(pid: u64) -> u64 {

@@ -166,6 +166,7 @@ fn conditional() -> Result<Vec<(c_long, Vec<SeccompRule>)>, BackendError> {
     let thread = libc::CLONE_THREAD.unsigned_abs().into();
     let is_thread = SeccompCondition::new(0, Len::Dword, Op::MaskedEq(thread), thread)?;
     // The kernel's are numbers of 32 bits; a C library's are of this kind or that.
+    #[allow(clippy::unnecessary_cast, reason = "it depends on the C library")]
     let mut requests = REQUESTS.iter().map(|request| *request as u64);
     let mut families = FAMILIES
         .iter()
