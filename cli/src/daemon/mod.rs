@@ -10,8 +10,8 @@
 //! However it ends, all that it made goes with it, but where it is killed: then the next of its
 //! name has everything back.
 
-mod alarms;
 mod access;
+mod alarms;
 mod broker;
 mod capture;
 mod connection;
