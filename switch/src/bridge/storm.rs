@@ -13,7 +13,6 @@ use std::time::Duration;
 use super::limits::PortLimits;
 use super::verdict::DropReason;
 use crate::time::Timestamp;
-use crate::wire::HEADER_LEN;
 
 const SECOND: u64 = 1_000_000_000;
 /// A storm that was quiet for so long is a new one when it comes back.
@@ -35,10 +34,16 @@ impl FloodKind {
     /// The kind of a frame that is flooded.
     #[inline]
     pub(super) fn of(frame: &[u8]) -> Self {
-        match frame.first_chunk::<HEADER_LEN>() {
-            Some([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, ..]) => Self::Broadcast,
-            Some([first, ..]) if first & 1 != 0 => Self::Multicast,
-            _ => Self::UnknownUnicast,
+        // The destination and two octets of the source, as one word.
+        let word = frame
+            .first_chunk()
+            .map_or(0, |octets| u64::from_le_bytes(*octets));
+        if word << 16 == u64::MAX << 16 {
+            Self::Broadcast
+        } else if word & 1 != 0 {
+            Self::Multicast
+        } else {
+            Self::UnknownUnicast
         }
     }
 
