@@ -30,13 +30,12 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::bridge::{BridgeConfig, Malformed, PortId, PortSettings};
+use crate::bridge::{Malformed, PortId, PortSettings};
 use crate::control::ControlError;
 #[cfg(doc)]
 use crate::control::Handle;
-use crate::datapath::Datapath;
 use crate::port::{Assembled, Counters, LinkState, PortData};
-use crate::switch::{Switch, SwitchError};
+use crate::switch::Switch;
 
 /// Where a switch stands still.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +43,9 @@ use crate::switch::{Switch, SwitchError};
 pub struct Snapshot {
     /// The origin of its time on `CLOCK_MONOTONIC`, which all processes share.
     pub origin: Duration,
+    /// Since when it stands still, on the same clock.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub stood_at: Duration,
     /// Its ports.
     pub ports: Vec<PortSnapshot>,
     /// Its stations, as [`crate::bridge::Bridge::export`] gives them. To be sent by other means
@@ -83,9 +85,6 @@ pub enum Then {
 /// Why a switch does not go on here.
 #[derive(Debug, thiserror::Error)]
 pub enum GoOnError {
-    /// There is no switch.
-    #[error(transparent)]
-    Switch(#[from] SwitchError),
     /// There is no port where the other process had one.
     #[error("the port {0} is missing")]
     Missing(PortId),
@@ -105,26 +104,22 @@ pub enum GoOnError {
     Stations(#[from] Malformed),
 }
 
-/// The present time of the clock that all processes share.
-pub(crate) fn monotonic() -> Duration {
+/// The present time of the clock that all processes share, `CLOCK_MONOTONIC`.
+#[must_use]
+pub fn monotonic() -> Duration {
     let clock = nix::time::ClockId::CLOCK_MONOTONIC;
     // It fails for no clock that there is.
     clock.now().map(Duration::from).unwrap_or_default()
 }
 
 impl Switch {
-    /// A switch that goes on where one in another process stands still, with its `ports`, each of
-    /// which belongs to the snapshot's port at the same place. Its time, its counters and its
-    /// stations go on; what it is set to is `config`.
+    /// Goes on where a switch in another process stands still, with its `ports`, each of which
+    /// belongs to the snapshot's port at the same place. Its time, its counters and its stations
+    /// go on. This one is new, has no ports, and is set to what that one was.
     ///
     /// It touches no frame before it runs.
-    pub fn go_on(
-        config: BridgeConfig,
-        snapshot: &Snapshot,
-        ports: Vec<Assembled>,
-    ) -> Result<Self, GoOnError> {
-        let mut switch = Self::with_datapath(Datapath::new(config))?;
-        switch.set_origin(instant_of(snapshot.origin));
+    pub fn go_on(&mut self, snapshot: &Snapshot, ports: Vec<Assembled>) -> Result<(), GoOnError> {
+        self.set_origin(instant_of(snapshot.origin));
         let mut ports = ports.into_iter();
         for before in &snapshot.ports {
             let id = before.id;
@@ -133,10 +128,10 @@ impl Switch {
             let port = port
                 .go_on(data)
                 .map_err(|source| GoOnError::Port { id, source })?;
-            switch.go_on_with(before, port)?;
+            self.go_on_with(before, port)?;
         }
-        switch.bridge_mut().import(&snapshot.stations)?;
-        Ok(switch)
+        self.bridge_mut().import(&snapshot.stations)?;
+        Ok(())
     }
 }
 

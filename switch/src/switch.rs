@@ -20,7 +20,7 @@ use crate::bridge::{Bridge, BridgeConfig, PortId};
 use crate::capture::{Capture, CaptureOptions};
 use crate::control::{ControlError, Handle, Status, Task};
 use crate::datapath::Datapath;
-use crate::events::{Event, Listener, Listeners};
+use crate::events::{Event, Events, Listener, Listeners, Wants, stream};
 use crate::handover::{self, PortSnapshot, Snapshot};
 use crate::poller::Poller;
 use crate::port::{LinkState, Port, PortParts};
@@ -122,6 +122,17 @@ impl Switch {
         link: LinkState,
     ) -> Result<(), ControlError> {
         self.engine.add_port_at(id, port, link)
+    }
+
+    /// The same as [`Handle::subscribe_to_alarms`], before it runs.
+    pub fn subscribe_to_alarms(
+        &mut self,
+        capacity: usize,
+        wake: impl Fn() + Send + 'static,
+    ) -> Events {
+        let (listener, events) = stream(capacity, Some(Box::new(wake)), Wants::Alarms);
+        self.engine.add_listener(listener);
+        events
     }
 
     /// Has its time begin at `origin`.
@@ -237,8 +248,10 @@ impl Engine {
 
     /// Where it is between two batches.
     pub(crate) fn snapshot(&mut self) -> Snapshot {
+        let stood_at = handover::monotonic();
         Snapshot {
-            origin: handover::monotonic().saturating_sub(self.origin.elapsed()),
+            origin: stood_at.saturating_sub(self.origin.elapsed()),
+            stood_at,
             ports: self.datapath.snapshot_ports(),
             stations: self.datapath.bridge().export(),
         }

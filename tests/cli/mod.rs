@@ -22,6 +22,7 @@ mod notify;
 mod ping;
 mod ports;
 mod protection;
+mod restart;
 mod rights;
 mod shell;
 mod state;
@@ -71,6 +72,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         ping::tests(),
         ports::tests(),
         protection::tests(),
+        restart::tests(),
         rights::tests(),
         shell::tests(),
         state::tests(),

@@ -74,25 +74,29 @@ impl Traffic {
         Self { is_over, flows }
     }
 
-    /// Ends it, and asserts that each frame came once and in order.
-    pub(crate) fn end_without_loss(self) -> Sent {
+    /// Ends it, and asserts that each frame came once and in order; `told` is what there is to say
+    /// besides if not.
+    pub(crate) fn end_without_loss(self, told: impl Fn() -> String) -> Sent {
         self.is_over.store(true, Ordering::Release);
-        Sent(self.flows.map(|flow| {
+        let flows = self.flows.map(|flow| {
             let sent = flow.sender.join().unwrap();
-            let came = flow.receiver.join().unwrap();
-            let expected: Vec<u64> = (1..=sent).collect();
+            (sent, flow.receiver.join().unwrap())
+        });
+        for (sent, came) in &flows {
+            let expected: Vec<u64> = (1..=*sent).collect();
             let wrong = came
                 .iter()
                 .zip(&expected)
                 .position(|(came, sent)| came != sent);
             assert!(
-                came == expected,
-                "{} of {sent} frames came; the first that is wrong is at {wrong:?}: {:?}",
+                *came == expected,
+                "{} of {sent} frames came; the first that is wrong is at {wrong:?}: {:?}; {}",
                 came.len(),
                 wrong.map(|at| &came[at.saturating_sub(2)..came.len().min(at + 3)]),
+                told()
             );
-            sent
-        }))
+        }
+        Sent(flows.map(|(sent, _)| sent))
     }
 }
 

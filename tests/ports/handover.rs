@@ -54,7 +54,8 @@ fn hand_over(running: Running, then: Then) -> Running {
     let snapshot: Snapshot = handle
         .stand_still(move |snapshot| (snapshot.clone(), then))
         .unwrap();
-    let next = Switch::go_on(BridgeConfig::default(), &snapshot, ports).unwrap();
+    let mut next = Switch::new(BridgeConfig::default()).unwrap();
+    next.go_on(&snapshot, ports).unwrap();
     if then == Then::GoOn {
         return running;
     }
@@ -68,7 +69,7 @@ fn under_traffic(receive: ReceivePath) {
     let _lab = Lab::new(1500);
     let options = PacketOptions {
         receive,
-        ring_slots: 256,
+        ring_slots: 1024,
     };
     let mut switch = Switch::new(BridgeConfig::default()).unwrap();
     for interface in ["left-vsw", "right-vsw"] {
@@ -76,9 +77,9 @@ fn under_traffic(receive: ReceivePath) {
         switch.add_port(Box::new(port)).unwrap();
     }
     let mut running = switch.spawn().unwrap();
-    let traffic = Traffic::begin(HOSTS, Duration::from_micros(100));
+    let traffic = Traffic::begin(HOSTS, Duration::from_micros(500));
     for round in 0..20 {
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(20));
         let then = if round % 3 == 2 {
             Then::GoOn
         } else {
@@ -86,7 +87,7 @@ fn under_traffic(receive: ReceivePath) {
         };
         running = hand_over(running, then);
     }
-    let sent = traffic.end_without_loss();
+    let sent = traffic.end_without_loss(|| format!("{:?}", running.handle().ports()));
     let ports = running.handle().ports().unwrap();
     for (port, sent) in ports.iter().zip(sent.0) {
         // Those that introduce, too.

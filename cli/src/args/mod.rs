@@ -58,7 +58,7 @@ pub(crate) use protection::ProtectionArgs;
 pub(crate) use route::{RouteAction, RouteArgs, RouteFilter, WantedRoute};
 pub(crate) use run::{ReceiveArg, RunArgs};
 pub(crate) use shell::ShellArgs;
-pub(crate) use show::{ListArgs, ShowArgs, StopArgs};
+pub(crate) use show::{ListArgs, RestartArgs, ShowArgs, StopArgs};
 pub(crate) use top::TopArgs;
 pub(crate) use up::{DiffArgs, DownArgs, SchemaArgs, StatusArgs, SuperviseArgs, UpArgs};
 pub(crate) use words::{Family, Inside};
@@ -97,6 +97,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Stop a switch and remove the veth pairs that it made; namespaces stay.
     Stop(StopArgs),
+    /// Let a new process of the program go on with a running switch, without losing a frame.
+    Restart(RestartArgs),
     /// List the running switches.
     List(ListArgs),
     /// Show one switch: its ports, their states, counters and drops by reason.

@@ -83,6 +83,10 @@ pub(crate) struct RunArgs {
     #[arg(long, hide = true, value_name = "NAME")]
     pub(crate) lab: Option<LabName>,
 
+    /// Go on in the place of a running switch, which speaks on standard input.
+    #[arg(long, hide = true, conflicts_with_all = ["detach", "detached"])]
+    pub(crate) successor: bool,
+
     /// Tell the parent on standard output when the switch is ready, and then log to a file.
     #[arg(long, hide = true, conflicts_with = "detach")]
     pub(crate) detached: bool,

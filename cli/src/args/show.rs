@@ -1,4 +1,4 @@
-//! `vswitch list`, `show` and `stop`.
+//! `vswitch list`, `show`, `stop` and `restart`.
 
 use clap::Args;
 
@@ -28,4 +28,17 @@ pub(crate) struct ShowArgs {
 pub(crate) struct StopArgs {
     /// The switch.
     pub(crate) name: SwitchName,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  vswitch restart my_switch        # the program that is installed now goes on with everything
+  vswitch restart my_switch --json # tells the process ids, and how long frames waited")]
+pub(crate) struct RestartArgs {
+    /// The switch; may be left out when exactly one runs.
+    pub(crate) name: Option<SwitchName>,
+
+    /// Print JSON for machines.
+    #[arg(long)]
+    pub(crate) json: bool,
 }

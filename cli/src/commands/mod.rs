@@ -20,6 +20,7 @@ pub(crate) mod man;
 pub(crate) mod netns;
 pub(crate) mod ping;
 pub(crate) mod port;
+pub(crate) mod restart;
 pub(crate) mod route;
 pub(crate) mod run;
 pub(crate) mod schema;
@@ -84,6 +85,7 @@ pub(crate) fn run(cli: Cli, luggage: Luggage) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Run(args) => run::run(&runtime()?, args, luggage)?,
         Command::Stop(args) => stop::run(&runtime()?, &args)?,
+        Command::Restart(args) => restart::run(&runtime()?, &args)?,
         Command::List(args) => list::run(&runtime()?, &args)?,
         Command::Show(args) => show::run(&runtime()?, &args)?,
         Command::Attach(args) => attach::run(&runtime()?, &args)?,

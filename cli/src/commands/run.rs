@@ -8,6 +8,10 @@ use crate::metrics::{Listener, MetricsError};
 use crate::runtime_dir::RuntimeDir;
 
 pub(crate) fn run(runtime: &RuntimeDir, args: RunArgs, luggage: Luggage) -> anyhow::Result<()> {
+    if args.successor {
+        daemon::succeed(runtime, &args.name)?;
+        return Ok(());
+    }
     if args.detach {
         daemon::start_detached(runtime, &args, luggage.metrics)?;
         return Ok(());
@@ -34,6 +38,9 @@ pub(crate) fn bind_metrics(
     args: &RunArgs,
     runtime: Option<&RuntimeDir>,
 ) -> Result<Option<Listener>, MetricsError> {
+    if args.successor {
+        return Ok(None);
+    }
     if args.metrics_from_stdin {
         return Listener::from_stdin().map(Some);
     }

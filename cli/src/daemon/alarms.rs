@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use vswitch_switch::Handle;
 use vswitch_switch::bridge::{Alarm, PortId};
 use vswitch_switch::control::{Event, Events};
+use vswitch_switch::{Handle, Switch};
 
 /// So many wait for the daemon.
 const CAPACITY: usize = 256;
@@ -49,20 +49,20 @@ impl Quota {
 }
 
 impl Alarms {
-    /// Listens from now on.
+    /// Listens to a switch that does not run yet.
     ///
     /// # Errors
-    /// Where the system gives no descriptor, or the switch has stopped.
-    pub(super) fn listen(handle: &Handle) -> std::io::Result<Self> {
+    /// Where the system gives no descriptor.
+    pub(super) fn listen(switch: &mut Switch) -> std::io::Result<Self> {
         let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
         let wake = Arc::new(EventFd::from_flags(flags)?);
         let descriptor = Arc::clone(&wake);
-        let events = handle.subscribe_to_alarms(CAPACITY, move || {
+        let events = switch.subscribe_to_alarms(CAPACITY, move || {
             // Fails only where it was woken 2^64 times without a look.
             let _ = descriptor.write(1);
         });
         Ok(Self {
-            events: events.map_err(std::io::Error::other)?,
+            events,
             wake,
             quota: Quota {
                 since: Instant::now(),

@@ -1,8 +1,7 @@
 //! What the daemon does when it is asked, or when something happens to it.
 
-use std::fmt;
 use std::io::PipeReader;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
@@ -14,17 +13,21 @@ use vswitch_switch::wire::VlanId;
 
 use super::alarms::Alarms;
 use super::capture::{self, Captures, Prepared};
+use super::ending::Ending;
 use super::events::{self, Hub, Seat};
 use super::explain;
 use super::fault;
 use super::fdb::{Reading, Readings, Snapshot};
 use super::guard::Guard;
+use super::handover::Succession;
+use super::handover::waiter::Herald;
 use super::lab::{Lab, LabError};
 use super::news::Line;
 use super::notify::Notifier;
 use super::server::Service;
 use super::settings;
 use super::signals::Signals;
+use super::sources::Source;
 use super::state::{Options, StateError, StateFile, Stations};
 use super::watchdog::Watchdog;
 use crate::metrics::Endpoint;
@@ -75,36 +78,16 @@ pub(crate) struct Control {
     pub(crate) manager: Notifier,
     /// Whoever watches over it, if anybody does.
     pub(crate) watchdog: Option<Watchdog>,
+    /// The way to the process that waits for the end of this one, if there is one.
+    pub(crate) herald: Option<Herald>,
+    /// The lock on the switch's directory, for a successor.
+    pub(crate) lock: OwnedFd,
+    /// The control socket, for a successor.
+    pub(crate) listener: OwnedFd,
+    /// Who goes on with the switch, once somebody does.
+    pub(crate) succession: Option<Succession>,
     /// Why the loop is to end, once it is.
     pub(crate) ending: Option<Ending>,
-}
-
-/// Why the daemon ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// A client wants it to.
-    Asked,
-    /// Somebody has sent this signal.
-    Signal(&'static str),
-    /// The switch's thread is gone.
-    SwitchFailed,
-}
-
-impl Ending {
-    /// Whether somebody wants it.
-    pub(crate) const fn is_wanted(&self) -> bool {
-        !matches!(self, Self::SwitchFailed)
-    }
-}
-
-impl fmt::Display for Ending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Asked => f.write_str("it was asked to"),
-            Self::Signal(signal) => write!(f, "by {signal}"),
-            Self::SwitchFailed => f.write_str("its forwarding thread is gone"),
-        }
-    }
 }
 
 /// What is remembered about a client.
@@ -118,13 +101,6 @@ pub(crate) struct Session {
     capture: Option<Prepared>,
 }
 
-const SIGNALS: usize = 0;
-const SWITCH_END: usize = 1;
-const LINKS: usize = 2;
-const EVENTS: usize = 3;
-const ALARMS: usize = 4;
-const WATCHDOG: usize = 5;
-
 impl Service for Control {
     type Session = Session;
 
@@ -133,6 +109,7 @@ impl Service for Control {
         match request.method.as_str() {
             method::VERSION => with(params, |_: NoParams| reply(&version())),
             method::SHOW => with(params, |_: NoParams| self.show()),
+            method::RESTART => with(params, |_: NoParams| self.restart()),
             method::STOP => with(params, |_: NoParams| self.stop()),
             method::ATTACH => with(params, |params| self.attach(&params)),
             method::DETACH => with(params, |params| self.detach(&params)),
@@ -175,37 +152,30 @@ impl Service for Control {
     }
 
     fn sources(&self) -> Vec<RawFd> {
-        let mut sources = vec![
-            self.signals.fd(),
-            self.switch_end.as_raw_fd(),
-            self.lab.news_fd(),
-            self.hub.fd(),
-            self.alarms.fd(),
-        ];
-        sources.extend(self.watchdog.as_ref().map(Watchdog::fd));
-        sources
+        self.all_sources().map(|(_, fd)| fd).collect()
     }
 
     fn source_ready(&mut self, index: usize) {
-        match index {
-            SIGNALS => {
+        let source = self.all_sources().nth(index);
+        match source.map(|(source, _)| source) {
+            Some(Source::Signals) => {
                 for signal in self.signals.read() {
-                    log::info!("ending at {signal}");
-                    self.ending.get_or_insert(Ending::Signal(signal));
+                    self.end_by(signal);
                 }
             }
-            LINKS => self.read_news(),
-            EVENTS => self.hub.listen(),
-            ALARMS => self.alarms.log(self.lab.handle()),
-            SWITCH_END => {
+            Some(Source::SwitchEnd) => {
                 self.ending.get_or_insert(Ending::SwitchFailed);
             }
-            WATCHDOG => {
+            Some(Source::Links) => self.read_news(),
+            Some(Source::Events) => self.hub.listen(),
+            Some(Source::Alarms) => self.alarms.log(self.lab.handle()),
+            Some(Source::Watchdog) => {
                 if let Some(watchdog) = &self.watchdog {
                     watchdog.feed(self.lab.handle());
                 }
             }
-            _ => {}
+            Some(Source::Herald) => self.hear_herald(),
+            None => {}
         }
     }
 
@@ -214,10 +184,13 @@ impl Service for Control {
     }
 
     fn say_farewell(&mut self) {
-        if let Some(ending) = self.ending {
+        if let Some(ending) = self.ending.filter(|ending| ending.is_wanted()) {
             self.manager.stopping(&ending.to_string());
         }
-        if self.ending.is_some_and(|ending| ending.is_wanted()) {
+        if self.ending == Some(Ending::HandedOver) {
+            return;
+        }
+        if self.ending.is_some_and(Ending::is_wanted) {
             // Those who listen hear of it, and nothing new comes after.
             self.lab.dismantle();
         }

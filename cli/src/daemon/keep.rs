@@ -93,7 +93,7 @@ impl Control {
     }
 
     /// The options as they are by now.
-    fn present_options(&self) -> Options {
+    pub(super) fn present_options(&self) -> Options {
         Options {
             subnet: self.lab.subnet(),
             metrics: self.metrics.as_ref().map(Endpoint::address),

@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -151,6 +152,50 @@ impl DirLock {
     /// Whether a daemon that was killed had left the directory.
     pub(crate) const fn recovered(&self) -> bool {
         self.recovered
+    }
+
+    /// The directory that another process has held locked, with its lock.
+    ///
+    /// # Errors
+    /// [`LockError::Io`] where that is no lock.
+    pub(crate) fn handed_over(
+        runtime: &RuntimeDir,
+        name: &SwitchName,
+        lock: OwnedFd,
+    ) -> Result<Self, LockError> {
+        let dir = runtime.switch(name);
+        // It is locked, and stays so: the lock belongs to the open file, whoever has it.
+        let locked = Flock::lock(File::from(lock), FlockArg::LockExclusiveNonblock);
+        let lock = locked.map_err(|(_, errno)| LockError::Io {
+            path: dir.lock(),
+            source: errno.into(),
+        })?;
+        Ok(Self {
+            dir,
+            // It is not freed again, unless the other process ends too.
+            lock: Some(lock),
+            recovered: false,
+            discards: false,
+        })
+    }
+
+    /// The lock, for another process.
+    ///
+    /// # Errors
+    /// Where there is no descriptor left.
+    pub(crate) fn descriptor(&self) -> io::Result<OwnedFd> {
+        let lock = self.lock.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        Ok(lock.try_clone()?.into())
+    }
+
+    /// This process has what another one had: it is named in the lock, and what is kept goes with
+    /// it.
+    ///
+    /// # Errors
+    /// Where the lock cannot be written.
+    pub(crate) fn settle(&mut self) -> io::Result<()> {
+        self.discards = true;
+        self.lock.as_mut().map_or(Ok(()), |lock| write_pid(lock))
     }
 
     /// The switch runs, or is not wanted any more: what is kept goes with it. Otherwise, what a

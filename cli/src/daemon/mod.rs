@@ -17,11 +17,13 @@ mod capture;
 mod connection;
 mod control;
 mod detach;
+mod ending;
 mod events;
 mod explain;
 mod fault;
 mod fdb;
 mod guard;
+mod handover;
 mod keep;
 mod lab;
 pub(crate) mod limits;
@@ -34,6 +36,7 @@ mod protection;
 mod server;
 mod settings;
 mod signals;
+mod sources;
 pub(crate) mod state;
 mod subnet;
 #[allow(unsafe_code)] // one system call that no crate wraps
@@ -42,23 +45,26 @@ pub(crate) mod trial;
 mod watchdog;
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 
 use vswitch_switch::switch::schedule_in_batches;
-use vswitch_switch::{Handle, Switch, SwitchError};
+use vswitch_switch::{BridgeConfig, Handle, Switch, SwitchError};
 
 use crate::exit;
-use crate::metrics::{Address, Endpoint, Listener};
+use crate::metrics::{Address, Listener};
 use crate::names::SwitchName;
 use crate::rights::{self, MissingRights};
 use crate::runtime_dir::RuntimeDir;
 use crate::userlab;
 use alarms::Alarms;
 use capture::Captures;
-use control::{Control, Ending};
+use control::Control;
+use ending::Ending;
 use events::Hub;
 use guard::Guard;
+use handover::HandoverError;
 pub(crate) use lab::owner_of;
 use lab::{Lab, LabError};
 use lock::{DirLock, LockError};
@@ -70,6 +76,7 @@ use state::{Options, Saved, StateError, StateFile, Stations};
 use watchdog::Watchdog;
 
 pub(crate) use detach::{DetachError, start as start_detached};
+pub(crate) use handover::succeed;
 pub(crate) use lock::clear_killed;
 
 /// A switch to be run.
@@ -131,6 +138,12 @@ pub(crate) enum DaemonError {
     /// The interfaces cannot be managed.
     #[error(transparent)]
     Lab(Box<LabError>),
+    /// It cannot go on in the place of another process.
+    #[error(transparent)]
+    Succession(Box<HandoverError>),
+    /// The process is gone that somebody waits for.
+    #[error("the process that was started first, and waited for this one, is gone")]
+    Orphaned,
     /// The switch's thread panicked.
     #[error("the switch has failed from within, which its log tells more of: please report it")]
     Panicked,
@@ -260,37 +273,65 @@ fn serve(
     let listener = access::listen(lock.dir(), options.group)?;
     let peers = Peers::new(options.group);
     let guard = raise_guard(runtime, config, &lock, metrics.as_ref());
-    let (mut control, thread) = assemble(config, options, &lock, signals, namespaces, guard)?;
+    let bridge = options.bridge();
+    let parts = Parts {
+        lock: &lock,
+        listener: listener.as_fd(),
+        signals,
+        namespaces,
+        guard,
+    };
+    let (mut control, switch, pipe) = assemble(config, options, bridge, parts)?;
+    let thread = start_switch(switch, pipe)?;
     if let Some(kept) = kept {
         control.recall(kept)?;
     }
     control.lab.remove_leftovers()?;
-    let serve = |listener| Endpoint::start(listener, runtime.clone(), config.name.clone());
-    control.metrics = metrics.map(serve).transpose()?;
+    control.serve_metrics(runtime, metrics)?;
     control.keep()?;
     lock.take_over();
-    control.watchdog = Watchdog::start(&config.manager)?;
-    let mut server = Server::new(listener, peers, &control)?;
+    let server = Server::new(listener, peers, &control)?;
     log::info!("the switch '{}' is ready", config.name);
     if let Some(log) = &log {
         detach::tell_ready(log)?;
     }
     *ready = true;
+    userlab::settle();
+    live(config, control, thread, lock, server)
+}
+
+/// Serves until the switch ends, in whatever way.
+fn live(
+    config: &Config,
+    mut control: Control,
+    thread: SwitchThread,
+    lock: DirLock,
+    mut server: Server<Control>,
+) -> Result<(), DaemonError> {
     config.manager.ready(config.name.as_str());
     if control.watchdog.is_some() {
         config.manager.alive();
     }
-    userlab::settle();
     let failed = |source: DaemonError| DaemonError::WhileRunning {
         name: config.name.clone(),
         source: Box::new(source),
     };
     let served = server.run(&mut control);
-    let Some(ending) = control.ending.filter(Ending::is_wanted) else {
-        // All stays as it is, for the next of its name.
-        lock.leave();
-        let failure = served.err().map(DaemonError::from);
-        return Err(failed(failure.unwrap_or_else(|| failure_of(thread))));
+    let ending = match control.ending {
+        Some(Ending::HandedOver) => {
+            lock.leave();
+            drop(server);
+            leave(control, thread);
+            return Ok(());
+        }
+        Some(ending) if ending.is_wanted() => ending,
+        _ => {
+            // All stays as it is, for the next of its name.
+            lock.leave();
+            let failure = served.err().map(DaemonError::from);
+            let failure = failure.unwrap_or_else(|| failure_of(&control, thread));
+            return Err(failed(failure));
+        }
     };
     finish(control, thread).map_err(failed)?;
     log::info!("the switch '{}' has ended: {ending}", config.name);
@@ -300,8 +341,29 @@ fn serve(
     Ok(())
 }
 
+/// Another process goes on: nothing is dismantled. Waits for its end, if somebody waits for that of
+/// this one, and ends as it does.
+fn leave(mut control: Control, thread: SwitchThread) {
+    // It has ended, and all that it had is the other one's too.
+    let _ = thread.join();
+    if let Some(metrics) = control.metrics.take() {
+        metrics.pass_on();
+    }
+    let succession = control.succession.take();
+    let (captures, signals) = control.into_parts();
+    captures.finish();
+    if let Some((waiter, pid)) = succession.and_then(handover::Succession::into_waiter) {
+        log::info!("this process waits for the end of process {pid}, and passes signals on to it");
+        log::logger().flush();
+        std::process::exit(waiter.wait(pid, &signals).into());
+    }
+}
+
 /// Why a switch's thread has ended by itself.
-fn failure_of(thread: SwitchThread) -> DaemonError {
+fn failure_of(control: &Control, thread: SwitchThread) -> DaemonError {
+    if control.ending == Some(Ending::Orphaned) {
+        return DaemonError::Orphaned;
+    }
     match thread.join() {
         Ok(Err(error)) => error.into(),
         // A panic has ended the process, and nobody has asked the thread to end.
@@ -348,47 +410,58 @@ fn raise_guard(
 
 type SwitchThread = JoinHandle<Result<(), SwitchError>>;
 
-fn assemble(
-    config: &Config,
-    options: Options,
-    lock: &DirLock,
+/// What a switch's process has before it has a switch.
+struct Parts<'a> {
+    lock: &'a DirLock,
+    /// The control socket.
+    listener: BorrowedFd<'a>,
     signals: Signals,
     namespaces: Namespaces,
     guard: Guard,
-) -> Result<(Control, SwitchThread), DaemonError> {
-    let switch = Switch::new(options.bridge())?;
-    let handle = switch.handle();
+}
+
+/// All but the threads.
+fn assemble(
+    config: &Config,
+    options: Options,
+    bridge: BridgeConfig,
+    parts: Parts<'_>,
+) -> Result<(Control, Switch, io::PipeWriter), DaemonError> {
+    let mut switch = Switch::new(bridge)?;
     let lab = Lab::new(
         config.name.clone(),
-        handle.clone(),
+        switch.handle(),
         options.subnet,
         options.receive(),
-        namespaces,
+        parts.namespaces,
     )?;
     let captures = Captures::new(lab.captions());
     let (switch_end, held_by_switch) = io::pipe()?;
-    let thread = start_switch(switch, held_by_switch)?;
     let control = Control {
         name: config.name.clone(),
-        log: config.detached.then(|| lock.dir().log()),
+        log: config.detached.then(|| parts.lock.dir().log()),
         metrics: None,
         member_of: options.lab(),
         lab,
         stations: Stations::default(),
         options,
-        state: StateFile::new(lock.dir().path().to_owned()),
-        alarms: Alarms::listen(&handle)?,
+        state: StateFile::new(parts.lock.dir().path().to_owned()),
+        alarms: Alarms::listen(&mut switch)?,
         hub: Hub::new()?,
         captures,
         readings: fdb::Readings::default(),
-        guard,
-        signals,
+        guard: parts.guard,
+        signals: parts.signals,
         switch_end,
         manager: config.manager.clone(),
-        watchdog: None,
+        watchdog: Watchdog::start(&config.manager)?,
+        herald: None,
+        lock: parts.lock.descriptor()?,
+        listener: parts.listener.try_clone_to_owned()?,
+        succession: None,
         ending: None,
     };
-    Ok((control, thread))
+    Ok((control, switch, held_by_switch))
 }
 
 /// Runs the switch on a thread whose end, of whatever kind, closes the pipe.

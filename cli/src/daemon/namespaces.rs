@@ -55,7 +55,6 @@ impl Namespaces {
     ///
     /// # Errors
     /// What the system says.
-    #[allow(dead_code, reason = "what a planned restart begins with")]
     pub(super) fn start_successor(&self, standard: [BorrowedFd<'_>; 3]) -> io::Result<Pid> {
         match &self.broker {
             Some(broker) => broker.start_successor(standard),

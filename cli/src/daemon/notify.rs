@@ -4,12 +4,16 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process;
 use std::sync::Arc;
 use std::time::Duration;
+
+use nix::unistd::Pid;
+use vswitch_switch::handover::monotonic;
 
 /// The variable that names the manager's socket: by a path, or by an abstract name behind `@`.
 const VARIABLE: &str = "NOTIFY_SOCKET";
@@ -46,6 +50,49 @@ impl Notifier {
     /// The switch `name` takes commands.
     pub(super) fn ready(&self, name: &str) {
         self.tell(&format!("READY=1\nSTATUS=the switch '{name}' forwards\n"));
+    }
+
+    /// To the manager that another process has known, over the same socket.
+    pub(super) fn handed_over(
+        address: Option<String>,
+        socket: Option<OwnedFd>,
+        watchdog: Option<Duration>,
+    ) -> Self {
+        let manager = address.zip(socket).map(|(address, socket)| Manager {
+            address: address.into(),
+            socket: Ok(socket.into()),
+            watchdog,
+        });
+        Self(manager.map(Arc::new))
+    }
+
+    /// Whether there is one that hears.
+    pub(super) fn is_there(&self) -> bool {
+        self.descriptor().is_some()
+    }
+
+    /// Its socket.
+    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.0.as_ref()?.socket.as_ref().ok()?.as_fd())
+    }
+
+    /// Its address, for people.
+    pub(super) fn address(&self) -> Option<String> {
+        let manager = self.0.as_ref()?;
+        Some(manager.address.to_string_lossy().into_owned())
+    }
+
+    /// Another process is about to go on with the switch.
+    pub(super) fn reloading(&self) {
+        let now = monotonic().as_micros();
+        self.tell(&format!(
+            "RELOADING=1\nMONOTONIC_USEC={now}\nSTATUS=another process is to go on\n"
+        ));
+    }
+
+    /// Another process goes on with the switch; it will say that it is ready.
+    pub(super) fn succeeded_by(&self, pid: Pid) {
+        self.tell(&format!("MAINPID={pid}\n"));
     }
 
     /// How long it may hear nothing, if it listens for signs of life.

@@ -86,6 +86,14 @@ impl Listener {
         take().map_err(MetricsError::Inherited)
     }
 
+    /// The socket that another process has had.
+    ///
+    /// # Errors
+    /// Where it has no address.
+    pub(crate) fn handed_over(socket: OwnedFd) -> io::Result<Self> {
+        Self::new(Socket::from(socket))
+    }
+
     fn new(socket: Socket) -> io::Result<Self> {
         let local = socket.local_addr()?;
         let path = local.as_pathname().map(Path::to_owned);

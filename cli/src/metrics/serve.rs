@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -72,6 +73,19 @@ impl Endpoint {
                 .spawn(move || source.serve())?;
         }
         Ok(Self { source })
+    }
+
+    /// The socket, for another process.
+    ///
+    /// # Errors
+    /// Where there is no descriptor left.
+    pub(crate) fn to_descriptor(&self) -> io::Result<OwnedFd> {
+        self.source.listener.to_descriptor()
+    }
+
+    /// Leaves the socket and its file to another process.
+    pub(crate) fn pass_on(self) {
+        std::mem::forget(self);
     }
 
     /// Where it is served, as people write it.

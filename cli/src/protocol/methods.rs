@@ -16,6 +16,8 @@ pub(crate) mod method {
     pub(crate) const SHOW: &str = "show";
     /// End the daemon: [`super::NoParams`] to [`super::Removed`], before it has ended.
     pub(crate) const STOP: &str = "stop";
+    /// Let a new process go on: [`super::NoParams`] to [`super::RestartView`], once it does.
+    pub(crate) const RESTART: &str = "restart";
     /// Connect a namespace: [`super::AttachParams`] to [`super::Attached`].
     pub(crate) const ATTACH: &str = "attach";
     /// Disconnect a namespace: [`super::DetachParams`] to [`super::Removed`].
@@ -333,6 +335,19 @@ pub(crate) struct PortAddParams {
 pub(crate) struct PortDelParams {
     /// The port's name.
     pub(crate) name: String,
+}
+
+/// A switch with which a new process goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RestartView {
+    /// The switch's name.
+    pub(crate) name: String,
+    /// The process that it was.
+    pub(crate) pid_before: u32,
+    /// The process that it is.
+    pub(crate) pid: u32,
+    /// How long frames waited, in microseconds.
+    pub(crate) pause_us: u64,
 }
 
 /// How many were removed.

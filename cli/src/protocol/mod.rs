@@ -18,8 +18,8 @@ pub(crate) use explain::{
 pub(crate) use methods::{
     AttachParams, Attached, DetachParams, FdbAddParams, FdbDelParams, FdbEntry, FdbFlushParams,
     FdbPage, FdbShowParams, GuardView, LayerView, NoParams, PortAddParams, PortDelParams,
-    PortState, PortView, ReaddressParams, Removed, SetParams, SwitchView, TrafficView, VersionView,
-    method,
+    PortState, PortView, ReaddressParams, Removed, RestartView, SetParams, SwitchView, TrafficView,
+    VersionView, method,
 };
 
 pub(crate) use protection::{BlockedView, LimitsView, PortSetParams, Protection};

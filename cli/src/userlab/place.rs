@@ -29,6 +29,8 @@ pub(super) enum Place {
 /// Where this command works.
 pub(super) fn of(command: &Command) -> Place {
     match command {
+        // It is where the switch is that it succeeds.
+        Command::Run(args) if args.successor => Place::Here,
         Command::Run(_) => Place::NewLab(SWITCH),
         Command::Up(args) if args.dry_run => Place::Lab(LAB),
         Command::Up(_) => Place::NewLab(LAB),
@@ -55,6 +57,7 @@ pub(super) fn of(command: &Command) -> Place {
         Command::Ping(_) => Place::Lab(TRAFFIC),
         Command::Bench(args) => of_bench(args),
         Command::Stop(_)
+        | Command::Restart(_)
         | Command::List(_)
         | Command::Show(_)
         | Command::Attach(_)

@@ -9,6 +9,7 @@ use super::loops::LoopGuard;
 /// How a bridge behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct BridgeConfig {
     /// How long a silent station is remembered. Zero learns nothing, so that every frame is
     /// flooded.

@@ -15,6 +15,7 @@ use crate::time::Timestamp;
 /// When a station moves too often, and what becomes of it then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct Damping {
     /// So many moves are let pass; at most [`Damping::MAX_MOVES`]. Zero damps nothing.
     pub moves: u8,

@@ -3,6 +3,7 @@
 /// The bounds of a port. Zero is no bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct PortLimits {
     /// The most stations learnt behind it; one more takes the place of the longest silent of
     /// them. Static entries are not counted.
@@ -42,6 +43,7 @@ impl PortLimits {
 /// What was set for one port alone; where nothing was, the switch's own [`PortLimits`] hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct PortSettings {
     /// See [`PortLimits::max_stations`].
     pub max_stations: Option<u32>,

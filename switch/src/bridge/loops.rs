@@ -21,6 +21,7 @@ use crate::time::Timestamp;
 /// What is done about loops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct LoopGuard {
     /// Whether anything is.
     pub enabled: bool,

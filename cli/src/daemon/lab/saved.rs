@@ -6,6 +6,7 @@ use vswitch_switch::port::LinkState;
 
 use super::take::Former;
 use super::{Kind, Lab, Plug};
+use crate::daemon::handover::HandedPlug;
 use crate::daemon::state::{SavedFormer, SavedKind, SavedPort};
 
 impl Lab {
@@ -13,6 +14,50 @@ impl Lab {
     pub(crate) fn saved(&self, going: &[PortId]) -> Vec<SavedPort> {
         let staying = self.plugs.iter().filter(|(id, _)| !going.contains(id));
         staying.map(|(id, plug)| saved(*id, plug)).collect()
+    }
+
+    /// All ports, for another process.
+    pub(crate) fn handed(&self) -> Vec<HandedPlug> {
+        let plugs = self.plugs.iter();
+        plugs
+            .map(|(id, plug)| HandedPlug {
+                saved: saved(*id, plug),
+                mac: plug.mac,
+                link: plug.link,
+                lost_before: plug.lost_before,
+                lost: plug.lost,
+            })
+            .collect()
+    }
+
+    /// Takes over the ports of another process, whose switch is taken over besides.
+    pub(crate) fn take_over(&mut self, ports: Vec<HandedPlug>) {
+        for handed in ports {
+            let saved = handed.saved;
+            let kind = Kind::recalled(saved.kind);
+            self.captions.set(&saved.name, kind.namespace());
+            let mut interface = Link::default();
+            interface.index = saved.ifindex;
+            interface.name = saved.interface;
+            interface.mac = handed.mac;
+            let mut plug = Plug::new(saved.name, &interface, kind);
+            plug.link = handed.link;
+            plug.settings = saved.settings;
+            plug.lost_before = handed.lost_before;
+            plug.lost = handed.lost;
+            self.plugs.insert(PortId(saved.id), plug);
+        }
+    }
+
+    /// Looks at every link, and for every one that is gone.
+    pub(crate) fn look_around(&mut self) {
+        let all: Vec<_> = self.plugs.keys().copied().collect();
+        for id in all {
+            if let Err(error) = self.look_again(id) {
+                log::warn!("cannot tell the state of port {id}: {error}");
+            }
+            self.come_back(id);
+        }
     }
 
     /// Whether a port has changed by itself since this was asked last: its interface is called

@@ -40,6 +40,7 @@ impl Worker<'_> {
             fresh: true,
             metrics: None,
             metrics_from_stdin: false,
+            successor: false,
             lab: Some(self.doer.lab.clone()),
             detached: false,
         };

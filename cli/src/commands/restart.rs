@@ -1,0 +1,33 @@
+//! `vswitch restart`: let a new process of the program go on with a switch.
+
+use std::time::Duration;
+
+use crate::args::RestartArgs;
+use crate::client::Client;
+use crate::protocol::{NoParams, RestartView, method};
+use crate::render;
+use crate::runtime_dir::RuntimeDir;
+
+/// How long the new process may take to get ready: longer than the daemon itself waits for it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) fn run(runtime: &RuntimeDir, args: &RestartArgs) -> anyhow::Result<()> {
+    let how = "as in 'vswitch restart NAME'";
+    let mut client = Client::choose(runtime, args.name.as_ref(), how)?;
+    client.set_patience(PATIENCE)?;
+    let view: RestartView = client.call(method::RESTART, &NoParams {})?;
+    if args.json {
+        render::print_json(&view)?;
+    } else {
+        render::print(&sentence(&view))?;
+    }
+    Ok(())
+}
+
+fn sentence(view: &RestartView) -> String {
+    let pause = Duration::from_micros(view.pause_us).as_secs_f64() * 1000.0;
+    format!(
+        "process {} goes on with the switch '{}'; frames waited for {pause:.1} ms, none was lost\n",
+        view.pid, view.name
+    )
+}

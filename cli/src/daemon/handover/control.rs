@@ -1,0 +1,84 @@
+//! The control loop's part in a restart.
+
+use std::io;
+
+use serde_json::Value;
+
+use super::waiter::{Herald, Said};
+use super::{HandedPlug, hand_over};
+use crate::daemon::Signals;
+use crate::daemon::capture::Captures;
+use crate::daemon::control::Control;
+use crate::daemon::ending::Ending;
+use crate::daemon::state::SavedStation;
+use crate::metrics::{Endpoint, Listener};
+use crate::protocol::{ErrorCode, ErrorObject, RestartView};
+use crate::runtime_dir::RuntimeDir;
+
+impl Control {
+    /// The process that waits for this one passes a signal on, or is gone.
+    pub(in crate::daemon) fn hear_herald(&mut self) {
+        while let Some(said) = self.herald.as_ref().and_then(Herald::listen) {
+            match said {
+                Said::Signal(signal) => self.end_by(signal.as_str()),
+                Said::Gone => {
+                    self.ending.get_or_insert(Ending::Orphaned);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Lets a new process go on with the switch.
+    pub(in crate::daemon) fn restart(&mut self) -> Result<Value, ErrorObject> {
+        log::info!("restarting, as asked");
+        let succession = hand_over(self)
+            .map_err(|error| ErrorObject::new(ErrorCode::Internal, error.to_string()))?;
+        let view = RestartView {
+            name: self.name.to_string(),
+            pid_before: std::process::id(),
+            pid: succession.pid.as_raw().cast_unsigned(),
+            pause_us: u64::try_from(succession.pause.as_micros()).unwrap_or(u64::MAX),
+        };
+        self.succession = Some(succession);
+        self.ending = Some(Ending::HandedOver);
+        serde_json::to_value(view)
+            .map_err(|error| ErrorObject::new(ErrorCode::Internal, error.to_string()))
+    }
+
+    /// Takes over what another process has had: all but the switch itself.
+    pub(in crate::daemon) fn take_over(
+        &mut self,
+        plugs: Vec<HandedPlug>,
+        stations: &[SavedStation],
+    ) {
+        self.lab.take_over(plugs);
+        for station in stations {
+            if let Some((vlan, mac)) = station.address() {
+                self.stations.bind(vlan, mac, &station.port);
+            }
+        }
+    }
+
+    /// Looks at all links, of which something may have been missed.
+    pub(in crate::daemon) fn look_around(&mut self) {
+        self.lab.look_around();
+        self.read_news();
+    }
+
+    /// Has metrics served, if they are to be.
+    pub(in crate::daemon) fn serve_metrics(
+        &mut self,
+        runtime: &RuntimeDir,
+        listener: Option<Listener>,
+    ) -> io::Result<()> {
+        let serve = |listener| Endpoint::start(listener, runtime.clone(), self.name.clone());
+        self.metrics = listener.map(serve).transpose()?;
+        Ok(())
+    }
+
+    /// What is left when another process goes on; all else is dropped.
+    pub(in crate::daemon) fn into_parts(self) -> (Captures, Signals) {
+        (self.captures, self.signals)
+    }
+}

@@ -1,0 +1,47 @@
+//! What wakes the control loop, beside its clients.
+
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+
+use super::control::Control;
+use super::ending::Ending;
+use super::watchdog::Watchdog;
+
+/// What wakes the loop.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source {
+    Signals,
+    SwitchEnd,
+    Links,
+    Events,
+    Alarms,
+    Watchdog,
+    Herald,
+}
+
+impl Control {
+    /// What wakes the loop, in an order that stays as it is while the loop runs.
+    pub(super) fn all_sources(&self) -> impl Iterator<Item = (Source, RawFd)> {
+        let always = [
+            (Source::Signals, self.signals.fd()),
+            (Source::SwitchEnd, self.switch_end.as_raw_fd()),
+            (Source::Links, self.lab.news_fd()),
+            (Source::Events, self.hub.fd()),
+            (Source::Alarms, self.alarms.fd()),
+        ];
+        let watchdog = self.watchdog.as_ref().map(Watchdog::fd);
+        let herald = self
+            .herald
+            .as_ref()
+            .map(|herald| herald.as_fd().as_raw_fd());
+        let sometimes = [
+            watchdog.map(|fd| (Source::Watchdog, fd)),
+            herald.map(|fd| (Source::Herald, fd)),
+        ];
+        always.into_iter().chain(sometimes.into_iter().flatten())
+    }
+
+    pub(super) fn end_by(&mut self, signal: &'static str) {
+        log::info!("ending at {signal}");
+        self.ending.get_or_insert(Ending::Signal(signal));
+    }
+}
