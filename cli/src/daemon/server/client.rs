@@ -27,8 +27,11 @@ pub(super) struct Client<S> {
     pub(super) is_queued: bool,
     /// Requests that were answered.
     pub(super) requests: u64,
-    /// The time that was spent on it of late: who had less is served first.
-    pub(super) spent: Duration,
+    /// Its place among those who are to be served: what was spent on it, beside the others of its
+    /// time (start-time fair queueing).
+    pub(super) tag: Duration,
+    /// Whether it sends on before it is answered, or does not read: it can wait.
+    pub(super) is_greedy: bool,
     /// What it held when this was last looked at.
     pub(super) held_bytes: usize,
 }
@@ -43,7 +46,8 @@ impl<S: Default> Client<S> {
             listens: false,
             is_queued: false,
             requests: 0,
-            spent: Duration::ZERO,
+            tag: Duration::ZERO,
+            is_greedy: false,
             held_bytes: 0,
         }
     }
@@ -53,6 +57,7 @@ impl<S: Default> Client<S> {
         self.last_heard = now;
         let has_moved = self.connection.take_moved();
         let is_slow = self.connection.is_mid_message() || self.connection.is_unread();
+        self.is_greedy = is_slow;
         self.slow_since = match self.slow_since {
             _ if !is_slow => None,
             Some(since) if !answered && !has_moved => Some(since),

@@ -3,8 +3,9 @@
 //! # Theory of operation
 //!
 //! A thousand clients that misbehave must not be noticed by one that does not. So a turn of the loop
-//! is short ([`TURN`]), then all is asked anew who has something; who has had less of the thread's
-//! time of late is served first, one request each. What a client may hold (an unfinished
+//! is short ([`TURN`]), then all is asked anew who has something, and each of these has one request
+//! answered: first who waits for an answer before asking on, then who does not; among equals, whoever
+//! has had less of the thread's time. At least one of those who do not is served in each turn. What a client may hold (an unfinished
 //! message, an unread reply) is free up to [`FREE_BYTES`]; beyond, all together have
 //! [`SHARED_BYTES`], and whoever has made no progress for longest has to go when they are used up.
 //! Whoever needs too long for one message or one reply has to go anyhow ([`client`]). And where
@@ -136,6 +137,8 @@ pub(crate) struct Server<S: Service> {
     next_token: usize,
     /// Whether somebody may wait to be accepted.
     has_backlog: bool,
+    /// The place of whoever was served last: nobody saves up, and nobody is in debt for long.
+    now_serving: Duration,
     /// What all hold beyond what each may.
     shared_bytes: usize,
     /// When it was last looked after who is too slow.
@@ -165,6 +168,7 @@ impl<S: Service> Server<S> {
             queue: Vec::new(),
             next_token: FIRST_CLIENT,
             has_backlog: false,
+            now_serving: Duration::ZERO,
             shared_bytes: 0,
             looked: Instant::now(),
         })
@@ -223,16 +227,28 @@ impl<S: Service> Server<S> {
             && !client.is_queued
         {
             client.is_queued = true;
+            client.tag = client.tag.max(self.now_serving);
             self.queue.push(token);
         }
     }
 
-    /// Serves who is to be served, for one turn; who has cost least comes first.
+    /// Serves who is to be served, for one turn.
     fn serve_in_turn(&mut self, service: &mut S) {
         let begin = Instant::now();
         let mut queue = std::mem::take(&mut self.queue);
-        let spent = |token: &Token| self.clients.get(token).map(|client| client.spent);
-        queue.sort_by_key(spent);
+        let place = |token: &Token| {
+            let client = self.clients.get(token);
+            client.map(|client| (client.is_greedy, client.tag))
+        };
+        queue.sort_by_cached_key(place);
+        // Whoever can wait does not wait for ever.
+        let patient = queue.iter().position(|token| {
+            let client = self.clients.get(token);
+            client.is_some_and(|client| client.is_greedy)
+        });
+        if let Some(patient) = patient {
+            queue[..=patient].rotate_right(1);
+        }
         let mut queue = queue.into_iter();
         let mut now = begin;
         for token in queue.by_ref() {
@@ -312,7 +328,7 @@ impl<S: Service> Server<S> {
         least.is_some()
     }
 
-    /// Closes the connections of those who are too slow, and forgets what was spent on whom.
+    /// Closes the connections of those who are too slow.
     fn look_after(&mut self) {
         let now = Instant::now();
         if now.duration_since(self.looked) < LOOK_AFTER {
@@ -320,8 +336,7 @@ impl<S: Service> Server<S> {
         }
         self.looked = now;
         let mut overdue = Vec::new();
-        for (token, client) in &mut self.clients {
-            client.spent /= 2;
+        for (token, client) in &self.clients {
             if let Some(why) = client.is_overdue(now) {
                 overdue.push((*token, why));
             }
@@ -390,6 +405,7 @@ impl<S: Service> Server<S> {
             return;
         };
         client.is_queued = false;
+        self.now_serving = self.now_serving.max(client.tag);
         let mut answered = false;
         let mut has_more = true;
         let reply = match client.connection.step() {
@@ -421,7 +437,7 @@ impl<S: Service> Server<S> {
         }
         let now = Instant::now();
         client.note(now, answered);
-        client.spent += now.duration_since(begin);
+        client.tag += now.duration_since(begin);
         if has_more {
             self.enqueue(token);
         }
