@@ -202,7 +202,7 @@ fn torn_state(scene: &mut Scene) -> Res {
     let Some(switch) = scene.switch.as_vswitch() else {
         return Err(CANNOT.to_owned());
     };
-    switch.daemon.end(nix::sys::signal::Signal::SIGKILL)?;
+    switch.kill()?;
     let file = runtime_dir().join(NAME).join("state");
     let text = fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     fs::write(&file, &text[..text.len() / 2]).map_err(|error| error.to_string())?;

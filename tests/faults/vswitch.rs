@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use super::forwarder::{Daemon, Forwarder, Res};
@@ -46,6 +47,15 @@ impl Vswitch {
         std::fs::read_to_string(log()).unwrap_or_default()
     }
 
+    /// Kills the process that forwards; where another waits for it, that ends too.
+    pub(crate) fn kill(&mut self) -> Res {
+        if self.pid != self.daemon.pid() {
+            let pid = Pid::from_raw(self.pid.cast_signed());
+            kill(pid, Signal::SIGKILL).map_err(|error| error.to_string())?;
+        }
+        self.daemon.end(Signal::SIGKILL)
+    }
+
     /// Starts it again after it has ended.
     pub(crate) fn run_again(&mut self) -> Res {
         // Nothing is said anew: it knows its options.
@@ -85,6 +95,15 @@ fn start(options: &[String]) -> Res<Daemon> {
     Ok(daemon)
 }
 
+impl Drop for Vswitch {
+    /// A process that a planned restart has started is nobody's child.
+    fn drop(&mut self) {
+        if self.pid != self.daemon.pid() {
+            let _ = Self::call("stop", json!({}));
+        }
+    }
+}
+
 impl Forwarder for Vswitch {
     fn attach(&mut self, host: Host) -> Res {
         let params = json!({"namespace": host.name(), "mac": host.mac_text()});
@@ -100,7 +119,7 @@ impl Forwarder for Vswitch {
     }
 
     fn kill_and_run(&mut self) -> Res {
-        self.daemon.end(Signal::SIGKILL)?;
+        self.kill()?;
         self.run_again()
     }
 

@@ -32,6 +32,9 @@ const LEAST_LEN: usize = 60;
 const RING_SLOTS: usize = 8192;
 /// The longest that a station does not look around.
 const TICK: Duration = Duration::from_millis(10);
+/// A station that was held up for longer does not make good for it: what it sent then would be a
+/// burst, and no rate.
+const HELD_UP: Duration = Duration::from_millis(5);
 /// Batches that are taken in one go before it is time to send again.
 const MOST_BATCHES: usize = 4;
 
@@ -170,8 +173,10 @@ struct Work {
 
 /// A stream under way.
 struct Sending {
+    rate: f64,
     schedule: Schedule,
     start: Instant,
+    looked: Instant,
     frames: Vec<Vec<u8>>,
     next: u64,
 }
@@ -210,6 +215,7 @@ impl Work {
         let (Some(stream), Some(port)) = (&mut self.stream, &mut self.port) else {
             return TICK;
         };
+        stream.let_go_if_held_up();
         let count = match stream.schedule.next(stream.start.elapsed()) {
             Next::Send(count) => count.min(BATCH),
             Next::Spin => return Duration::ZERO,
@@ -315,11 +321,23 @@ impl Sending {
         .concat();
         frame.resize(stream.len.max(LEAST_LEN), 0);
         Self {
+            rate: stream.rate,
             schedule: Schedule::new(stream.rate),
             start: Instant::now(),
+            looked: Instant::now(),
             frames: vec![frame; BATCH],
             next,
         }
+    }
+
+    /// Begins to count anew where nothing could be sent for a while.
+    fn let_go_if_held_up(&mut self) {
+        let now = Instant::now();
+        if now.saturating_duration_since(self.looked) > TICK + HELD_UP {
+            self.start = now;
+            self.schedule = Schedule::new(self.rate);
+        }
+        self.looked = now;
     }
 
     /// The next frames, numbered.
