@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod events;
 mod explain;
+mod guard;
 mod hostile;
 mod interfaces;
 mod labs;
@@ -62,6 +63,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         events::tests(),
         explain::tests(),
         doctor::tests(),
+        guard::tests(),
         interfaces::tests(),
         labs::tests(),
         lifecycle::tests(),

@@ -144,3 +144,11 @@ pub(super) fn set_size(terminal: &impl AsRawFd, columns: u16, rows: u16) -> io::
         _ => Err(io::Error::last_os_error()),
     }
 }
+
+/// Makes the calling thread, and no other, one of this user without rights.
+pub(super) fn become_user(user: u32) {
+    // SAFETY: the system call takes numbers alone; by the bare call, unlike by that of the C
+    // library, only this thread changes.
+    let outcome = unsafe { libc::syscall(libc::SYS_setresuid, user, user, user) };
+    assert_eq!(outcome, 0, "{}", io::Error::last_os_error());
+}

@@ -1,0 +1,257 @@
+//! What a running switch has given up, seen from outside, and who may ask it.
+
+use std::fs;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use libtest_mimic::Trial;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
+use vswitch_netns::Netlink;
+
+use super::sys::can_be_nobody;
+use super::{Switch, fails, ok, words};
+use crate::harness::program::{runtime_dir, vswitch};
+use crate::harness::{PATIENCE, isolated, wait_until};
+
+const NET_ADMIN: u64 = 1 << 12;
+const NET_RAW: u64 = 1 << 13;
+const SYS_ADMIN: u64 = 1 << 21;
+/// A group of the tests' own, and somebody in it.
+const GROUP: u32 = 4242;
+const MEMBER: u32 = 4711;
+
+pub(super) fn tests() -> Vec<Trial> {
+    vec![
+        isolated("guard_holds_in_every_thread", every_thread),
+        isolated("guard_can_be_left_off", left_off),
+        isolated("guard_broker_ends_with_its_switch", broker_ends),
+        isolated("guard_switch_goes_on_without_its_broker", broker_killed),
+        isolated("guard_group_may_ask_and_nobody_else", group),
+        isolated("guard_names_that_a_stranger_holds_are_no_claim", squatted),
+        isolated("guard_links_are_not_followed", links),
+    ]
+}
+
+fn status(path: &str, name: &str) -> String {
+    let text = fs::read_to_string(format!("{path}/status")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap().trim().to_owned()
+}
+
+fn permitted(path: &str) -> u64 {
+    u64::from_str_radix(&status(path, "CapPrm:"), 16).unwrap()
+}
+
+fn end_at_once(pid: i32) {
+    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    let gone = || !Path::new(&format!("/proc/{pid}")).exists();
+    assert!(wait_until(PATIENCE, gone));
+}
+
+fn broker_of(switch: &Switch) -> i32 {
+    let pid = switch.show()["guard"]["broker"].as_i64().unwrap();
+    i32::try_from(pid).unwrap()
+}
+
+fn every_thread() {
+    let switch = Switch::start("s --subnet 10.0.0.0/24");
+    ok("attach mario");
+    let guard = switch.show()["guard"].clone();
+    assert_eq!(guard["on"], true, "{guard}");
+    assert_eq!(
+        guard["capabilities"],
+        json!(["CAP_NET_ADMIN", "CAP_NET_RAW"])
+    );
+    assert_eq!(guard["no_new_privs"], true);
+    for layer in ["seccomp", "landlock"] {
+        let layer = &guard[layer];
+        assert_ne!(layer["on"] == true, layer["reason"].is_string(), "{guard}");
+    }
+    assert!(ok("show s").contains("  guard  "), "people see it too");
+    let threads = format!("/proc/{}/task", switch.pid());
+    let mut count = 0;
+    for thread in fs::read_dir(threads).unwrap() {
+        let path = thread.unwrap().path().to_string_lossy().into_owned();
+        assert_eq!(permitted(&path), NET_ADMIN | NET_RAW, "{path}");
+        assert_eq!(status(&path, "NoNewPrivs:"), "1", "{path}");
+        if guard["seccomp"]["on"] == true {
+            assert_eq!(status(&path, "Seccomp:"), "2", "{path}");
+        }
+        count += 1;
+    }
+    assert!(count >= 2, "{count}");
+    let broker = format!("/proc/{}", broker_of(&switch));
+    assert_eq!(permitted(&broker), NET_ADMIN | NET_RAW | SYS_ADMIN);
+    let name = fs::read_to_string(format!("{broker}/comm")).unwrap();
+    assert_eq!(name, "vswitch-broker\n");
+    let descriptors = fs::read_dir(format!("{broker}/fd")).unwrap().count();
+    assert_eq!(
+        descriptors, 4,
+        "three that lead nowhere, and the way to its switch"
+    );
+    switch.stop();
+}
+
+fn left_off() {
+    let switch = Switch::start("s --no-guard");
+    let guard = switch.show()["guard"].clone();
+    assert_eq!(
+        (&guard["on"], &guard["broker"]),
+        (&json!(false), &json!(null))
+    );
+    assert_ne!(
+        permitted(&format!("/proc/{}", switch.pid())),
+        NET_ADMIN | NET_RAW
+    );
+    ok("attach mario");
+    ok("detach mario");
+    assert!(ok("show s").contains("--no-guard"));
+    switch.stop();
+}
+
+fn broker_ends() {
+    for signal in [Signal::SIGKILL, Signal::SIGTERM] {
+        let switch = Switch::start("s");
+        let (pid, broker) = (switch.pid(), broker_of(&switch));
+        kill(Pid::from_raw(pid), signal).unwrap();
+        let gone = || !Path::new(&format!("/proc/{broker}")).exists();
+        assert!(wait_until(PATIENCE, gone), "{signal}");
+        if signal == Signal::SIGKILL {
+            switch.stop();
+        }
+    }
+}
+
+fn broker_killed() {
+    let switch = Switch::start("s --subnet 10.0.0.0/24");
+    ok("attach mario");
+    ok("attach luigi");
+    kill(Pid::from_raw(broker_of(&switch)), Signal::SIGKILL).unwrap();
+    let told = fails("attach toad", 1);
+    assert!(told.contains("helper process, which has ended"), "{told}");
+    ok("ping mario luigi --count 1");
+    ok("detach luigi");
+    assert_eq!(switch.show()["ports"].as_array().unwrap().len(), 1);
+    switch.stop();
+}
+
+fn as_member(line: &str, group: u32) -> Command {
+    let mut command = vswitch(words(line));
+    let dir = runtime_dir();
+    command.arg("--runtime-dir").arg(dir).uid(MEMBER).gid(group);
+    command
+}
+
+fn group() {
+    // Where one may be nobody, one may be anybody.
+    if !can_be_nobody() {
+        let told = fails(&format!("run s --detach --group {GROUP}"), 1);
+        assert!(
+            told.contains(&format!("cannot let the group {GROUP}")),
+            "{told}"
+        );
+        return;
+    }
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    let asks = |group: u32| {
+        as_member("show s", group)
+            .output()
+            .unwrap()
+            .status
+            .success()
+    };
+    let switch = Switch::start("s");
+    assert_eq!(
+        (mode(&switch.dir()), mode(&switch.socket())),
+        (0o700, 0o600)
+    );
+    assert!(!asks(GROUP));
+    switch.stop();
+    let switch = Switch::start(&format!("s --group {GROUP}"));
+    assert_eq!(
+        (mode(&switch.dir()), mode(&switch.socket())),
+        (0o750, 0o660)
+    );
+    assert_eq!(fs::metadata(switch.socket()).unwrap().gid(), GROUP);
+    assert_eq!(switch.show()["group"], GROUP);
+    assert!(asks(GROUP));
+    assert!(!asks(GROUP + 1));
+    for file in fs::read_dir(switch.dir()).unwrap() {
+        let path = file.unwrap().path();
+        if path != switch.socket() {
+            assert_eq!(mode(&path) & 0o077, 0, "{}", path.display());
+        }
+    }
+    // The directory keeps strangers out; where it does not, the switch does.
+    fs::set_permissions(switch.dir(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(switch.socket(), fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(asks(GROUP));
+    let told = as_member("show s", GROUP + 1).output().unwrap();
+    let told = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(
+        told.contains(&format!("the user {MEMBER} may not ask")),
+        "{told}"
+    );
+    fs::set_permissions(switch.dir(), fs::Permissions::from_mode(0o750)).unwrap();
+    // Killed and started again, it is as it was.
+    end_at_once(switch.pid());
+    let again = Switch::start("s");
+    assert!(asks(GROUP));
+    again.stop();
+}
+
+/// In a user namespace without others everybody is the same user, who counts.
+fn squatted() {
+    let switch = Switch::start("s");
+    let counts = !can_be_nobody();
+    ok("link add toad type veth peer name toad-peer");
+    let index = Netlink::open().unwrap().link("toad").unwrap().index;
+    let address = SocketAddr::from_abstract_name(format!("vswitch/port/{index}")).unwrap();
+    let held = std::thread::spawn(move || {
+        if !counts {
+            // This thread alone.
+            super::sys::become_user(MEMBER);
+        }
+        UnixListener::bind_addr(&address).unwrap()
+    });
+    let held = held.join().unwrap();
+    if counts {
+        let told = fails("port add toad --switch s", 1);
+        assert!(told.contains("toad"), "{told}");
+    } else {
+        ok("port add toad --switch s");
+        let second = Switch::start("t");
+        fails("port add toad --switch t", 1);
+        second.stop();
+    }
+    drop(held);
+    switch.stop();
+}
+
+/// Of a name that leads elsewhere nothing is read, and nothing written there.
+fn links() {
+    let switch = Switch::start("s");
+    let dir = switch.dir();
+    end_at_once(switch.pid());
+    let elsewhere = Path::new("/run/precious");
+    fs::write(elsewhere, "precious").unwrap();
+    let lock = dir.join("lock");
+    fs::remove_file(&lock).unwrap();
+    std::os::unix::fs::symlink(elsewhere, &lock).unwrap();
+    let told = fails("run s --detach", 1);
+    assert!(told.contains("no switch has left"), "{told}");
+    assert_eq!(fs::read_to_string(elsewhere).unwrap(), "precious");
+    fs::remove_file(&lock).unwrap();
+    fs::write(&lock, "").unwrap();
+    fs::remove_file(dir.join("log")).unwrap();
+    std::os::unix::fs::symlink(elsewhere, dir.join("log")).unwrap();
+    let told = fails("run s --detach", 1);
+    assert!(told.contains("cannot write the log"), "{told}");
+    assert_eq!(fs::read_to_string(elsewhere).unwrap(), "precious");
+}
