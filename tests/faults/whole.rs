@@ -33,6 +33,15 @@ pub(super) fn faults() -> Vec<Fault> {
             inject: killed,
         },
         Fault {
+            name: "restart",
+            injected: "a planned restart: another process of the program goes on",
+            others: Promise::NONE_LOST,
+            victim: Promise::NONE_LOST,
+            options: &[],
+            needs: None,
+            inject: restart,
+        },
+        Fault {
             name: "stopped",
             injected: "SIGSTOP, and SIGCONT after 5 s",
             others: Promise::back_within_ms(100),
@@ -50,6 +59,17 @@ fn killed(scene: &mut Scene) -> Res {
     let took = start.elapsed();
     scene.is_back();
     scene.note(format!("it runs again after {took:.1?}"));
+    Ok(())
+}
+
+fn restart(scene: &mut Scene) -> Res {
+    let before = scene.switch.pid();
+    let start = Instant::now();
+    scene.switch.restart()?;
+    let took = start.elapsed();
+    scene.expect(scene.switch.pid() != before, "the same process goes on");
+    scene.is_back();
+    scene.note(format!("done after {took:.1?}"));
     Ok(())
 }
 

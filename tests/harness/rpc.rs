@@ -3,10 +3,12 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::PATIENCE;
+/// How long a reply may take where many ask at once.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A client of a switch.
 pub(crate) struct Rpc {
