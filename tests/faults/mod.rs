@@ -105,6 +105,8 @@ pub(crate) struct Outcome {
     pub(crate) broken: Vec<String>,
     /// The same, of promises about time, which a busy machine breaks.
     pub(crate) late: Vec<String>,
+    /// What the switch said meanwhile.
+    pub(crate) log: String,
     /// Whether nothing else loads the processors.
     is_alone: bool,
 }
@@ -140,6 +142,7 @@ impl Fault {
             notes: std::mem::take(&mut scene.notes),
             broken: std::mem::take(&mut scene.faults),
             late: std::mem::take(&mut scene.late),
+            log: scene.log(),
             is_alone: !scene.pace.on_one_processor,
         };
         outcome.judge("frames of others", self.others, others);

@@ -318,6 +318,13 @@ impl Scene {
         fate
     }
 
+    /// The log of the switch, if it is one of ours.
+    pub(crate) fn log(&mut self) -> String {
+        self.switch
+            .as_vswitch()
+            .map_or(String::new(), |_| Vswitch::log())
+    }
+
     /// Notes something that is not as promised.
     pub(crate) fn expect(&mut self, holds: bool, otherwise: impl Into<String>) {
         if !holds {

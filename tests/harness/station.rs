@@ -35,6 +35,8 @@ const TICK: Duration = Duration::from_millis(10);
 /// A station that was held up for longer does not make good for it: what it sent then would be a
 /// burst, and no rate.
 const HELD_UP: Duration = Duration::from_millis(5);
+/// The shortest that a station sleeps.
+const SHORTEST: Duration = Duration::from_micros(250);
 /// Batches that are taken in one go before it is time to send again.
 const MOST_BATCHES: usize = 4;
 
@@ -218,8 +220,10 @@ impl Work {
         stream.let_go_if_held_up();
         let count = match stream.schedule.next(stream.start.elapsed()) {
             Next::Send(count) => count.min(BATCH),
-            Next::Spin => return Duration::ZERO,
-            Next::Sleep(time) => return time,
+            // Four stations that spin would leave nothing for the switch: frames go in twos and
+            // threes instead.
+            Next::Spin => return SHORTEST,
+            Next::Sleep(time) => return time.max(SHORTEST),
         };
         let frames = stream.frames(count);
         let indices: [u8; BATCH] = std::array::from_fn(|index| index as u8);

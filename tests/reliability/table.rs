@@ -87,6 +87,9 @@ fn print(fault: &Fault, promised: Promise, rival: Rival, outcome: &Result<Outcom
             for broken in &outcome.broken {
                 println!("  BROKEN: {broken}");
             }
+            if !outcome.broken.is_empty() {
+                outcome.log.lines().for_each(|line| println!("  | {line}"));
+            }
             for late in &outcome.late {
                 println!("  late: {late}");
             }

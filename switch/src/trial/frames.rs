@@ -21,7 +21,7 @@ const SEED: u64 = 42;
 /// How long frames are made by what is put behind their own bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
-    /// Up to a few thousand bytes: many executions in a second.
+    /// Up to a thousand bytes: many executions in a second.
     Small,
     /// Up to what no buffer holds: super-frames of 64 KiB.
     Large,
@@ -144,7 +144,7 @@ fn receive<'a>(input: &mut Input<'_>, buffer: &'a mut Vec<u8>, scale: Scale) -> 
     let length = usize::from(input.byte());
     let padding = usize::from(input.byte());
     let padding = match scale {
-        Scale::Small => padding * 16,
+        Scale::Small => padding * 4,
         Scale::Large => padding * 260,
     };
     let lie = if form & 8 == 0 { 0 } else { input.short() };
