@@ -119,6 +119,8 @@ pub(crate) const A: Host = Host(1);
 pub(crate) const B: Host = Host(2);
 pub(crate) const VICTIM: Host = Host(3);
 pub(crate) const FRIEND: Host = Host(4);
+/// Who sends to whom.
+const PAIRS: [(Host, Host); 4] = [(A, B), (B, A), (VICTIM, FRIEND), (FRIEND, VICTIM)];
 
 impl Scene {
     /// A switch of that make with four hosts, whose stations listen.
@@ -189,9 +191,8 @@ impl Scene {
             station.forget();
         }
         self.speak(|_| 200.0);
-        let pairs = [(A, B), (B, A), (VICTIM, FRIEND), (FRIEND, VICTIM)];
         let arrive = wait_until(PATIENCE, || {
-            pairs
+            PAIRS
                 .iter()
                 .all(|(from, to)| self.station(*to).received_from(from.0) > 3)
         });
@@ -212,7 +213,7 @@ impl Scene {
 
     /// Has every station send to its partner.
     pub(crate) fn speak(&self, rate: impl Fn(Host) -> f64) {
-        for (from, to) in [(A, B), (B, A), (VICTIM, FRIEND), (FRIEND, VICTIM)] {
+        for (from, to) in PAIRS {
             self.station(from).send(Some(Stream {
                 to: to.mac(),
                 rate: rate(from),
@@ -259,12 +260,10 @@ impl Scene {
         let after = self.back.unwrap_or_else(Instant::now);
         // As long as it takes, but not for ever.
         wait_until(Duration::from_secs(10), || {
-            [(A, B), (FRIEND, VICTIM)].iter().all(|(from, to)| {
+            PAIRS.iter().all(|(from, to)| {
                 self.station(*to).with_heard(|heard| {
-                    heard
-                        .streams
-                        .get(&from.0)
-                        .is_some_and(|t| t.came_after(after))
+                    let tally = heard.streams.get(&from.0);
+                    tally.is_some_and(|tally| tally.came_after(after))
                 })
             })
         });
