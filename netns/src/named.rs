@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -126,11 +127,15 @@ fn prepare_directory() -> Result<(), NamespaceError> {
         .mode(0o755)
         .create(NETNS_DIR);
     made.map_err(|error| NamespaceError::io(action("make the directory"), &error))?;
-    let directory = File::open(NETNS_DIR)
-        .map_err(|error| NamespaceError::io(action("open the directory"), &error))?;
-    // Two who come here at once would mount the directory on itself twice.
-    let _lock = Flock::lock(directory, FlockArg::LockExclusive)
-        .map_err(|(_, errno)| NamespaceError::system(action("lock"), errno))?;
+    if share().is_ok() {
+        return Ok(());
+    }
+    // Two who come here at once would mount the directory on itself twice. Anybody can hold this
+    // lock: it is not waited for any longer than it takes to mount.
+    let _lock = lock_for_a_moment(
+        File::open(NETNS_DIR)
+            .map_err(|error| NamespaceError::io(action("open the directory"), &error))?,
+    );
     match share() {
         Err(Errno::EINVAL) => {
             let bind = MsFlags::MS_BIND | MsFlags::MS_REC;
@@ -139,6 +144,21 @@ fn prepare_directory() -> Result<(), NamespaceError> {
             share().map_err(|errno| NamespaceError::system(action("share the mount"), errno))
         }
         other => other.map_err(|errno| NamespaceError::system(action("share the mount"), errno)),
+    }
+}
+
+/// The lock, unless somebody else holds it for long.
+fn lock_for_a_moment(mut directory: File) -> Option<Flock<File>> {
+    let deadline = Instant::now() + Duration::from_secs(1);
+    loop {
+        match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Some(lock),
+            Err((file, Errno::EWOULDBLOCK | Errno::EINTR)) if Instant::now() < deadline => {
+                directory = file;
+                thread::sleep(Duration::from_millis(1));
+            }
+            Err(_) => return None,
+        }
     }
 }
 

@@ -154,15 +154,19 @@ fn everything_back() {
 }
 
 fn options() {
-    let switch =
-        Switch::start("s --ageing 77 --max-macs 1000 --forward-reserved --subnet 10.0.0.0/24");
+    let switch = Switch::start(
+        "s --ageing 77 --max-macs 1000 --forward-reserved --subnet 10.0.0.0/24 --metrics 127.0.0.1:0",
+    );
     ok("attach mario");
+    let metrics = switch.show()["metrics"].clone();
+    assert!(metrics.is_string());
     switch.kill();
     let again = Switch::start("s --max-macs 2000");
     let show = again.show();
     assert_eq!(show["ageing_s"], 77);
     assert_eq!(show["max_macs"], 2000);
     assert_eq!(show["forward_reserved"], true);
+    assert_eq!(show["metrics"], metrics);
     ok("attach luigi");
     assert!(reaches("mario", 2), "the addresses go on");
     again.kill();
@@ -183,13 +187,15 @@ fn given_back() {
         let all = here.addresses(None).unwrap();
         all.iter().any(|known| known.net == address)
     };
-    for end in ["stop s", "run s --detach"] {
+    for end in ["stop s", "run s --detach", "restart s"] {
         let switch = Switch::start("s");
         ok("port add eth1");
         assert!(!has_address());
-        switch.kill();
+        if end != "restart s" {
+            switch.kill();
+        }
         ok(end);
-        if end.starts_with("run") {
+        if end != "stop s" {
             ok("port del eth1");
         }
         assert!(wait_until(PATIENCE, has_address), "{end}");

@@ -19,7 +19,7 @@ use vswitch_switch::port::{
     TxStatus,
 };
 
-use super::tally::Tally;
+use super::tally::{Tally, WINDOW};
 
 /// An EtherType that nobody handles (IEEE 802, local experimental 1).
 const ETHER_TYPE: [u8; 2] = [0x88, 0xb5];
@@ -102,6 +102,7 @@ impl Station {
             sent: Arc::clone(&sent),
             heard: Arc::clone(&heard),
             stream: None,
+            next: 0,
         };
         Self {
             sent,
@@ -171,6 +172,8 @@ struct Work {
     sent: Arc<AtomicU64>,
     heard: Arc<Mutex<Heard>>,
     stream: Option<Sending>,
+    /// Where the numbers of the next stream begin: none of its frames is taken for one of before.
+    next: u64,
 }
 
 /// A stream under way.
@@ -203,7 +206,9 @@ impl Work {
     fn obey(&mut self, order: Order) {
         match order {
             Order::Send(stream) => {
-                let next = self.stream.as_ref().map_or(0, |before| before.next);
+                let before = self.stream.as_ref().map(|before| before.next);
+                let next = before.unwrap_or(self.next);
+                self.next = next + 2 * WINDOW;
                 self.stream =
                     stream.map(|stream| Sending::new(&stream, self.mac, self.number, next));
             }

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-/// A number that is so much lower than the highest is taken for a late copy of nobody knows what.
-const WINDOW: u64 = 1 << 18;
+/// A number that is so much lower than the highest is of a stream before this one, whose frames
+/// nobody counts any more.
+pub(crate) const WINDOW: u64 = 1 << 18;
 /// Shorter gaps are not remembered one by one.
 const NOTED: Duration = Duration::from_millis(1);
 /// The most gaps that are.
@@ -59,7 +60,9 @@ impl Tally {
             self.set(number, true);
             self.highest = Some(number);
             self.received += 1;
-        } else if next - number > WINDOW || self.is_set(number) {
+        } else if next - number > WINDOW {
+            // It was under way when the stream before was ended.
+        } else if self.is_set(number) {
             self.duplicates += 1;
         } else {
             self.set(number, true);
@@ -130,5 +133,5 @@ pub(crate) fn check_itself() {
     tally.take(10 * WINDOW + 3, start + ms(53));
     tally.take(3, start + ms(54));
     let counted = (tally.received, tally.duplicates, tally.reordered);
-    assert_eq!(counted, (8, 3, 2));
+    assert_eq!(counted, (8, 2, 2));
 }

@@ -105,6 +105,13 @@ impl Service for Control {
     type Session = Session;
 
     fn call(&mut self, session: &mut Session, request: &Request) -> Outcome {
+        if self.ending.is_some() {
+            // What it had is gone, or another process's.
+            return Err(ErrorObject::new(
+                ErrorCode::Conflict,
+                "the switch is ending, or another process goes on with it: ask again",
+            ));
+        }
         let params = &request.params;
         match request.method.as_str() {
             method::VERSION => with(params, |_: NoParams| reply(&version())),

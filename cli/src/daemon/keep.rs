@@ -96,7 +96,7 @@ impl Control {
     pub(super) fn present_options(&self) -> Options {
         Options {
             subnet: self.lab.subnet(),
-            metrics: self.metrics.as_ref().map(Endpoint::address),
+            metrics: self.metrics.as_ref().map(Endpoint::option),
             ..self.options.clone()
         }
     }

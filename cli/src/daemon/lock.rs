@@ -188,13 +188,11 @@ impl DirLock {
         Ok(lock.try_clone()?.into())
     }
 
-    /// This process has what another one had: it is named in the lock, and what is kept goes with
-    /// it.
+    /// This process has what another one had: it is named in the lock.
     ///
     /// # Errors
     /// Where the lock cannot be written.
     pub(crate) fn settle(&mut self) -> io::Result<()> {
-        self.discards = true;
         self.lock.as_mut().map_or(Ok(()), |lock| write_pid(lock))
     }
 
@@ -222,6 +220,8 @@ impl Drop for DirLock {
     /// Removes all that is in the directory, and it; the lock last, when it is of no use.
     fn drop(&mut self) {
         if !self.discards {
+            // Freed with the end of the process: it may be another's too, who goes on.
+            std::mem::forget(self.lock.take());
             return;
         }
         if let Err(error) = state::discard(self.dir.path()) {

@@ -118,7 +118,7 @@ pub(crate) enum DaemonError {
     },
     /// The group could not be let in.
     #[error(
-        "cannot let the group {group} ask the switch: {source}: only root may do so for every group, others for their own"
+        "cannot let the group {group} ask the switch: {source}: only root may do so, and not inside a user namespace, where no other group is known"
     )]
     Group {
         /// Its number.
@@ -256,7 +256,7 @@ fn serve(
     let signals = Signals::take().map_err(io::Error::from)?;
     // Before there is anything that it would have to let go of.
     let namespaces = Namespaces::new(runtime, config)?;
-    let mut lock = DirLock::acquire_patiently(runtime, &config.name)?;
+    let lock = DirLock::acquire_patiently(runtime, &config.name)?;
     let log = if config.detached {
         Some(detach::leave(&lock.dir().log())?)
     } else {
@@ -289,7 +289,6 @@ fn serve(
     control.lab.remove_leftovers()?;
     control.serve_metrics(runtime, metrics)?;
     control.keep()?;
-    lock.take_over();
     let server = Server::new(listener, peers, &control)?;
     log::info!("the switch '{}' is ready", config.name);
     if let Some(log) = &log {
@@ -305,9 +304,10 @@ fn live(
     config: &Config,
     mut control: Control,
     thread: SwitchThread,
-    lock: DirLock,
+    mut lock: DirLock,
     mut server: Server<Control>,
 ) -> Result<(), DaemonError> {
+    lock.take_over();
     config.manager.ready(config.name.as_str());
     if control.watchdog.is_some() {
         config.manager.alive();

@@ -40,6 +40,12 @@ impl Control {
         always.into_iter().chain(sometimes.into_iter().flatten())
     }
 
+    /// The same for a signal that came to another process.
+    pub(super) fn end_by_name(&mut self, signal: &str) {
+        let known = signal.parse::<nix::sys::signal::Signal>();
+        self.end_by(known.map_or("a signal", nix::sys::signal::Signal::as_str));
+    }
+
     pub(super) fn end_by(&mut self, signal: &'static str) {
         log::info!("ending at {signal}");
         self.ending.get_or_insert(Ending::Signal(signal));

@@ -17,6 +17,16 @@ pub(crate) enum Address {
     Unix(PathBuf),
 }
 
+impl Address {
+    /// As an option takes it.
+    pub(crate) fn option(&self) -> String {
+        match self {
+            Self::Tcp(address) => address.to_string(),
+            Self::Unix(path) => format!("{UNIX}{}", path.display()),
+        }
+    }
+}
+
 impl FromStr for Address {
     type Err = String;
 

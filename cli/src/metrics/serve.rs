@@ -88,6 +88,11 @@ impl Endpoint {
         std::mem::forget(self);
     }
 
+    /// The same, as `run --metrics` takes it.
+    pub(crate) fn option(&self) -> String {
+        self.source.listener.address().option()
+    }
+
     /// Where it is served, as people write it.
     pub(crate) fn address(&self) -> String {
         self.source.listener.address().to_string()

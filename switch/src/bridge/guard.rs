@@ -1,5 +1,7 @@
 //! What keeps one port from harming the others, put together: meters, blocks, damping.
 
+use std::time::Duration;
+
 use super::alarm::{Alarm, Alarms};
 use super::blocks::{Blocked, Blocks};
 use super::fdb::{Heard, Shift, Spot};
@@ -9,6 +11,9 @@ use super::loops::{Found, Suspects};
 use super::storm::{FloodKind, Metered, Meters};
 use super::{Bridge, DropReason, PortId};
 use crate::time::Timestamp;
+
+/// So long after a loop was broken, frames of it may still come in by the port that goes on.
+const ECHO: Duration = Duration::from_millis(200);
 
 /// What is remembered of one port.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +29,8 @@ pub(super) struct Guard {
     ports: Vec<PortGuard>,
     pub(super) suspects: Suspects,
     pub(super) blocks: Blocks,
+    /// Ports that may have frames left of a loop that was broken, until when.
+    echoes: Vec<(PortId, Timestamp)>,
     /// A loop of the batch at hand, which is broken after it.
     pub(super) found: Option<Found>,
     pub(super) alarms: Alarms,
@@ -35,6 +42,7 @@ impl Guard {
             ports: Vec::new(),
             suspects: Suspects::new(),
             blocks: Blocks::default(),
+            echoes: Vec::new(),
             found: None,
             alarms: Alarms::default(),
         }
@@ -189,6 +197,8 @@ impl Bridge {
         // Stations seem to be behind either that are not.
         self.fdb.flush(port);
         self.fdb.flush(peer);
+        self.guard.echoes.retain(|(echo, _)| *echo != peer);
+        self.guard.echoes.push((peer, now + ECHO));
         let (vlan, mac) = (key.vlan(), key.mac());
         self.guard.alarms.push(Alarm::Loop {
             port,
@@ -199,8 +209,24 @@ impl Bridge {
         });
     }
 
-    /// Tries the ports again that were blocked for long enough.
+    /// When [`Bridge::unblock_due`] has something to do.
+    pub(super) fn guard_timeout(&self) -> Option<Timestamp> {
+        let echoes = self.guard.echoes.iter().map(|(_, until)| *until);
+        echoes.chain(self.guard.blocks.next()).min()
+    }
+
+    /// Forgets the stations that the last frames of a loop seemed to have put behind its other port,
+    /// and tries the ports again that were blocked for long enough.
     pub(super) fn unblock_due(&mut self, now: Timestamp) {
+        while let Some(at) = self
+            .guard
+            .echoes
+            .iter()
+            .position(|(_, until)| *until <= now)
+        {
+            let (port, _) = self.guard.echoes.swap_remove(at);
+            self.fdb.flush(port);
+        }
         while let Some(port) = self.guard.blocks.pop_due(now) {
             self.ports.set_blocked(port, false);
             self.guard.alarms.push(Alarm::Unblocked { port });

@@ -246,7 +246,7 @@ impl Bridge {
     /// age, and no port is blocked. It may come too early, never too late.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        match (self.fdb.next_timeout(), self.guard.blocks.next()) {
+        match (self.fdb.next_timeout(), self.guard_timeout()) {
             (Some(ages), Some(unblocks)) => Some(ages.min(unblocks)),
             (ages, unblocks) => ages.or(unblocks),
         }

@@ -36,8 +36,9 @@ pub(crate) use program::start as start_program;
 
 /// How long its end is waited for. It ends at once, but where it waits for a lock itself.
 const PARTING_MS: u32 = 1000;
-/// How long the broker may take: it may have to wait for the lock on `/run/netns`.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the broker may take, on a machine that is busy: less than a supervisor waits for a sign
+/// of life.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The switch's end of its broker.
 #[derive(Debug)]
@@ -176,7 +177,8 @@ impl Broker {
                 )
             }
             Errno::EPIPE | Errno::ECONNRESET => system(
-                "ask the helper process, which has ended: start the switch anew",
+                "ask the helper process, which has ended: kill the switch's process too and run it \
+                 again, which keeps all that it has",
                 errno,
             ),
             _ => system("ask the helper process", errno),

@@ -10,8 +10,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recv,
-    recvmsg, sendmsg, socketpair,
+    recvmsg, sendmsg, setsockopt, socketpair, sockopt,
 };
+use nix::sys::time::TimeVal;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use vswitch_switch::BridgeConfig;
@@ -23,6 +24,8 @@ use crate::daemon::sys;
 
 /// No message is longer; what may be goes as a file.
 const MAX_BYTES: usize = 64 * 1024;
+/// How long a message may wait for the other one to read.
+const SEND_PATIENCE_S: i64 = 10;
 /// No message comes with more descriptors.
 const MAX_DESCRIPTORS: usize = 16;
 
@@ -50,6 +53,8 @@ pub(super) enum Message {
     Running,
     /// Whoever asks finds it in the place of the predecessor.
     Settled,
+    /// A signal has come to the predecessor, and is meant for whoever has the switch.
+    Signal(String),
     /// It cannot.
     Failed(String),
 }
@@ -120,6 +125,12 @@ impl Channel {
     pub(super) fn pair() -> io::Result<(Self, OwnedFd)> {
         let flags = SockFlag::SOCK_CLOEXEC;
         let (ours, its) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
+        // One that was stopped does not hold the other one up for ever.
+        setsockopt(
+            &ours,
+            sockopt::SendTimeout,
+            &TimeVal::new(SEND_PATIENCE_S, 0),
+        )?;
         Ok((Self(ours), its))
     }
 
@@ -199,6 +210,14 @@ impl Channel {
                 Ok((message.map_err(|_| HandoverError::Unexpected)?, descriptors))
             }
         }
+    }
+
+    /// Waits so long at most; whether there is a message, or the end.
+    pub(super) fn has_message(&self, patience: Duration) -> bool {
+        !matches!(
+            self.wait(Instant::now() + patience),
+            Err(HandoverError::Late)
+        )
     }
 
     fn wait(&self, deadline: Instant) -> Result<(), HandoverError> {

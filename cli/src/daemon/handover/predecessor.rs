@@ -19,6 +19,8 @@ use crate::metrics::Endpoint;
 /// How long the new process may take to get ready, while the switch forwards: it is read from
 /// disk, and the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How often its manager hears of it meanwhile.
+const SLICE: Duration = Duration::from_millis(500);
 /// How long the switch stands still at most.
 const STILL: Duration = Duration::from_secs(2);
 /// How long one that goes on may take to say so: it has nothing else to do.
@@ -32,7 +34,10 @@ const LAST: Duration = Duration::from_secs(10);
 pub(in crate::daemon) fn hand_over(control: &mut Control) -> Result<Succession, HandoverError> {
     let waiter = prepare_to_wait(control)?;
     let (channel, its) = Channel::pair()?;
-    let pid = start(control, &its)?;
+    let pid = start(control, &its).inspect_err(|error| {
+        control.manager.ready(control.name.as_str());
+        log::error!("cannot restart: {error}");
+    })?;
     drop(its);
     log::info!("process {pid} is to go on with the switch");
     let outcome = converse(control, &waiter, channel);
@@ -45,6 +50,12 @@ pub(in crate::daemon) fn hand_over(control: &mut Control) -> Result<Succession, 
         pause.as_micros()
     );
     control.manager.succeeded_by(pid);
+    if matches!(waiter, Waiting::Nobody) {
+        // Nobody else would pass on what has come meanwhile.
+        for signal in control.signals.read() {
+            let _ = channel.send(&Message::Signal(signal.to_owned()), &[]);
+        }
+    }
     // By its end the successor hears that the manager knows of it.
     drop(channel);
     let waiter = match waiter {
@@ -102,6 +113,7 @@ fn converse(
         PATIENCE
     };
     let deadline = Instant::now() + patience;
+    await_message(control, &channel, deadline);
     let theirs = channel.expect(deadline, |message, _| match message {
         Message::Hello { format, version } => Some((format, version)),
         _ => None,
@@ -122,6 +134,7 @@ fn converse(
         channel.send(&Message::Port(parts.data), &descriptors)?;
     }
     channel.send(&Message::Ports, &[])?;
+    await_message(control, &channel, deadline);
     channel.expect(deadline, |message, _| {
         matches!(message, Message::Prepared).then_some(())
     })?;
@@ -136,6 +149,15 @@ fn converse(
                 log::warn!("the new process does not say that it has settled: {error}");
             }
         })
+}
+
+/// Waits for the next message, while the switch forwards and its manager hears that it does.
+fn await_message(control: &Control, channel: &Channel, deadline: Instant) {
+    while Instant::now() < deadline && !channel.has_message(SLICE) {
+        if control.watchdog.is_some() && control.lab.handle().status().is_ok() {
+            control.manager.alive();
+        }
+    }
 }
 
 fn send_legacy(

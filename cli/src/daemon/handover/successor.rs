@@ -93,6 +93,12 @@ fn go_on(
         assemble(&config, config.options.clone(), legacy.bridge, parts)?;
     control.herald = things.waiter.take().map(Herald::from);
     control.take_over(legacy.plugs, &legacy.stations);
+    let accepting: std::os::unix::net::UnixListener = OwnedFd::from(listener.try_clone()?).into();
+    let server = Server::new(
+        UnixListener::from_std(accepting),
+        Peers::new(config.options.group),
+        &control,
+    )?;
     channel.send(&Message::Prepared, &[])?;
     stop_at("successor-prepared");
 
@@ -110,24 +116,29 @@ fn go_on(
     })?;
     outcome.recv().map_err(|_| HandoverError::Unexpected)??;
 
+    // It goes on: from here nothing is worth ending it.
+    let mind = |what: &str, outcome: io::Result<()>| {
+        if let Err(error) = outcome {
+            log::error!("{what}: {error}");
+        }
+    };
     // Whoever asks is answered by this process from now on, also as the kernel sees it.
-    listener.listen(BACKLOG)?;
-    lock.settle()?;
+    mind("cannot listen", listener.listen(BACKLOG));
+    mind("cannot note who holds the lock", lock.settle());
     if let Some(herald) = &control.herald {
         herald.introduce();
     }
-    control.serve_metrics(runtime, metrics)?;
+    mind(
+        "cannot serve metrics",
+        control.serve_metrics(runtime, metrics),
+    );
     log::info!("the switch '{name}' goes on");
     // Fails where the predecessor has ended by now.
     let _ = channel.send(&Message::Settled, &[]);
-    let _ = channel.receive(Instant::now() + FAREWELL);
+    while let Ok((Message::Signal(signal), _)) = channel.receive(Instant::now() + FAREWELL) {
+        control.end_by_name(&signal);
+    }
     control.look_around();
-    let listener: std::os::unix::net::UnixListener = OwnedFd::from(listener).into();
-    let server = Server::new(
-        UnixListener::from_std(listener),
-        Peers::new(config.options.group),
-        &control,
-    )?;
     live(&config, control, thread, lock, server)
 }
 

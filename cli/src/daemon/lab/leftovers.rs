@@ -54,7 +54,7 @@ pub(in crate::daemon) fn remove_killed(
             log::warn!("cannot restore {}: {error}", port.interface);
         }
     }
-    remove_leftovers(&mut netlink, name)
+    remove_leftovers(&mut netlink, name, &[])
 }
 
 fn give_back_as_it_was(
@@ -80,11 +80,20 @@ fn give_back_as_it_was(
 
 /// Removes veth pairs that carry this switch's name and that no living switch uses (one of
 /// the same name may live under another runtime directory), and gives interfaces back.
-fn remove_leftovers(netlink: &mut Netlink, name: &SwitchName) -> Result<(), LabError> {
+/// What is `waited_for` stays: its port could not come back for now.
+fn remove_leftovers(
+    netlink: &mut Netlink,
+    name: &SwitchName,
+    waited_for: &[&str],
+) -> Result<(), LabError> {
     let links = netlink.links()?;
     let is_ours = |link: &&Link| {
         owner_of(link) == Some(name.as_str()) && link.kind.as_deref() == Some("veth")
     };
+    let links: Vec<Link> = links
+        .into_iter()
+        .filter(|link| !waited_for.contains(&link.name.as_str()))
+        .collect();
     let leftovers: Vec<Link> = links.iter().filter(is_ours).cloned().collect();
     for link in leftovers {
         remove_leftover(netlink, &link);
@@ -139,7 +148,9 @@ impl Lab {
     /// # Errors
     /// Where the interfaces cannot be listed. One that cannot be removed is logged.
     pub(crate) fn remove_leftovers(&mut self) -> Result<(), LabError> {
-        remove_leftovers(&mut self.netlink, &self.switch)
+        let plugs = self.plugs.values();
+        let waited_for: Vec<_> = plugs.map(|plug| plug.interface.as_str()).collect();
+        remove_leftovers(&mut self.netlink, &self.switch, &waited_for)
     }
 
     /// As the function of that name, of which it is told in the log.

@@ -10,6 +10,7 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use vswitch_netns::{Link, LinkEvent};
 use vswitch_switch::bridge::PortId;
+use vswitch_switch::datapath::PortInfo;
 use vswitch_switch::port::LinkState;
 
 use super::{Lab, LabError, Plug};
@@ -29,10 +30,10 @@ impl Lab {
                 Ok(Some(LinkEvent::Changed(link))) => self.changed(&link, &mut news),
                 Ok(Some(LinkEvent::Removed { index, .. })) => self.touch(index, &mut news.removed),
                 // Some were lost, of whatever links.
-                Ok(Some(_)) => news.touched.extend(self.plugs.keys()),
+                Ok(Some(_)) => self.all(&mut news),
                 Err(error) => {
                     log::warn!("{error}");
-                    news.touched.extend(self.plugs.keys());
+                    self.all(&mut news);
                     break;
                 }
             }
@@ -54,6 +55,24 @@ impl Lab {
         for id in news.removed.union(&news.touched) {
             self.come_back(*id);
         }
+    }
+
+    /// All ports; and of those whose sockets have lost their interface, that it is gone: it may be
+    /// back under its index, of which nobody else has told.
+    fn all(&self, news: &mut News) {
+        news.touched.extend(self.plugs.keys());
+        news.removed.extend(self.deaf());
+    }
+
+    /// Ports whose sockets have lost their interface, although nobody has told of it.
+    pub(super) fn deaf(&self) -> Vec<PortId> {
+        let infos = self.handle.ports().unwrap_or_default();
+        let is_deaf = |info: &&PortInfo| {
+            let plug = self.plugs.get(&info.id);
+            info.link == LinkState::Absent
+                && plug.is_some_and(|plug| plug.link != LinkState::Absent)
+        };
+        infos.iter().filter(is_deaf).map(|info| info.id).collect()
     }
 
     fn changed(&self, link: &Link, news: &mut News) {
@@ -95,13 +114,14 @@ impl Lab {
                 self.changed = true;
             }
             plug.mac = link.mac;
+            plug.remember(link);
         }
         let state = state_of(link.as_ref());
         self.note(id, state)?;
         Ok(state == LinkState::Absent)
     }
 
-    fn note(&mut self, id: PortId, state: LinkState) -> Result<(), LabError> {
+    pub(super) fn note(&mut self, id: PortId, state: LinkState) -> Result<(), LabError> {
         let Some(plug) = self.plugs.get_mut(&id) else {
             return Ok(());
         };

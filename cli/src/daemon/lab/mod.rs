@@ -17,9 +17,10 @@ mod view;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::thread::JoinHandle;
 
 use ipnet::IpNet;
-use vswitch_netns::{Link, LinkMonitor, MacBytes, Netlink};
+use vswitch_netns::{Link, LinkMonitor, MacBytes, Netlink, Quiet};
 use vswitch_switch::Handle;
 use vswitch_switch::bridge::{PortId, PortSettings};
 use vswitch_switch::port::{LinkState, PacketOptions, PreparedPort, ReceivePath};
@@ -57,6 +58,8 @@ pub(crate) struct Lab {
     captions: Captions,
     /// Whether something has changed by itself that is to be kept on disk.
     changed: bool,
+    /// Ports whose sockets are being closed, and with them their claims.
+    closing: Vec<JoinHandle<()>>,
     namespaces: Namespaces,
 }
 
@@ -116,6 +119,17 @@ impl Plug {
         }
     }
 
+    /// Notes the interface as it is now, so that it can be given back.
+    fn remember(&mut self, link: &Link) {
+        let former = match &mut self.kind {
+            Kind::Cable { former, .. } => former.as_mut(),
+            Kind::Taken(former) => Some(former),
+        };
+        if let Some(former) = former {
+            former.quiet = Quiet::recalled(link.clone(), former.quiet.before().clone());
+        }
+    }
+
     /// How its interface was before; none if we made it, which goes with the port.
     const fn former(&self) -> Option<&take::Former> {
         match &self.kind {
@@ -148,6 +162,7 @@ impl Lab {
             plugs: BTreeMap::new(),
             captions: Captions::default(),
             changed: false,
+            closing: Vec::new(),
             namespaces,
         };
         let options = lab.packet_options();

@@ -6,12 +6,12 @@
 //! carries our alias; all else was there before, and is given back as it was. The ports of a
 //! switch that was killed come back the same way; only that their interfaces are still quiet.
 
-use vswitch_netns::Link;
+use vswitch_netns::{Link, LinkError};
 use vswitch_switch::bridge::PortId;
-use vswitch_switch::port::{LinkState, PacketPort, VacantPort};
+use vswitch_switch::port::{LinkState, PacketError, PacketPort, VacantPort};
 
 use super::links::state_of;
-use super::take::{Former, refuse_unfit};
+use super::take::{Former, put_back, refuse_unfit};
 use super::{Kind, Lab, LabError, Plug, owner_of};
 use crate::daemon::state::SavedPort;
 
@@ -44,7 +44,11 @@ impl Lab {
                 && plug.link == LinkState::Absent
                 && plug.complaint.is_none()
             {
-                log::info!("port {id} ({}) waits for its interface", plug.name);
+                log::info!(
+                    "port {id} ({}) waits for its interface {}",
+                    plug.name,
+                    plug.interface
+                );
             }
         }
         Ok(())
@@ -91,21 +95,57 @@ impl Lab {
             refuse_unfit(link)?;
         }
         // Who holds this is alone with the interface: nothing was changed before.
-        let port = self.prepared_port().open(&link.name)?;
+        let port = self.open_again(link)?;
         let former = self.quiet_again(id, link)?;
-        let link = self.netlink.link(&link.name)?;
+        let plugged = self.take_place(id, link, port, (!is_ours).then(|| former.clone()));
+        if plugged.is_err()
+            && !is_ours
+            && let Err(error) = put_back(&mut self.netlink, link, &former)
+        {
+            log::warn!("cannot restore {}: {error}", link.name);
+        }
+        plugged
+    }
+
+    /// Opens the interface; where this switch itself has not closed it yet, it waits for that.
+    fn open_again(&mut self, link: &Link) -> Result<PacketPort, LabError> {
+        match self.prepared_port().open(&link.name) {
+            Err(PacketError::InUse { .. }) if !self.closing.is_empty() => {
+                for thread in self.closing.drain(..) {
+                    let _ = thread.join();
+                }
+                Ok(self.prepared_port().open(&link.name)?)
+            }
+            opened => Ok(opened?),
+        }
+    }
+
+    /// Puts the port into the place that waits for it.
+    fn take_place(
+        &mut self,
+        id: PortId,
+        link: &Link,
+        port: PacketPort,
+        former: Option<Former>,
+    ) -> Result<(), LabError> {
+        let gone = || {
+            LabError::from(LinkError::NotFound {
+                name: link.name.clone(),
+            })
+        };
+        let link = self.netlink.link_by_index(link.index)?.ok_or_else(gone)?;
         let lost = self.lost_by(link.index);
         let Some(plug) = self.plugs.get_mut(&id) else {
             return Ok(());
         };
-        match &mut plug.kind {
-            Kind::Taken(taken) => *taken = former,
-            Kind::Cable { former: taken, .. } => *taken = (!is_ours).then_some(former),
-        }
         let state = state_of(Some(&link));
-        let port: PacketPort = port.named(plug.name.clone());
-        let vacant = self.handle.replace_port(Box::new(port), state)?;
-        drop(vacant);
+        let port = port.named(plug.name.clone());
+        drop(self.handle.replace_port(Box::new(port), state)?);
+        match (&mut plug.kind, former) {
+            (Kind::Taken(taken), Some(former)) => *taken = former,
+            (Kind::Taken(_), None) => {}
+            (Kind::Cable { former: taken, .. }, former) => *taken = former,
+        }
         plug.ifindex = link.index;
         plug.mac = link.mac;
         plug.link = state;
@@ -128,10 +168,21 @@ impl Lab {
             });
         }
         let quiet = self.netlink.quiet(link)?;
-        self.netlink.set_up(link)?;
+        if let Err(error) = self.netlink.set_up(link) {
+            let _ = self.netlink.unquiet(&quiet);
+            return Err(error.into());
+        }
         let mut before = quiet.before().clone();
-        // It may be the same one, and without ARP through us.
-        before.arp |= known.as_ref().is_some_and(|(_, known)| known.arp);
+        // It may be the same one, and without ARP and addresses through us.
+        if let Some((_, known)) = &known {
+            before.arp |= known.arp;
+            let lost = known.ipv6_addresses.iter();
+            let lost: Vec<_> = lost
+                .filter(|address| !before.ipv6_addresses.contains(address))
+                .copied()
+                .collect();
+            before.ipv6_addresses.extend(lost);
+        }
         let up = known.map_or(link.up, |(up, _)| up);
         let quiet = vswitch_netns::Quiet::recalled(link.clone(), before);
         Ok(Former { up, quiet })
@@ -150,9 +201,11 @@ impl Lab {
             .handle
             .replace_port(Box::new(vacant), LinkState::Absent)?;
         // Nobody has to wait until its ring is gone; without a thread it is closed here and now.
-        let _ = std::thread::Builder::new()
+        let closing = std::thread::Builder::new()
             .name("close".to_owned())
             .spawn(move || drop(port));
+        self.closing.retain(|thread| !thread.is_finished());
+        self.closing.extend(closing);
         Ok(())
     }
 }

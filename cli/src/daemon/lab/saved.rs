@@ -51,6 +51,11 @@ impl Lab {
 
     /// Looks at every link, and for every one that is gone.
     pub(crate) fn look_around(&mut self) {
+        for id in self.deaf() {
+            if let Err(error) = self.note(id, LinkState::Absent) {
+                log::warn!("cannot tell the state of port {id}: {error}");
+            }
+        }
         let all: Vec<_> = self.plugs.keys().copied().collect();
         for id in all {
             if let Err(error) = self.look_again(id) {

@@ -8,6 +8,7 @@ use super::{Kind, Lab, LabError, Plug, owner_of};
 use crate::rights;
 
 /// How an interface was before it became a port.
+#[derive(Clone)]
 pub(super) struct Former {
     pub(super) up: bool,
     pub(super) quiet: Quiet,

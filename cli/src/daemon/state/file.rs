@@ -115,6 +115,8 @@ impl StateFile {
         if self.written.as_ref() == Some(&bytes) {
             return Ok(());
         }
+        // Whatever comes of it, what is there is written anew the next time.
+        self.written = None;
         if let Err(error) = self.replace(&bytes) {
             // It may fill a disk that has no room.
             let _ = remove_if_there(&self.dir.join(COMING));
@@ -126,6 +128,7 @@ impl StateFile {
 
     fn replace(&self, bytes: &[u8]) -> io::Result<()> {
         let path = |name| self.dir.join(name);
+        let directory = File::open(&self.dir)?;
         let mut file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -140,7 +143,7 @@ impl StateFile {
             _ => {}
         }
         fs::rename(path(COMING), path(PRESENT))?;
-        File::open(&self.dir)?.sync_all()
+        directory.sync_all()
     }
 
     fn write_error(&self, source: io::Error) -> StateError {
