@@ -40,6 +40,7 @@
 //! - [`bridge`]: the pure core: learning, looking up, a [`bridge::Verdict`] for each frame
 //! - [`wire`]: checked views of addresses, tags, headers
 //! - [`time`]: the time that the core is given
+//! - [`threads`]: threads that are started where memory may be short
 
 pub mod bridge;
 pub mod capture;
@@ -50,8 +51,9 @@ pub mod handover;
 mod poller;
 pub mod port;
 pub mod switch;
-#[allow(unsafe_code)] // a scheduling class, by the bare system call
+#[allow(unsafe_code)] // a scheduling class and a mapping, by the bare system calls
 mod sys;
+pub mod threads;
 pub mod time;
 #[doc(hidden)]
 pub mod trial;

@@ -1,6 +1,27 @@
-//! How the kernel schedules a switch's thread.
+//! How the kernel schedules a switch's thread, and whether it has memory for another.
 
-use std::io;
+use std::{io, ptr};
+
+/// Whether the kernel would map so many bytes more now (mmap(2)).
+pub(crate) fn try_map(bytes: usize) -> io::Result<()> {
+    // SAFETY: a new mapping, wherever there is place, touches nothing that there is.
+    let place = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            bytes,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if place == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it was mapped just now, with this length, and nobody else knows of it.
+    unsafe { libc::munmap(place, bytes) };
+    Ok(())
+}
 
 /// Has the kernel treat the calling thread as one that works in batches (`SCHED_BATCH`, sched(7)), if
 /// it is scheduled as any other so far: whoever gave it another policy had a reason. Returns whether

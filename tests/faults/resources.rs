@@ -251,8 +251,13 @@ fn parallel(scene: &mut Scene) -> Res {
             .into_iter()
             .try_for_each(|result| result.unwrap_or_else(|_| Err("a client panicked".to_owned())))
     })?;
-    let ports = Vswitch::show()?["ports"].as_array().map_or(0, Vec::len);
-    scene.expect(ports == 36, format!("{ports} ports, 36 are attached"));
+    let shown = Vswitch::show()?["ports"].clone();
+    let ports: Vec<_> = shown.as_array().into_iter().flatten().collect();
+    let names: Vec<_> = ports.iter().map(|port| port["name"].to_string()).collect();
+    scene.expect(
+        ports.len() == 36,
+        format!("36 are attached, but there are {}", names.join(", ")),
+    );
     for number in 100..132 {
         scene.switch.detach(Host(number))?;
     }

@@ -124,7 +124,8 @@ impl Soak {
         let start = Instant::now();
         let outcome = fault
             .happen(&mut self.scene)
-            .map_err(|error| format!("{}: {error}", fault.name))?;
+            .map_err(|error| format!("{}: {error}", fault.name));
+        let outcome = outcome.inspect_err(|_| eprintln!("{}", self.scene.log()))?;
         self.rounds += 1;
         self.account(fault, &outcome);
         let rest = Duration::from_secs(self.options.every).saturating_sub(start.elapsed());

@@ -17,7 +17,8 @@ use crate::runtime_dir::RuntimeDir;
 
 pub(crate) fn run(runtime: &RuntimeDir, args: &EventsArgs) -> anyhow::Result<()> {
     let client = Client::choose(runtime, args.switch.as_ref(), super::BY_OPTION)?;
-    let name = client.switch().to_string();
+    let switch = client.switch().clone();
+    let name = switch.to_string();
     // Before the thread that waits for them.
     let signals = Signals::take().context("can't listen for signals")?;
     end_at(signals)?;
@@ -34,10 +35,13 @@ pub(crate) fn run(runtime: &RuntimeDir, args: &EventsArgs) -> anyhow::Result<()>
         .with_context(|| format!("the connection to the switch '{name}' broke"))?
     {
         match writer.write(&told) {
-            Ok(true) => {}
+            Ok(Then::More) => {}
+            Ok(Then::Elsewhere) => {
+                news = Client::connect(runtime, &switch)?.listen()?;
+            }
             // Whoever reads has read enough.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-            Ok(false) => return Ok(()),
+            Ok(Then::Nothing) => return Ok(()),
             Err(error) => return Err(error).context("can't write the events"),
         }
     }
@@ -68,6 +72,16 @@ struct Line<'a> {
     rest: Told,
 }
 
+/// What comes after some events.
+enum Then {
+    /// Others.
+    More,
+    /// Others, from another process.
+    Elsewhere,
+    /// None.
+    Nothing,
+}
+
 /// Writes events to standard output.
 struct Writer<'a> {
     switch: &'a str,
@@ -76,13 +90,17 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Writes what has come at once. Whether more will come.
-    fn write(&self, told: &[Told]) -> io::Result<bool> {
+    /// Writes what has come at once.
+    fn write(&self, told: &[Told]) -> io::Result<Then> {
         let mut text = String::new();
-        let mut goes_on = true;
+        let mut then = Then::More;
         for event in told {
             let view: EventView = serde_json::from_value(Value::Object(event.clone()))?;
-            goes_on &= view.what != Happening::Stopped;
+            match view.what {
+                Happening::Stopped => then = Then::Nothing,
+                Happening::Restarted => then = Then::Elsewhere,
+                _ => {}
+            }
             match &self.zone {
                 Some(zone) => text.push_str(&events::line(&view, zone)),
                 None => text.push_str(&self.json(event)?),
@@ -91,7 +109,7 @@ impl Writer<'_> {
         let mut out = anstream::stdout().lock();
         out.write_all(text.as_bytes())?;
         out.flush()?;
-        Ok(goes_on)
+        Ok(then)
     }
 
     /// As the switch has sent it, with the switch's name.

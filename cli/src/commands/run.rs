@@ -9,7 +9,7 @@ use crate::runtime_dir::RuntimeDir;
 
 pub(crate) fn run(runtime: &RuntimeDir, args: RunArgs, luggage: Luggage) -> anyhow::Result<()> {
     if args.successor {
-        daemon::succeed(runtime, &args.name)?;
+        daemon::succeed(runtime, &args.name, !args.no_guard)?;
         return Ok(());
     }
     if args.detach {

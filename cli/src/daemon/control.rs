@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use vswitch_switch::bridge::PortSettings;
 use vswitch_switch::control::ControlError;
 use vswitch_switch::wire::VlanId;
 
@@ -34,9 +35,9 @@ use crate::metrics::Endpoint;
 use crate::names::{LabName, SwitchName};
 use crate::protocol::{
     AttachParams, CaptureParams, DetachParams, ErrorCode, ErrorObject, ExplainParams, FdbAddParams,
-    FdbDelParams, FdbEntry, FdbFlushParams, FdbShowParams, Listening, NoParams, PortAddParams,
-    PortDelParams, PortSetParams, Protection, ReaddressParams, Removed, Request, SetParams,
-    SwitchView, VersionView, method,
+    FdbDelParams, FdbEntry, FdbFlushParams, FdbShowParams, Happening, Listening, NoParams,
+    PortAddParams, PortDelParams, PortSetParams, Protection, ReaddressParams, Removed, Request,
+    SetParams, SwitchView, VersionView, method,
 };
 use crate::values;
 
@@ -195,13 +196,14 @@ impl Service for Control {
             self.manager.stopping(&ending.to_string());
         }
         if self.ending == Some(Ending::HandedOver) {
+            self.hub.say_farewell(Happening::Restarted);
             return;
         }
         if self.ending.is_some_and(Ending::is_wanted) {
             // Those who listen hear of it, and nothing new comes after.
             self.lab.dismantle();
         }
-        self.hub.say_farewell();
+        self.hub.say_farewell(Happening::Stopped);
     }
 
     fn listens(&self, session: &Session) -> bool {
@@ -292,7 +294,7 @@ impl Control {
         self.keep_or(|control| control.lab.note_port_settings(&name, before))?;
         self.lab.enforce_port_settings(&name)?;
         if changed != before {
-            log::info!("settings of {name} changed: {changed:?}");
+            log::info!("{name} is bounded by {}", in_words(changed));
         }
         if params.unblock {
             self.lab.handle().unblock(&name)?;
@@ -472,5 +474,23 @@ fn removed(number: usize) -> Outcome {
 impl From<ControlError> for ErrorObject {
     fn from(error: ControlError) -> Self {
         LabError::from(error).into()
+    }
+}
+
+/// What is set for one port alone, for the log.
+fn in_words(settings: PortSettings) -> String {
+    let all = [
+        ("stations", settings.max_stations),
+        ("broadcast frames a second", settings.broadcast),
+        ("multicast frames a second", settings.multicast),
+        ("unknown frames a second", settings.unknown_unicast),
+    ];
+    let own: Vec<_> = all
+        .iter()
+        .filter_map(|(what, bound)| Some(format!("{} {what}", (*bound)?)))
+        .collect();
+    match own.as_slice() {
+        [] => "what holds for all ports".to_owned(),
+        own => own.join(", "),
     }
 }

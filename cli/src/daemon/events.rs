@@ -118,8 +118,9 @@ impl Hub {
         }
     }
 
-    /// The last that anybody hears: what has happened so far, and that the switch ends.
-    pub(super) fn say_farewell(&mut self) {
+    /// The last that anybody hears of this process: what has happened so far, and that the switch
+    /// ends or goes on elsewhere.
+    pub(super) fn say_farewell(&mut self, last: Happening) {
         // No more than is there now: the switch may go on telling.
         let waiting = self
             .tap
@@ -128,8 +129,7 @@ impl Hub {
         for _ in 0..waiting.div_ceil(EVENTS_PER_TURN) {
             self.listen();
         }
-        self.news
-            .extend(line(SystemTime::now(), Happening::Stopped));
+        self.news.extend(line(SystemTime::now(), last));
     }
 
     /// The messages for all who listen, since the last call.

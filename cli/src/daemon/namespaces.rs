@@ -115,11 +115,16 @@ impl Namespaces {
 
 /// With which words the successor is started: it finds all else by what it is handed.
 fn successor(runtime: &RuntimeDir, config: &Config) -> Vec<OsString> {
-    vec![
+    let mut words: Vec<OsString> = vec![
         "--runtime-dir".into(),
         runtime.path().into(),
         "run".into(),
         config.name.as_str().into(),
         "--successor".into(),
-    ]
+    ];
+    // Laid down now: a switch that somebody has taken over cannot start one that keeps all rights.
+    if !config.guarded {
+        words.push("--no-guard".into());
+    }
+    words
 }

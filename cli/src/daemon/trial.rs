@@ -20,8 +20,9 @@ use crate::protocol::{
 };
 use crate::values;
 
-/// More turns than this are an endless loop: each takes a byte, sends one, or ends.
-const TURNS_PER_BYTE: usize = 64;
+/// More turns than this are an endless loop: each takes a byte, sends one of an answer that even an
+/// empty line gets, waits for that, or ends.
+const TURNS_PER_BYTE: usize = 1024;
 
 /// One client's life. The first two bytes say how it writes and how it reads, the others are what
 /// it writes.

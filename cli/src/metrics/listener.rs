@@ -86,12 +86,22 @@ impl Listener {
         take().map_err(MetricsError::Inherited)
     }
 
-    /// The socket that another process has had.
+    /// The socket that another process has, whose file stays that one's until [`Listener::settle`].
     ///
     /// # Errors
     /// Where it has no address.
     pub(crate) fn handed_over(socket: OwnedFd) -> io::Result<Self> {
-        Self::new(Socket::from(socket))
+        let mut listener = Self::new(Socket::from(socket))?;
+        listener.file = None;
+        Ok(listener)
+    }
+
+    /// Takes the file for its own: from here it goes with this.
+    pub(super) fn settle(&mut self) {
+        self.file = match &self.address {
+            Address::Tcp(_) => None,
+            Address::Unix(path) => identity(path),
+        };
     }
 
     fn new(socket: Socket) -> io::Result<Self> {
@@ -102,15 +112,13 @@ impl Listener {
             (None, Some(path)) => Address::Unix(path),
             (None, None) => return Err(io::Error::other("it has no address")),
         };
-        let file = match &address {
-            Address::Tcp(_) => None,
-            Address::Unix(path) => identity(path),
-        };
-        Ok(Self {
+        let mut listener = Self {
             socket,
             address,
-            file,
-        })
+            file: None,
+        };
+        listener.settle();
+        Ok(listener)
     }
 
     /// Where it listens, the port included that was free.

@@ -52,10 +52,11 @@ impl Endpoint {
     /// # Errors
     /// Where the system gives no thread.
     pub(crate) fn start(
-        listener: Listener,
+        mut listener: Listener,
         runtime: RuntimeDir,
         switch: SwitchName,
     ) -> io::Result<Self> {
+        listener.settle();
         let started = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0.0, |since| since.as_secs_f64());

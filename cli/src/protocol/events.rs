@@ -95,6 +95,8 @@ pub(crate) enum Happening {
     },
     /// So many events are not told: they came faster than they were read.
     Lost { count: u64 },
+    /// Another process goes on with the switch: what follows is told to those who listen there.
+    Restarted,
     /// The switch ends: nothing follows.
     Stopped,
     /// Something that only a later version knows.

@@ -83,6 +83,10 @@ pub(crate) fn words(what: &Happening) -> Words {
             let whom = format!("{} events came too fast to be told", count(*lost));
             ("lost", BAD, whom)
         }
+        Happening::Restarted => {
+            let whom = "another process goes on with the switch".to_owned();
+            ("restarted", GOOD, whom)
+        }
         Happening::Stopped => ("stopped", WARNING, "the switch ends".to_owned()),
         Happening::Unknown => ("unknown", FAINT, "see --json".to_owned()),
     };

@@ -24,6 +24,7 @@ use super::signals::Signals;
 use super::view::{self, theme::Theme};
 use crate::args::TopArgs;
 use crate::client::{Client, News};
+use crate::names::SwitchName;
 use crate::protocol::{EventView, Happening};
 use crate::runtime_dir::RuntimeDir;
 
@@ -65,6 +66,8 @@ pub(super) fn run(runtime: &RuntimeDir, client: Client, args: &TopArgs) -> anyho
     let keyboard = keyboard().context("there is no terminal to read keys from")?;
     let screen = Screen::open().context("the terminal can't be drawn on")?;
     let mut live = Live {
+        runtime: runtime.clone(),
+        name,
         screen,
         theme: Theme::of_environment(|name| std::env::var(name).ok()),
         keyboard,
@@ -87,6 +90,8 @@ const fn wants(model: &Model) -> Wants {
 }
 
 struct Live {
+    runtime: RuntimeDir,
+    name: SwitchName,
     screen: Screen,
     theme: Theme,
     keyboard: OwnedFd,
@@ -239,11 +244,24 @@ impl Live {
             Ok(None) => return self.turn_deaf("the switch tells no more"),
             Err(error) => return self.turn_deaf(&error.to_string()),
         };
+        let mut goes_on_elsewhere = false;
         for event in told {
             let event: Result<EventView, _> = serde_json::from_value(Value::Object(event));
             match event {
-                Ok(event) if event.what == Happening::Stopped => self.end = Some(End::Stopped),
-                Ok(event) => self.model.happened(event),
+                Ok(event) => {
+                    match event.what {
+                        Happening::Stopped => self.end = Some(End::Stopped),
+                        Happening::Restarted => goes_on_elsewhere = true,
+                        _ => {}
+                    }
+                    self.model.happened(event);
+                }
+                Err(error) => self.turn_deaf(&error.to_string()),
+            }
+        }
+        if goes_on_elsewhere {
+            match Client::connect(&self.runtime, &self.name).and_then(Client::listen) {
+                Ok(news) => self.news = Some(news),
                 Err(error) => self.turn_deaf(&error.to_string()),
             }
         }

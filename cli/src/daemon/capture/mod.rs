@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use vswitch_switch::Handle;
 use vswitch_switch::capture::{Capture, CaptureOptions, Direction, Filter};
+use vswitch_switch::threads;
 use vswitch_switch::wire::{EtherType, MacAddr};
 
 pub(crate) use captions::Captions;
@@ -131,17 +132,15 @@ impl Captures {
         } = prepared;
         let captions = self.captions.clone();
         let closing = Arc::clone(&self.closing);
-        let spawned = std::thread::Builder::new()
-            .name("capture".to_owned())
-            .spawn(move || {
-                let _place = place;
-                let encoder = encode::Encoder::new(captions, snap_len, reasons);
-                let ended = Stream::new(socket, capture, encoder, closing).run(&unsent);
-                match ended {
-                    Ok(()) => log::info!("a capture has ended"),
-                    Err(error) => log::info!("a capture has ended: {error}"),
-                }
-            });
+        let spawned = threads::spawn("capture", move || {
+            let _place = place;
+            let encoder = encode::Encoder::new(captions, snap_len, reasons);
+            let ended = Stream::new(socket, capture, encoder, closing).run(&unsent);
+            match ended {
+                Ok(()) => log::info!("a capture has ended"),
+                Err(error) => log::info!("a capture has ended: {error}"),
+            }
+        });
         match spawned {
             Ok(thread) => self.threads.push(thread),
             Err(error) => log::warn!("cannot start a capture's thread: {error}"),

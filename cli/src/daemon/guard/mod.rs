@@ -77,11 +77,6 @@ impl Guard {
         }
     }
 
-    /// Whether anything was to be given up.
-    pub(crate) const fn is_wanted(&self) -> bool {
-        self.view.on
-    }
-
     /// What `show` tells of it.
     pub(crate) fn view(&self, broker: Option<i32>) -> GuardView {
         GuardView {

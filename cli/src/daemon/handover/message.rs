@@ -74,8 +74,6 @@ pub(super) struct Legacy {
     pub(super) stations: Vec<SavedStation>,
     /// Whether it runs in the background, with a log of its own.
     pub(super) detached: bool,
-    /// Whether it gives up what it does not need.
-    pub(super) guarded: bool,
     /// What the descriptors are.
     pub(super) descriptors: Vec<Descriptor>,
     /// The address of the service manager, as it is told in errors.

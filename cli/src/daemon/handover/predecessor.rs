@@ -190,7 +190,6 @@ fn send_legacy(
         plugs: control.lab.handed(),
         stations: control.stations.saved(),
         detached: control.log.is_some(),
-        guarded: control.guard.is_wanted(),
         descriptors: kinds,
         manager: control.manager.address(),
         watchdog: control.manager.watchdog(),

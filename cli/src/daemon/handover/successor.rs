@@ -40,14 +40,18 @@ const BACKLOG: i32 = 1024;
 ///
 /// # Errors
 /// See [`DaemonError`]; then that process goes on.
-pub(crate) fn succeed(runtime: &RuntimeDir, name: &SwitchName) -> Result<(), DaemonError> {
+pub(crate) fn succeed(
+    runtime: &RuntimeDir,
+    name: &SwitchName,
+    guarded: bool,
+) -> Result<(), DaemonError> {
     rights::require("run a switch", rights::SWITCH)?;
     // Before the first thread: all have the signals blocked.
     let signals = Signals::take().map_err(io::Error::from)?;
     logging::start();
     limits::raise();
     let channel = Arc::new(Channel::from_stdin()?);
-    let outcome = go_on(runtime, name, &channel, signals);
+    let outcome = go_on(runtime, name, guarded, &channel, signals);
     if let Err(error) = &outcome {
         // Fails where nobody listens any more; and is nobody's business once it ran.
         let _ = channel.send(&Message::Failed(error.to_string()), &[]);
@@ -60,6 +64,7 @@ pub(crate) fn succeed(runtime: &RuntimeDir, name: &SwitchName) -> Result<(), Dae
 fn go_on(
     runtime: &RuntimeDir,
     name: &SwitchName,
+    guarded: bool,
     channel: &Arc<Channel>,
     signals: Signals,
 ) -> Result<(), DaemonError> {
@@ -73,7 +78,7 @@ fn go_on(
         fresh: false,
         manager,
         detached: legacy.detached,
-        guarded: legacy.guarded,
+        guarded,
     };
     // Before the first thread, and before anything is given up.
     let namespaces = Namespaces::new(runtime, &config)?;

@@ -7,6 +7,7 @@ use vswitch_switch::Handle;
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::control::ControlError;
 use vswitch_switch::port::LinkState;
+use vswitch_switch::threads;
 
 use super::{Lab, LabError, Plug, owner_of};
 
@@ -66,6 +67,7 @@ impl Lab {
                 .chunks(share)
                 .filter_map(|share| {
                     let remove = move || remove_cables(share, handle, owner);
+                    threads::room().ok()?;
                     thread::Builder::new()
                         .name("remove".to_owned())
                         .spawn_scoped(scope, remove)
@@ -96,9 +98,7 @@ impl Lab {
             // A cable vanishes with its port; nobody has to wait for the sockets to be closed.
             Ok(port) if plug.former().is_none() => {
                 // Without a thread it is closed here and now.
-                let _ = thread::Builder::new()
-                    .name("close".to_owned())
-                    .spawn(move || drop(port));
+                let _ = threads::spawn("close", move || drop(port));
             }
             Ok(port) => drop(port),
             // A switch that has stopped has dropped its ports.

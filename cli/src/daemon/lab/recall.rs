@@ -9,6 +9,7 @@
 use vswitch_netns::{Link, LinkError};
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::{LinkState, PacketError, PacketPort, VacantPort};
+use vswitch_switch::threads;
 
 use super::links::state_of;
 use super::take::{Former, put_back, refuse_unfit};
@@ -201,9 +202,7 @@ impl Lab {
             .handle
             .replace_port(Box::new(vacant), LinkState::Absent)?;
         // Nobody has to wait until its ring is gone; without a thread it is closed here and now.
-        let closing = std::thread::Builder::new()
-            .name("close".to_owned())
-            .spawn(move || drop(port));
+        let closing = threads::spawn("close", move || drop(port));
         self.closing.retain(|thread| !thread.is_finished());
         self.closing.extend(closing);
         Ok(())

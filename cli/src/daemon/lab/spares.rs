@@ -5,9 +5,10 @@
 //! namespaces waits for hardly any of it.
 
 use std::collections::VecDeque;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use vswitch_switch::port::{PacketOptions, PreparedPort};
+use vswitch_switch::threads;
 
 /// How many are made ahead. The kernel holds their rings meanwhile, 2 MiB each.
 const SPARES: usize = 4;
@@ -28,8 +29,7 @@ impl Spares {
     pub(super) fn order(&mut self, options: &PacketOptions) {
         while self.ordered.len() < SPARES {
             let wanted = options.clone();
-            let thread = thread::Builder::new().name("prepare".to_owned());
-            match thread.spawn(move || PreparedPort::new(&wanted)) {
+            match threads::spawn("prepare", move || PreparedPort::new(&wanted)) {
                 Ok(thread) => self.ordered.push_back(Spare {
                     options: options.clone(),
                     thread,

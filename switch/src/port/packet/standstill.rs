@@ -8,12 +8,13 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use super::source::Source;
 use super::sys::{self, Slots};
 use crate::bridge::DropReason;
 use crate::port::Counters;
+use crate::threads;
 
 /// What is known of a ring in which there was nothing.
 #[derive(Debug, Default)]
@@ -86,8 +87,7 @@ impl Leaving {
     /// Begins, once the ring is not mapped any more.
     pub(super) fn begin(source: &Source) -> Self {
         let begun = source.socket().try_clone().and_then(|socket| {
-            let thread = thread::Builder::new().name("leave-ring".to_owned());
-            thread.spawn(move || sys::remove_ring(socket.as_fd()))
+            threads::spawn("leave-ring", move || sys::remove_ring(socket.as_fd()))
         });
         Self(begun.ok())
     }

@@ -92,9 +92,11 @@ impl Theme {
     pub(super) fn event(&self, what: &Happening) -> Style {
         use Happening as H;
         match what {
-            H::Learnt { .. } | H::StaticAdded { .. } | H::PortAdded { .. } | H::PortUp { .. } => {
-                self.good()
-            }
+            H::Learnt { .. }
+            | H::StaticAdded { .. }
+            | H::PortAdded { .. }
+            | H::PortUp { .. }
+            | H::Restarted => self.good(),
             H::Aged { .. } | H::Unknown => Self::faint(),
             H::Evicted { .. } | H::PortAbsent { .. } | H::Lost { .. } => self.bad(),
             _ => self.warning(),
