@@ -230,6 +230,7 @@ fn parallel(scene: &mut Scene) -> Res {
     let pid = pid(scene)?;
     let times = scene.pace.times.min(50);
     let open = descriptors(pid);
+    let before = port_names()?.len();
     for number in 100..132 {
         Host(number).ensure()?;
     }
@@ -251,12 +252,10 @@ fn parallel(scene: &mut Scene) -> Res {
             .into_iter()
             .try_for_each(|result| result.unwrap_or_else(|_| Err("a client panicked".to_owned())))
     })?;
-    let shown = Vswitch::show()?["ports"].clone();
-    let ports: Vec<_> = shown.as_array().into_iter().flatten().collect();
-    let names: Vec<_> = ports.iter().map(|port| port["name"].to_string()).collect();
+    let names = port_names()?;
     scene.expect(
-        ports.len() == 36,
-        format!("36 are attached, but there are {}", names.join(", ")),
+        names.len() == before + 32,
+        format!("32 more than {before} were attached, but there are {names:?}"),
     );
     for number in 100..132 {
         scene.switch.detach(Host(number))?;
@@ -268,4 +267,10 @@ fn parallel(scene: &mut Scene) -> Res {
     );
     scene.note(format!("{} cycles", 32 * times));
     Ok(())
+}
+
+fn port_names() -> Res<Vec<String>> {
+    let shown = Vswitch::show()?;
+    let ports = shown["ports"].as_array().into_iter().flatten();
+    Ok(ports.map(|port| port["name"].to_string()).collect())
 }
