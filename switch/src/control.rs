@@ -157,6 +157,14 @@ impl Handle {
         self.ask(|engine| engine.status())
     }
 
+    /// [`Handle::status`] and [`Handle::ports`], of one moment and with one answer to wait for.
+    pub fn survey(&self) -> Result<(Status, Vec<PortInfo>), ControlError> {
+        self.ask(|engine| {
+            let now = engine.now();
+            (engine.status(), engine.datapath_mut().port_infos(now))
+        })
+    }
+
     /// Changes the settings; a table that is now too full evicts, fairly between ports.
     pub fn set_config(&self, config: BridgeConfig) -> Result<(), ControlError> {
         self.ask(move |engine| {

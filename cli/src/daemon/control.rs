@@ -221,8 +221,8 @@ impl Service for Control {
 
 impl Control {
     fn show(&mut self) -> Outcome {
-        let status = self.lab.handle().status()?;
-        let ports = self.lab.ports()?;
+        let (status, infos) = self.lab.handle().survey()?;
+        let ports = self.lab.views(infos);
         let whole = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         reply(&SwitchView {
             name: self.name.to_string(),

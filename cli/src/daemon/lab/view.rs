@@ -21,6 +21,11 @@ impl Lab {
     /// Where the switch has stopped.
     pub(crate) fn ports(&mut self) -> Result<Vec<PortView>, ControlError> {
         let infos = self.handle.ports()?;
+        Ok(self.views(infos))
+    }
+
+    /// The same, of what the switch has told of its ports.
+    pub(crate) fn views(&mut self, infos: Vec<PortInfo>) -> Vec<PortView> {
         let losses = self.losses();
         for plug in self.plugs.values_mut() {
             // The index of one that is gone may be another's by now.
@@ -35,7 +40,7 @@ impl Lab {
             .map(|info| (info.id, info.name.clone()))
             .collect();
         let views = infos.into_iter().map(|info| self.view(info, &names));
-        Ok(views.collect())
+        views.collect()
     }
 
     /// What each interface has lost on the way in, by index, for whatever reason of its own.
