@@ -25,6 +25,7 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated("events_end_as_they_should", ends),
         isolated("events_that_nobody_reads_are_counted", slow_reader),
         isolated("events_reach_all_who_listen", crowd),
+        isolated("events_go_on_after_a_restart", restarted),
     ]
 }
 
@@ -345,4 +346,21 @@ fn crowd() {
         let mut peer = Peer::connect(&switch.socket());
         peer.call("events.subscribe", &json!({}))["error"].is_null()
     }));
+}
+
+fn restarted() {
+    let switch = Switch::start("s");
+    let mut listener = Listener::start("events --json");
+    ok("restart s");
+    listener.waits_for(r#""event":"restarted""#);
+    // Of the new process, once it is asked.
+    assert!(wait_until(PATIENCE, || {
+        ok("attach mario");
+        ok("detach mario");
+        listener.hears("port_added")
+    }));
+    switch.stop();
+    let (lines, status) = listener.finish();
+    assert_eq!(status, Some(0));
+    assert!(lines.last().unwrap().contains("stopped"), "{lines:?}");
 }

@@ -203,7 +203,9 @@ fn group() {
     end_at_once(switch.pid());
     let again = Switch::start("s");
     assert!(asks(GROUP));
-    again.stop();
+    let stopped = as_member("stop s", GROUP).output().unwrap();
+    assert!(stopped.status.success(), "{stopped:?}");
+    assert!(!again.dir().exists());
 }
 
 /// In a user namespace without others everybody is the same user, who counts.

@@ -321,6 +321,16 @@ fn managed() {
 }
 
 fn metrics() {
+    let mut command = vswitch(["run", "s", "--detach", "--metrics", "unix:/run/metrics"]);
+    command.env("VSWITCH_FAULT", "successor-prepared");
+    assert!(command.status().unwrap().success());
+    fails("restart s", 1);
+    assert!(
+        fs::exists("/run/metrics").unwrap(),
+        "a successor that failed took the socket's file with it"
+    );
+    ok("stop s");
+
     let _switch = Switch::start("s --metrics unix:/run/metrics");
     let before = json("show s")["metrics"].clone();
     json("restart s");

@@ -51,7 +51,10 @@ impl ProtectionArgs {
 
     /// As words of a command line.
     pub(crate) fn words(self) -> impl Iterator<Item = String> {
-        let word = |name: &str, limit: Option<u32>| limit.map(|limit| format!("--{name}={limit}"));
+        let word = |name: &str, limit: Option<u32>| match limit? {
+            0 => Some(format!("--{name}=off")),
+            limit => Some(format!("--{name}={limit}")),
+        };
         let guard = |on| format!("--loop-guard={}", if on { "on" } else { "off" });
         [
             word("broadcast-limit", self.broadcast_limit),
@@ -66,10 +69,12 @@ impl ProtectionArgs {
     }
 }
 
-/// A number, or `off`, which is zero.
+/// A number, or `off`, which is zero as it is passed on, and so is nothing that a person may write:
+/// they would mean that none may pass.
 pub(crate) fn limit(text: &str) -> Result<u32, String> {
     match text {
         "off" => Ok(0),
+        "0" => Err("a limit is at least 1; 'off' is no limit".to_owned()),
         number => number
             .parse()
             .map_err(|_| format!("a limit is a number up to {}, or 'off'", u32::MAX)),
@@ -120,7 +125,7 @@ mod tests {
     fn what_is_given_is_passed_on_word_by_word() {
         let words = [
             "--broadcast-limit=100",
-            "--multicast-limit=0",
+            "--multicast-limit=off",
             "--unknown-limit=7",
             "--port-max-macs=3",
             "--move-limit=253",
@@ -137,7 +142,12 @@ mod tests {
         assert_eq!(limit("off"), Ok(0));
         assert_eq!(own_limit("default"), Ok(OwnLimit(None)));
         assert_eq!(own_limit("12"), Ok(OwnLimit(Some(12))));
-        assert!(limit("-1").is_err() && limit("many").is_err() && own_limit("").is_err());
+        assert!(
+            limit("0").is_err()
+                && limit("-1").is_err()
+                && limit("many").is_err()
+                && own_limit("").is_err()
+        );
         assert!(moves("254").is_err() && switched("maybe").is_err());
         assert_eq!(moves("off"), Ok(0));
     }

@@ -55,6 +55,11 @@ pub(crate) fn stop(runtime: &RuntimeDir, name: &SwitchName) -> anyhow::Result<()
     match lock {
         Ok(lock) => wait_for_end(lock, name),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        // A member of the group that may ask it: it is gone with its socket.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let socket = runtime.switch(name).socket();
+            wait_until(name, || matches!(socket.try_exists(), Ok(false)))
+        }
         Err(error) => {
             anyhow::bail!("the switch '{name}' is stopping, but its end cannot be awaited: {error}")
         }
@@ -76,17 +81,33 @@ fn farewell(namespaces: &[String]) -> String {
     line
 }
 
-fn wait_for_end(mut lock: File, name: &SwitchName) -> anyhow::Result<()> {
-    let end = Instant::now() + PATIENCE;
-    loop {
+fn wait_for_end(lock: File, name: &SwitchName) -> anyhow::Result<()> {
+    let mut waiting = Some(lock);
+    wait_until(name, || {
+        let Some(lock) = waiting.take() else {
+            return true;
+        };
         match Flock::lock(lock, FlockArg::LockExclusiveNonblock) {
-            Ok(_) => return Ok(()),
-            Err((file, Errno::EWOULDBLOCK | Errno::EINTR)) if Instant::now() < end => lock = file,
-            Err(_) => anyhow::bail!(
+            Err((file, Errno::EWOULDBLOCK | Errno::EINTR)) => {
+                waiting = Some(file);
+                false
+            }
+            _ => true,
+        }
+    })
+}
+
+/// Waits until the switch has ended, as `has_ended` tells.
+fn wait_until(name: &SwitchName, mut has_ended: impl FnMut() -> bool) -> anyhow::Result<()> {
+    let end = Instant::now() + PATIENCE;
+    while !has_ended() {
+        if Instant::now() >= end {
+            anyhow::bail!(
                 "the switch '{name}' has not ended in {} seconds: see its log, or kill its process",
                 PATIENCE.as_secs()
-            ),
+            );
         }
         thread::sleep(INTERVAL);
     }
+    Ok(())
 }

@@ -386,7 +386,10 @@ fn recall(lock: &DirLock, config: &Config) -> Result<Option<Saved>, DaemonError>
         log::warn!("{warning}");
     }
     if lock.recovered() {
-        log::warn!("the switch '{}' was killed: it goes on", config.name);
+        log::warn!(
+            "the switch '{}' was killed before, and is here again with what it had",
+            config.name
+        );
     }
     Ok(kept.map(|kept| kept.saved))
 }

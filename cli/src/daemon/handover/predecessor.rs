@@ -124,7 +124,7 @@ fn converse(
             theirs: theirs.0,
         });
     }
-    log::info!("it is vswitch {}", theirs.1);
+    log::info!("the new process is of vswitch {}", theirs.1);
     send_legacy(control, waiting, &channel)?;
     let handle = control.lab.handle().clone();
     for port in handle.ports()? {
