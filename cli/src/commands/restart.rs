@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::args::RestartArgs;
 use crate::client::Client;
 use crate::protocol::{NoParams, RestartView, method};
-use crate::render;
+use crate::render::{self, Patience};
 use crate::runtime_dir::RuntimeDir;
 
 /// How long the new process may take to get ready: longer than the daemon itself waits for it.
@@ -15,6 +15,10 @@ pub(crate) fn run(runtime: &RuntimeDir, args: &RestartArgs) -> anyhow::Result<()
     let how = "as in 'vswitch restart NAME'";
     let mut client = Client::choose(runtime, args.name.as_ref(), how)?;
     client.set_patience(PATIENCE)?;
+    let _patience = Patience::with(format!(
+        "waiting for the new process, for {} seconds at most; the switch goes on meanwhile",
+        PATIENCE.as_secs()
+    ));
     let view: RestartView = client.call(method::RESTART, &NoParams {})?;
     if args.json {
         render::print_json(&view)?;

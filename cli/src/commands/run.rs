@@ -51,5 +51,9 @@ pub(crate) fn bind_metrics(
         None if args.fresh || args.detached => None,
         None => remembered(),
     };
-    address.as_ref().map(Listener::bind).transpose()
+    let is_leaving = || runtime.is_some_and(|runtime| daemon::was_killed(runtime, &args.name));
+    address
+        .as_ref()
+        .map(|address| Listener::bind_patiently(address, is_leaving))
+        .transpose()
 }

@@ -13,7 +13,7 @@ use crate::client::{Client, ClientError};
 use crate::daemon;
 use crate::names::SwitchName;
 use crate::protocol::{NoParams, Removed, method};
-use crate::render;
+use crate::render::{self, Patience};
 use crate::runtime_dir::RuntimeDir;
 use crate::userlab::{self, Visit};
 
@@ -43,6 +43,10 @@ pub(crate) fn stop(runtime: &RuntimeDir, name: &SwitchName) -> anyhow::Result<()
         other => other?,
     };
     client.set_patience(PATIENCE)?;
+    let _patience = Patience::with(format!(
+        "waiting for the switch '{name}' to end, for {} seconds at most",
+        PATIENCE.as_secs()
+    ));
     // Opened before the daemon removes it; the daemon holds it locked to its very end.
     let lock = File::open(runtime.switch(name).lock());
     match client.call::<Removed>(method::STOP, &NoParams {}) {

@@ -253,7 +253,7 @@ pub(crate) fn clear_killed(runtime: &RuntimeDir) {
 }
 
 /// Whether it has a socket on which nobody listens any more.
-fn was_killed(dir: &SwitchDir) -> bool {
+pub(super) fn was_killed(dir: &SwitchDir) -> bool {
     let socket = dir.socket();
     let found = socket.symlink_metadata();
     let refuses = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;

@@ -209,6 +209,11 @@ pub(crate) fn remove_killed(runtime: &RuntimeDir, name: &SwitchName) -> Result<(
     Ok(())
 }
 
+/// Whether the switch `name` was killed: its process has ended, or is about to.
+pub(crate) fn was_killed(runtime: &RuntimeDir, name: &SwitchName) -> bool {
+    lock::was_killed(&runtime.switch(name))
+}
+
 /// Where the switch `name`, which does not run, is to serve metrics again.
 pub(crate) fn remembered_metrics(runtime: &RuntimeDir, name: &SwitchName) -> Option<Address> {
     let kept = state::recall(runtime.switch(name).path(), name).ok()??;

@@ -6,6 +6,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::unistd::dup2_stdin;
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -14,6 +16,10 @@ use super::Address;
 
 /// So many scrapers wait to be accepted.
 const BACKLOG: i32 = 16;
+/// How long a process that was killed may take to let go of its address.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is tried meanwhile.
+const INTERVAL: Duration = Duration::from_millis(5);
 
 /// A socket that listens. It stays in the network namespace where it was bound.
 #[derive(Debug)]
@@ -48,6 +54,16 @@ pub(crate) enum MetricsError {
     Inherited(#[source] io::Error),
 }
 
+impl MetricsError {
+    fn is_in_use(&self) -> bool {
+        match self {
+            Self::Bind { source, .. } => source.kind() == ErrorKind::AddrInUse,
+            Self::InUse(_) => true,
+            Self::Taken(_) | Self::Inherited(_) => false,
+        }
+    }
+}
+
 impl Listener {
     /// Binds `address` in the calling thread's network namespace. A Unix socket that nobody
     /// listens on any more is replaced.
@@ -70,6 +86,25 @@ impl Listener {
             address: address.clone(),
             source,
         })
+    }
+
+    /// The same, where a process that `is_leaving` may still have the address for a moment.
+    ///
+    /// # Errors
+    /// See [`MetricsError`].
+    pub(crate) fn bind_patiently(
+        address: &Address,
+        is_leaving: impl Fn() -> bool,
+    ) -> Result<Self, MetricsError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match Self::bind(address) {
+                Err(error) if error.is_in_use() && is_leaving() && Instant::now() < deadline => {
+                    thread::sleep(INTERVAL);
+                }
+                other => return other,
+            }
+        }
     }
 
     /// The socket that the parent has bound and passed on as standard input, in whose place comes

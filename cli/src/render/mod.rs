@@ -11,6 +11,7 @@ pub(crate) mod labs;
 mod link;
 mod list;
 mod matrix;
+mod patience;
 mod route;
 mod show;
 pub(crate) mod table;
@@ -27,6 +28,7 @@ pub(crate) use fdb::stations;
 pub(crate) use link::{Row as LinkRow, links, state_of};
 pub(crate) use list::switches;
 pub(crate) use matrix::{Matrix, matrix};
+pub(crate) use patience::Patience;
 pub(crate) use route::routes;
 pub(crate) use show::{ports, switch};
 
