@@ -152,10 +152,9 @@ fn the_loop_is_tried_again_for_longer_each_time_until_it_is_gone() {
         net.go_round(100_000);
         let blocked = net.lab.bridge.blocked(net.lab.now, PortId(3)).unwrap();
         holds.push(blocked.remaining.as_secs() + 1);
-        assert_eq!(
-            net.lab.bridge.next_timeout(),
-            Some(net.lab.now + blocked.remaining)
-        );
+        let end = net.lab.now + blocked.remaining;
+        let next = net.lab.bridge.next_timeout();
+        assert!(next.is_some_and(|next| next <= end), "{next:?} {end:?}");
         net.lab.pass(blocked.remaining);
         assert_eq!(net.blocked(), []);
     }
