@@ -45,7 +45,10 @@ fn all_tests() -> Vec<Trial> {
 
 fn main() -> ExitCode {
     harness::stage::run(|rights| {
-        let arguments = Arguments::from_args();
+        let mut arguments = Arguments::from_args();
+        // Most of the time they wait.
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        arguments.test_threads.get_or_insert(2 * processors);
         let tests = all_tests()
             .into_iter()
             .map(|test| {

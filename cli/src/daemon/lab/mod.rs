@@ -18,6 +18,7 @@ mod view;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use ipnet::IpNet;
 use vswitch_netns::{Link, LinkMonitor, MacBytes, Netlink, Quiet};
@@ -60,6 +61,8 @@ pub(crate) struct Lab {
     changed: bool,
     /// Ports whose sockets are being closed, and with them their claims.
     closing: Vec<JoinHandle<()>>,
+    /// When it began to have the ports back of a switch that was killed.
+    recalled_at: Option<Instant>,
     namespaces: Namespaces,
 }
 
@@ -163,6 +166,7 @@ impl Lab {
             captions: Captions::default(),
             changed: false,
             closing: Vec::new(),
+            recalled_at: None,
             namespaces,
         };
         let options = lab.packet_options();

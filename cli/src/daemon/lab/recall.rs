@@ -6,6 +6,9 @@
 //! carries our alias; all else was there before, and is given back as it was. The ports of a
 //! switch that was killed come back the same way; only that their interfaces are still quiet.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use vswitch_netns::{Link, LinkError};
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::{LinkState, PacketError, PacketPort, VacantPort};
@@ -16,6 +19,10 @@ use super::take::{Former, put_back, refuse_unfit};
 use super::{Kind, Lab, LabError, Plug, owner_of};
 use crate::daemon::state::SavedPort;
 
+/// How long a process that was killed may take to let go of its interfaces.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often it is tried meanwhile.
+const INTERVAL: Duration = Duration::from_millis(5);
 /// The MTU that is told of a port which never had an interface, in bytes.
 const UNKNOWN_MTU: usize = 0;
 
@@ -25,6 +32,7 @@ impl Lab {
     /// # Errors
     /// Where the switch does not take a port: a number or name is there twice.
     pub(crate) fn recall(&mut self, ports: Vec<SavedPort>) -> Result<(), LabError> {
+        self.recalled_at = Some(Instant::now());
         for saved in ports {
             let id = PortId(saved.id);
             let kind = Kind::recalled(saved.kind);
@@ -108,17 +116,29 @@ impl Lab {
         plugged
     }
 
-    /// Opens the interface; where this switch itself has not closed it yet, it waits for that.
+    /// Opens the interface; where this switch itself has not closed it yet, or the process that was
+    /// killed, it waits for that.
     fn open_again(&mut self, link: &Link) -> Result<PacketPort, LabError> {
-        match self.prepared_port().open(&link.name) {
-            Err(PacketError::InUse { .. }) if !self.closing.is_empty() => {
-                for thread in self.closing.drain(..) {
-                    let _ = thread.join();
+        loop {
+            match self.prepared_port().open(&link.name) {
+                Err(PacketError::InUse { .. }) if !self.closing.is_empty() => {
+                    for thread in self.closing.drain(..) {
+                        let _ = thread.join();
+                    }
                 }
-                Ok(self.prepared_port().open(&link.name)?)
+                Err(PacketError::InUse { .. }) if self.is_predecessor_leaving() => {
+                    thread::sleep(INTERVAL);
+                }
+                opened => return Ok(opened?),
             }
-            opened => Ok(opened?),
         }
+    }
+
+    /// Whether the process that was killed may still have interfaces: its lock is free before all
+    /// that it had is closed.
+    fn is_predecessor_leaving(&self) -> bool {
+        self.recalled_at
+            .is_some_and(|begin| begin.elapsed() < PATIENCE)
     }
 
     /// Puts the port into the place that waits for it.
