@@ -42,9 +42,9 @@ pub(super) fn tests() -> Vec<Trial> {
     tests
 }
 
-/// Between two frames: their rings hold as many as come in four seconds, in which a successor gets
-/// its turn on the busiest machine too. (What is possible on a quiet one: docs/reliability.md.)
-const INTERVAL: Duration = Duration::from_millis(4);
+/// Between two frames: their rings hold as many as come in half a second, in which a successor gets
+/// its turn on a busy machine too.
+const INTERVAL: Duration = Duration::from_micros(500);
 
 const HOSTS: [Station<'_>; 2] = [
     Station {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -59,10 +60,8 @@ pub(crate) fn stop(runtime: &RuntimeDir, name: &SwitchName) -> anyhow::Result<()
     match lock {
         Ok(lock) => wait_for_end(lock, name),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        // A member of the group that may ask it: it is gone with its socket.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            let socket = runtime.switch(name).socket();
-            wait_until(name, || matches!(socket.try_exists(), Ok(false)))
+            wait_until_gone(&runtime.switch(name).socket(), name)
         }
         Err(error) => {
             anyhow::bail!("the switch '{name}' is stopping, but its end cannot be awaited: {error}")
@@ -85,33 +84,34 @@ fn farewell(namespaces: &[String]) -> String {
     line
 }
 
-fn wait_for_end(lock: File, name: &SwitchName) -> anyhow::Result<()> {
-    let mut waiting = Some(lock);
-    wait_until(name, || {
-        let Some(lock) = waiting.take() else {
-            return true;
-        };
+fn wait_for_end(mut lock: File, name: &SwitchName) -> anyhow::Result<()> {
+    let end = Instant::now() + PATIENCE;
+    loop {
         match Flock::lock(lock, FlockArg::LockExclusiveNonblock) {
-            Err((file, Errno::EWOULDBLOCK | Errno::EINTR)) => {
-                waiting = Some(file);
-                false
-            }
-            _ => true,
+            Ok(_) => return Ok(()),
+            Err((file, Errno::EWOULDBLOCK | Errno::EINTR)) if Instant::now() < end => lock = file,
+            Err(_) => return Err(not_ended(name)),
         }
-    })
+        thread::sleep(INTERVAL);
+    }
 }
 
-/// Waits until the switch has ended, as `has_ended` tells.
-fn wait_until(name: &SwitchName, mut has_ended: impl FnMut() -> bool) -> anyhow::Result<()> {
+/// The same for whoever may ask the switch, as a member of its group, and may not open its lock: the
+/// socket is removed when all else is done.
+fn wait_until_gone(socket: &Path, name: &SwitchName) -> anyhow::Result<()> {
     let end = Instant::now() + PATIENCE;
-    while !has_ended() {
+    while !matches!(socket.try_exists(), Ok(false)) {
         if Instant::now() >= end {
-            anyhow::bail!(
-                "the switch '{name}' has not ended in {} seconds: see its log, or kill its process",
-                PATIENCE.as_secs()
-            );
+            return Err(not_ended(name));
         }
         thread::sleep(INTERVAL);
     }
     Ok(())
+}
+
+fn not_ended(name: &SwitchName) -> anyhow::Error {
+    anyhow::anyhow!(
+        "the switch '{name}' has not ended in {} seconds: see its log, or kill its process",
+        PATIENCE.as_secs()
+    )
 }

@@ -487,7 +487,12 @@ fn in_words(settings: PortSettings) -> String {
     ];
     let own: Vec<_> = all
         .iter()
-        .filter_map(|(what, bound)| Some(format!("{} {what}", (*bound)?)))
+        .filter_map(|(what, bound)| {
+            Some(match (*bound)? {
+                0 => format!("any number of {what}"),
+                bound => format!("{bound} {what}"),
+            })
+        })
         .collect();
     match own.as_slice() {
         [] => "what holds for all ports".to_owned(),

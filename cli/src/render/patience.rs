@@ -18,7 +18,8 @@ impl Patience {
     pub(crate) fn with(what: String) -> Self {
         let (ended, end) = mpsc::channel();
         if stderr().is_terminal() {
-            thread::spawn(move || {
+            // Where there is no thread to be had, nothing is said.
+            let _ = thread::Builder::new().spawn(move || {
                 if end.recv_timeout(LONG) == Err(RecvTimeoutError::Timeout) {
                     let _ = writeln!(stderr(), "{what}");
                 }

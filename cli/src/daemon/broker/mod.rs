@@ -36,9 +36,9 @@ pub(crate) use program::start as start_program;
 
 /// How long its end is waited for. It ends at once, but where it waits for a lock itself.
 const PARTING_MS: u32 = 1000;
-/// How long the broker may take, on a machine that is busy: a namespace is made only when the kernel
-/// has taken apart those that are gone. Less than a supervisor waits for a sign of life.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the broker may take, on a machine that is busy: less than a supervisor waits for a sign
+/// of life.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The switch's end of its broker.
 #[derive(Debug)]
