@@ -58,8 +58,10 @@ impl Bridge {
             drops.add(self.why_closed(ingress), frames.len() as u64);
             return;
         }
-        self.fdb.advance(now);
         let count = self.admit(frames, drops);
+        if count > 0 {
+            self.fdb.advance(now);
+        }
         // Taken out for the loop, so that what is learnt cannot be thought to change them.
         let probes = std::mem::take(&mut self.probes);
         let admitted = probes.get(..count).unwrap_or_default();
