@@ -10,7 +10,7 @@ use vswitch_netns::NamespaceError;
 pub(super) const MAX_BYTES: usize = 4096;
 
 /// What the broker can be asked for.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Request {
     /// A namespace: answered with three descriptors, of it and of two sockets in it.
     Open {

@@ -10,6 +10,9 @@
 //! rollback; it starts the program that is to succeed this switch, whose words were laid down
 //! before the fork. It never sees what clients send: only names that have been checked, and it
 //! checks them once more. It has no other descriptor, and ends with its switch.
+//!
+//! One request is under way at a time. Where the kernel takes too long over one, it alone fails: its
+//! answer is waited for before the next is asked, and what it turns out to have made is deleted.
 
 mod message;
 mod program;
@@ -17,16 +20,15 @@ mod serve;
 #[allow(unsafe_code, reason = "fork, and descriptors that come over a socket")]
 mod sys;
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::socket::{
-    AddressFamily, Shutdown, SockFlag, SockType, setsockopt, shutdown, socketpair, sockopt,
-};
-use nix::sys::time::TimeVal;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socketpair, sockopt};
+use nix::sys::time::{TimeVal, TimeValLike};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use vswitch_netns::{Namespace, NamespaceError, NamespaceName, Netlink, Offloads};
@@ -36,8 +38,8 @@ pub(crate) use program::start as start_program;
 
 /// How long its end is waited for. It ends at once, but where it waits for a lock itself.
 const PARTING_MS: u32 = 1000;
-/// How long the broker may take, on a machine that is busy: less than a supervisor waits for a sign
-/// of life.
+/// How long the broker may take for all that a request waits for, on a machine that is busy: less
+/// than a supervisor waits for a sign of life.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The switch's end of its broker.
@@ -46,6 +48,9 @@ pub(crate) struct Broker {
     /// None once it is to end.
     socket: Option<OwnedFd>,
     pid: Pid,
+    patience: Duration,
+    /// What was asked for and not answered in time.
+    owed: RefCell<Option<Request>>,
 }
 
 impl Drop for Broker {
@@ -88,13 +93,17 @@ impl Broker {
         let (ours, its) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
         let parent = nix::unistd::getpid();
         match sys::fork()? {
-            Some(pid) => {
-                let patience = TimeVal::new(PATIENCE.as_secs().cast_signed(), 0);
-                setsockopt(&ours, sockopt::ReceiveTimeout, &patience)?;
-                let socket = Some(ours);
-                Ok(Self { socket, pid })
-            }
+            Some(pid) => Ok(Self::on(ours, pid)),
             None => serve::serve(its, parent, words),
+        }
+    }
+
+    const fn on(socket: OwnedFd, pid: Pid) -> Self {
+        Self {
+            socket: Some(socket),
+            pid,
+            patience: PATIENCE,
+            owed: RefCell::new(None),
         }
     }
 
@@ -116,7 +125,7 @@ impl Broker {
             name: name.to_string(),
             create,
         };
-        let (answer, descriptors) = self.ask(&request, &[])?;
+        let (answer, descriptors) = self.ask(request, &[])?;
         let Answer::Opened { created } = answer else {
             return Err(unexpected());
         };
@@ -142,7 +151,7 @@ impl Broker {
     /// As [`Namespace::delete`] has it; that it is another one.
     pub(crate) fn delete(&self, name: &NamespaceName) -> Result<(), NamespaceError> {
         let name = name.to_string();
-        self.ask(&Request::Delete { name }, &[]).map(drop)
+        self.ask(Request::Delete { name }, &[]).map(drop)
     }
 
     /// Starts the program that is installed now, with the words that were laid down, to succeed
@@ -152,7 +161,7 @@ impl Broker {
     /// # Errors
     /// What the system says.
     pub(crate) fn start_successor(&self, standard: [BorrowedFd<'_>; 3]) -> io::Result<Pid> {
-        let answer = self.ask(&Request::Start, &standard);
+        let answer = self.ask(Request::Start, &standard);
         match answer.map_err(|error| io::Error::other(error.to_string()))? {
             (Answer::Started { pid }, _) => Ok(Pid::from_raw(pid)),
             _ => Err(io::Error::other(unexpected().to_string())),
@@ -161,38 +170,88 @@ impl Broker {
 
     fn ask(
         &self,
-        request: &Request,
+        request: Request,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(Answer, Vec<OwnedFd>), NamespaceError> {
-        let Some(socket) = self.socket.as_ref().map(AsFd::as_fd) else {
-            return Err(unexpected());
-        };
-        let failed = |errno| match errno {
-            // What answers too late would be taken for the answer to the next request.
-            Errno::EAGAIN => {
-                let _ = shutdown(socket.as_raw_fd(), Shutdown::Both);
-                system(
-                    "ask the helper process, which does not answer",
-                    Errno::ETIMEDOUT,
-                )
+        let deadline = Instant::now() + self.patience;
+        self.settle(deadline)?;
+        match self.exchange(request, descriptors, deadline)? {
+            (Answer::Refused(refusal), _) => Err(refusal.into()),
+            answered => Ok(answered),
+        }
+    }
+
+    /// Takes the answer that came too late, if one did, and undoes what was done.
+    fn settle(&self, deadline: Instant) -> Result<(), NamespaceError> {
+        while let Some(request) = self.owed.take() {
+            let answer = self.receive(request.clone(), deadline)?;
+            // A successor that nobody talks to ends by itself.
+            if let (Request::Open { name, .. }, (Answer::Opened { created: true }, _)) =
+                (request, answer)
+            {
+                log::warn!("the namespace {name} was made too late: deleting it");
+                self.exchange(Request::Delete { name }, &[], deadline)?;
             }
-            Errno::EPIPE | Errno::ECONNRESET => system(
-                "ask the helper process, which has ended: kill the switch's process too and run it \
-                 again, which keeps all that it has",
-                errno,
-            ),
-            _ => system("ask the helper process", errno),
-        };
-        sys::send(socket, &request.encode(), descriptors).map_err(failed)?;
-        let (bytes, descriptors) = sys::receive(socket).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn exchange(
+        &self,
+        request: Request,
+        descriptors: &[BorrowedFd<'_>],
+        deadline: Instant,
+    ) -> Result<(Answer, Vec<OwnedFd>), NamespaceError> {
+        sys::send(self.socket()?, &request.encode(), descriptors).map_err(failed)?;
+        self.receive(request, deadline)
+    }
+
+    /// Waits for the answer to `request`, which is owed from the deadline on.
+    fn receive(
+        &self,
+        request: Request,
+        deadline: Instant,
+    ) -> Result<(Answer, Vec<OwnedFd>), NamespaceError> {
+        let socket = self.socket()?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        // Zero would be for ever.
+        let left = i64::try_from(left.as_millis()).unwrap_or(i64::MAX).max(1);
+        setsockopt(
+            &socket,
+            sockopt::ReceiveTimeout,
+            &TimeVal::milliseconds(left),
+        )
+        .map_err(failed)?;
+        let (bytes, descriptors) = sys::receive(socket).map_err(|errno| {
+            if errno == Errno::EAGAIN {
+                self.owed.replace(Some(request));
+            }
+            failed(errno)
+        })?;
         if bytes.is_empty() {
             return Err(failed(Errno::EPIPE));
         }
         let answer = Answer::decode(&bytes).ok_or_else(unexpected)?;
-        match answer {
-            Answer::Refused(refusal) => Err(refusal.into()),
-            other => Ok((other, descriptors)),
-        }
+        Ok((answer, descriptors))
+    }
+
+    fn socket(&self) -> Result<BorrowedFd<'_>, NamespaceError> {
+        self.socket.as_ref().map(AsFd::as_fd).ok_or_else(unexpected)
+    }
+}
+
+fn failed(errno: Errno) -> NamespaceError {
+    match errno {
+        Errno::EAGAIN => system(
+            "ask the helper process, which does not answer in time",
+            Errno::ETIMEDOUT,
+        ),
+        Errno::EPIPE | Errno::ECONNRESET => system(
+            "ask the helper process, which has ended: kill the switch's process too and run it \
+             again, which keeps all that it has",
+            errno,
+        ),
+        _ => system("ask the helper process", errno),
     }
 }
 
@@ -205,4 +264,67 @@ fn system(action: &str, errno: Errno) -> NamespaceError {
 
 fn unexpected() -> NamespaceError {
     system("understand the helper process", Errno::EPROTO)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    /// A broker in the place of the process, of which there is none.
+    fn pair() -> (Broker, OwnedFd) {
+        let flags = SockFlag::SOCK_CLOEXEC;
+        let (ours, its) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags).unwrap();
+        (Broker::on(ours, Pid::from_raw(i32::MAX)), its)
+    }
+
+    fn heard(socket: &OwnedFd) -> Request {
+        let (bytes, _) = sys::receive(socket.as_fd()).unwrap();
+        Request::decode(&bytes).unwrap()
+    }
+
+    fn say(socket: &OwnedFd, answer: &Answer) {
+        sys::send(socket.as_fd(), &answer.encode(), &[]).unwrap();
+    }
+
+    fn delete(name: &str) -> Request {
+        Request::Delete {
+            name: name.to_owned(),
+        }
+    }
+
+    fn open(name: &str) -> Request {
+        Request::Open {
+            name: name.to_owned(),
+            create: true,
+        }
+    }
+
+    #[test]
+    fn one_that_is_late_fails_alone_and_what_it_made_is_deleted() {
+        let (mut broker, its) = pair();
+        broker.patience = Duration::from_millis(5);
+        let late = NamespaceName::new("late").unwrap();
+        let error = broker.open(&late, true).unwrap_err().to_string();
+        assert!(error.contains("does not answer in time"), "{error}");
+        // The one after it neither, while the first is under way.
+        broker.delete(&late).unwrap_err();
+        assert_eq!(heard(&its), open("late"));
+
+        broker.patience = Duration::from_secs(600);
+        let helper = thread::spawn(move || {
+            say(&its, &Answer::Opened { created: true });
+            assert_eq!(heard(&its), delete("late"));
+            say(&its, &Answer::Deleted);
+            assert_eq!(heard(&its), delete("next"));
+            say(&its, &Answer::Deleted);
+        });
+        let next = NamespaceName::new("next").unwrap();
+        broker.delete(&next).unwrap();
+        helper.join().unwrap();
+        let error = broker.delete(&next).unwrap_err().to_string();
+        assert!(error.contains("has ended"), "{error}");
+    }
 }
