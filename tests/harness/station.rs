@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::time::TimeSpec;
 use vswitch_cli::trial::{Next, Schedule};
 use vswitch_netns::Namespace;
@@ -97,7 +98,7 @@ impl Station {
         let work = Work {
             number,
             mac,
-            port: Some(Box::new(port)),
+            port: Some(Plugged::new(port)),
             inbox,
             sent: Arc::clone(&sent),
             heard: Arc::clone(&heard),
@@ -167,13 +168,21 @@ impl Drop for Station {
 struct Work {
     number: u16,
     mac: [u8; 6],
-    port: Option<Box<PacketPort>>,
+    port: Option<Plugged>,
     inbox: Receiver<Order>,
     sent: Arc<AtomicU64>,
     heard: Arc<Mutex<Heard>>,
     stream: Option<Sending>,
     /// Where the numbers of the next stream begin: none of its frames is taken for one of before.
     next: u64,
+}
+
+/// The interface of a station.
+struct Plugged {
+    port: PacketPort,
+    /// Rings when something comes. The socket itself is readable all the time where it has a mapped
+    /// ring: whoever is not edge-triggered never sleeps.
+    bell: Epoll,
 }
 
 /// A stream under way.
@@ -212,14 +221,14 @@ impl Work {
                 self.stream =
                     stream.map(|stream| Sending::new(&stream, self.mac, self.number, next));
             }
-            Order::Use(port) => self.port = port,
+            Order::Use(port) => self.port = port.map(|port| Plugged::new(*port)),
             Order::Pause(time) => std::thread::sleep(time),
         }
     }
 
     /// Sends what is due; how long until there is more.
     fn send(&mut self) -> Duration {
-        let (Some(stream), Some(port)) = (&mut self.stream, &mut self.port) else {
+        let (Some(stream), Some(Plugged { port, .. })) = (&mut self.stream, &mut self.port) else {
             return TICK;
         };
         stream.let_go_if_held_up();
@@ -246,7 +255,7 @@ impl Work {
 
     /// Takes what has come; whether that was all.
     fn receive(&mut self, arena: &mut Arena) -> bool {
-        let Some(port) = &mut self.port else {
+        let Some(Plugged { port, .. }) = &mut self.port else {
             return true;
         };
         for _ in 0..MOST_BATCHES {
@@ -280,19 +289,30 @@ impl Work {
         if time.is_zero() {
             return;
         }
-        let fd = self.port.as_ref().and_then(|port| port.fd());
-        let Some(fd) = fd else {
-            std::thread::sleep(time);
-            return;
-        };
-        let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
-        let _ = ppoll(&mut fds, Some(TimeSpec::from_duration(time)), None);
-        // A link that is down would otherwise wake it without end.
-        let failed = fds[0]
-            .revents()
-            .is_some_and(|events| events.contains(PollFlags::POLLERR));
-        if failed {
-            std::thread::sleep(Duration::from_millis(1));
+        match &self.port {
+            Some(plugged) => plugged.wait(time),
+            None => std::thread::sleep(time),
+        }
+    }
+}
+
+impl Plugged {
+    fn new(port: PacketPort) -> Self {
+        let bell = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).expect("epoll");
+        if let Some(fd) = port.fd() {
+            let event = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, 0);
+            bell.add(fd, event).expect("a packet socket can be polled");
+        }
+        Self { port, bell }
+    }
+
+    /// Until something comes, for so long at most: less than what epoll counts in.
+    fn wait(&self, time: Duration) {
+        let mut fds = [PollFd::new(self.bell.0.as_fd(), PollFlags::POLLIN)];
+        let rings = ppoll(&mut fds, Some(TimeSpec::from_duration(time)), None);
+        if rings.is_ok_and(|count| count > 0) {
+            let mut events = [EpollEvent::empty()];
+            let _ = self.bell.wait(&mut events, EpollTimeout::ZERO);
         }
     }
 }
