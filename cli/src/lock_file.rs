@@ -50,6 +50,13 @@ pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
+/// The process that the file at `path` tells of, if it does.
+pub(crate) fn holder(path: &Path) -> Option<u32> {
+    let mut options = OpenOptions::new();
+    let options = options.read(true).custom_flags(libc::O_NOFOLLOW);
+    read_pid(&mut options.open(path).ok()?)
+}
+
 /// The process that the file tells of, if it tells of one.
 pub(crate) fn read_pid(file: &mut File) -> Option<u32> {
     let mut text = String::new();

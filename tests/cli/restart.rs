@@ -32,6 +32,7 @@ pub(super) fn tests() -> Vec<Trial> {
         ),
         isolated("cli_restart_hands_signals_and_statuses_on", signals),
         isolated("cli_restart_ends_with_the_process_that_waits", orphaned),
+        isolated("cli_restart_then_killed_and_run_again_at_once", killed),
         isolated("cli_restart_tells_the_service_manager", managed),
         isolated("cli_restart_keeps_metrics_where_they_are", metrics),
         isolated("cli_restart_of_an_ordinary_user", userlab),
@@ -282,6 +283,21 @@ fn orphaned() {
     ok("run s --detach");
     assert_eq!(json("port list").as_array().unwrap().len(), 2);
     ok("stop s");
+}
+
+/// Whoever kills a switch may run it again at once, though it is not gone yet.
+fn killed() {
+    for _ in 0..5 {
+        let first = start(vswitch(["run", "s"]));
+        attach();
+        json("restart s");
+        let last = pid();
+        kill(Pid::from_raw(last.try_into().unwrap()), Signal::SIGKILL).unwrap();
+        first.signal(Signal::SIGKILL).unwrap();
+        ok("run s --detach");
+        assert_eq!(json("port list").as_array().unwrap().len(), 2);
+        ok("stop s");
+    }
 }
 
 /// A manager is told which process it is about.

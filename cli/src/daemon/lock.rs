@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+use super::dying::is_dying;
 use super::state;
-use crate::lock_file::{ATTEMPTS, leads_to, open, read_pid, remove_if_there};
+use crate::lock_file::{ATTEMPTS, holder, leads_to, open, read_pid, remove_if_there};
 use crate::names::SwitchName;
 use crate::runtime_dir::{RuntimeDir, RuntimeDirError, SwitchDir};
 
@@ -132,11 +133,12 @@ impl DirLock {
         name: &SwitchName,
     ) -> Result<Self, LockError> {
         let deadline = Instant::now() + PATIENCE;
+        // At first it is one that ends just now.
+        let mut is_leaving = true;
         loop {
             match Self::acquire(runtime, name) {
-                Err(LockError::Held { .. })
-                    if was_killed(&runtime.switch(name)) && Instant::now() < deadline =>
-                {
+                Err(LockError::Held { .. }) if is_leaving && Instant::now() < deadline => {
+                    is_leaving = was_killed(&runtime.switch(name));
                     thread::sleep(INTERVAL);
                 }
                 other => return other,
@@ -252,13 +254,15 @@ pub(crate) fn clear_killed(runtime: &RuntimeDir) {
     }
 }
 
-/// Whether it has a socket on which nobody listens any more.
+/// Whether it has a socket on which nobody listens any more, or whose process was killed and is not
+/// gone yet.
 pub(super) fn was_killed(dir: &SwitchDir) -> bool {
     let socket = dir.socket();
     let found = socket.symlink_metadata();
     let refuses = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
     found.is_ok_and(|found| found.file_type().is_socket())
-        && UnixStream::connect(socket).is_err_and(refuses)
+        && (UnixStream::connect(socket).is_err_and(refuses)
+            || holder(&dir.lock()).is_some_and(is_dying))
 }
 
 fn foreign(dir: &SwitchDir) -> LockError {

@@ -17,6 +17,7 @@ mod capture;
 mod connection;
 mod control;
 mod detach;
+mod dying;
 mod ending;
 mod events;
 mod explain;

@@ -1,0 +1,64 @@
+//! Processes that have been killed and are not gone yet.
+
+use std::fs;
+
+/// The bit of SIGKILL in a set of signals as proc(5) writes it.
+const SIGKILL: u64 = 1 << (libc::SIGKILL - 1);
+/// The flag of a process that closes what it had (`PF_EXITING`, `include/linux/sched.h`).
+const EXITING: u64 = 4;
+
+/// Whether process `pid` has got its SIGKILL, or is ending for another reason: it can do nothing any
+/// more, but what it had open may be open still. False of one that is gone, or cannot be seen.
+pub(super) fn is_dying(pid: u32) -> bool {
+    let text = |file| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    has_ended(&text("status")) || is_exiting(&text("stat"))
+}
+
+/// Whether `/proc/PID/status` tells of a pending SIGKILL, or of a zombie.
+fn has_ended(status: &str) -> bool {
+    let field = |name| status.lines().find_map(|line| line.strip_prefix(name));
+    let state = field("State:").unwrap_or_default().trim_start();
+    let pending = field("SigPnd:").and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+    state.starts_with(['Z', 'X']) || pending.is_some_and(|set| set & SIGKILL != 0)
+}
+
+/// Whether `/proc/PID/stat` has the flag for it, in its ninth field. The second one may hold blanks,
+/// and ends with the last parenthesis.
+fn is_exiting(stat: &str) -> bool {
+    let behind = stat.rsplit(')').next().unwrap_or_default();
+    let flags = behind.split_whitespace().nth(6);
+    flags.is_some_and(|flags| flags.parse().is_ok_and(|flags: u64| flags & EXITING != 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn a_child_that_was_killed_is_dying_until_its_parent_knows() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let pid = child.id();
+        assert!(!is_dying(pid));
+        child.kill().unwrap();
+        for _ in 0..1000 {
+            assert!(is_dying(pid));
+        }
+        child.wait().unwrap();
+        assert!(!is_dying(pid));
+        assert!(!is_dying(std::process::id()));
+    }
+
+    #[test]
+    fn each_sign_alone_is_enough() {
+        assert!(has_ended("Name:\tvswitch\nState:\tZ (zombie)\n"));
+        let status = |pending| format!("State:\tR (running)\nSigPnd:\t{pending}\nShdPnd:\t0\n");
+        assert!(has_ended(&status("0000000000000100")));
+        assert!(!has_ended(&status("0000000000004000")));
+        let stat = |flags: u32| format!("39 (a ) b) R 1 39 39 0 -1 {flags} 0 0");
+        assert!(is_exiting(&stat(4_194_308)));
+        assert!(!is_exiting(&stat(4_194_304)));
+        assert!(!is_exiting(""));
+    }
+}
