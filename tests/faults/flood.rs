@@ -202,5 +202,8 @@ fn loop_(scene: &mut Scene) -> Res {
     let link = here.link("loop-a").map_err(|error| error.to_string())?;
     here.delete_link(&link).map_err(|error| error.to_string())?;
     scene.is_back();
+    for name in ["loop-a", "loop-b"] {
+        scene.switch.remove_port(name)?;
+    }
     Ok(())
 }

@@ -41,6 +41,8 @@ pub(crate) trait Forwarder {
     fn detach(&mut self, host: Host) -> Res;
     /// Plugs in an interface that is there.
     fn add_port(&mut self, interface: &str) -> Res;
+    /// Forgets such a port, whose interface may be gone.
+    fn remove_port(&mut self, interface: &str) -> Res;
     /// Kills it and starts it again.
     fn kill_and_run(&mut self) -> Res;
     /// Starts it anew, as its makers mean that to be done.

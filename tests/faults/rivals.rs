@@ -80,6 +80,10 @@ impl Forwarder for Ovs {
         vsctl(&["add-port", "br0", interface])
     }
 
+    fn remove_port(&mut self, interface: &str) -> Res {
+        vsctl(&["del-port", "br0", interface])
+    }
+
     fn kill_and_run(&mut self) -> Res {
         self.switch.end(Signal::SIGKILL)?;
         self.switch = Self::daemon()?;
@@ -163,6 +167,11 @@ impl Forwarder for Bridge {
         let bridge = here.link("br0").map_err(|error| error.to_string())?;
         here.set_bridge(&port, Some(&bridge))
             .map_err(|e| e.to_string())
+    }
+
+    /// It has no memory of one that is gone.
+    fn remove_port(&mut self, _: &str) -> Res {
+        Ok(())
     }
 
     fn kill_and_run(&mut self) -> Res {

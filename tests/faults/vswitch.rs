@@ -118,6 +118,10 @@ impl Forwarder for Vswitch {
         Self::call("port.add", json!({"interface": interface})).map(drop)
     }
 
+    fn remove_port(&mut self, interface: &str) -> Res {
+        Self::call("port.del", json!({"name": interface})).map(drop)
+    }
+
     fn kill_and_run(&mut self) -> Res {
         self.kill()?;
         self.run_again()

@@ -2,8 +2,9 @@
 //!
 //! Theory of operation. In the first part every fault is done once, those that start the switch
 //! anew before all others. Then memory and descriptors are noted, and faults are drawn by lot until
-//! the time is over: by then neither may have grown. Before each fault and after it traffic rests for
-//! a moment, so that every frame can be accounted for.
+//! the time is over. In the last part those that leave the process alone are done once more, in the
+//! order of the first, so that like is compared with like: by then neither may have grown. Before each
+//! fault and after it traffic rests for a moment, so that every frame can be accounted for.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -91,24 +92,27 @@ impl Soak {
         soak.every_fault_once()?;
         soak.baseline = Some(soak.sample());
         soak.by_lot()?;
+        soak.every_other_once()?;
         Ok(soak.report())
     }
 
     fn every_fault_once(&mut self) -> Res {
-        let (of_process, others): (Vec<_>, Vec<_>) = possible()
-            .into_iter()
-            .partition(|fault| OF_PROCESS.contains(&fault.name));
-        of_process
-            .iter()
-            .chain(&others)
-            .try_for_each(|fault| self.round(fault))
+        for fault in possible().iter().filter(|fault| is_of_process(fault)) {
+            self.round(fault)?;
+        }
+        self.every_other_once()
+    }
+
+    /// Every fault after which the same process forwards.
+    fn every_other_once(&mut self) -> Res {
+        let faults = possible();
+        let mut others = faults.iter().filter(|fault| !is_of_process(fault));
+        others.try_for_each(|fault| self.round(fault))
     }
 
     fn by_lot(&mut self) -> Res {
-        let faults: Vec<_> = possible()
-            .into_iter()
-            .filter(|fault| !OF_PROCESS.contains(&fault.name))
-            .collect();
+        let mut faults = possible();
+        faults.retain(|fault| !is_of_process(fault));
         let mut random = StdRng::seed_from_u64(self.options.seed);
         let end = self.start + Duration::from_secs(self.options.time);
         while Instant::now() < end {
@@ -247,6 +251,10 @@ impl Soak {
         );
         self.broken.is_empty()
     }
+}
+
+fn is_of_process(fault: &Fault) -> bool {
+    OF_PROCESS.contains(&fault.name)
 }
 
 /// Those whose programs are there. The first is no fault at all.
