@@ -136,6 +136,9 @@ impl Fault {
         scene.begin()?;
         (self.inject)(scene)?;
         let [others, victim] = scene.end();
+        if others.lost > 0 {
+            scene.note(scene.where_lost());
+        }
         let mut outcome = Outcome {
             others,
             victim,

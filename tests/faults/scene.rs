@@ -289,6 +289,20 @@ impl Scene {
         drops(one).unwrap_or_default() + drops(other).unwrap_or_default()
     }
 
+    /// What the ports have lost by now, and why.
+    pub(crate) fn where_lost(&self) -> String {
+        let show = if self.rival == Rival::Vswitch {
+            Vswitch::show().unwrap_or_default()
+        } else {
+            return "it does not tell where".to_owned();
+        };
+        let ports = show["ports"].as_array().cloned().unwrap_or_default();
+        let told = ports
+            .iter()
+            .map(|port| format!("{} {}", port["name"], port["drops"]));
+        format!("lost so far: {}", told.collect::<Vec<_>>().join(", "))
+    }
+
     fn fate(&self, one: Host, other: Host) -> Fate {
         let mut fate = Fate {
             recovery: Some(Duration::ZERO),
