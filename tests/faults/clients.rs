@@ -95,6 +95,16 @@ pub(crate) fn memory(pid: u32) -> u64 {
     kib.unwrap_or_default() * 1024
 }
 
+/// How many descriptors a process has open when it is left alone: the connection of whoever asked it
+/// last may be open for a moment still.
+pub(crate) fn descriptors_at_rest(pid: u32) -> usize {
+    let counts = (0..10).map(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        descriptors(pid)
+    });
+    counts.min().unwrap_or_default()
+}
+
 /// How many descriptors a process has open.
 pub(crate) fn descriptors(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)

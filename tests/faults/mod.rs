@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 
-pub(crate) use clients::{descriptors, memory};
+pub(crate) use clients::{descriptors, descriptors_at_rest, memory};
 pub(crate) use forwarder::{CANNOT, Res, Rival};
 use scene::{Fate, Pace, Scene};
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount};
+use nix::sys::statvfs::statvfs;
 use serde_json::json;
 use vswitch_netns::{InterfaceName, Netlink, VethEnd};
 
@@ -156,18 +157,27 @@ fn interfaces(scene: &mut Scene) -> Res {
     Ok(())
 }
 
-/// The runtime directory of a scene is on a file system of its own, which can be filled.
-fn full_disk(scene: &mut Scene) -> Res {
-    pid(scene)?;
-    // As it is: the state is written beside itself, so there must be room for two.
+/// Gives the file system of the runtime directory so much room beside what is in it.
+fn leave_room(bytes: u64) -> Res {
+    let used = statvfs("/run").map_err(|error| format!("/run: {error}"))?;
+    let used = (used.blocks() - used.blocks_free()) * used.fragment_size();
+    let options = format!("size={}", used + bytes);
+    let flags = MsFlags::MS_REMOUNT;
     mount(
         None::<&str>,
         "/run",
         None::<&str>,
-        MsFlags::MS_REMOUNT,
-        Some("size=1m"),
+        flags,
+        Some(options.as_str()),
     )
-    .map_err(|error| format!("cannot make /run small: {error}"))?;
+    .map_err(|error| format!("cannot give /run another size: {error}"))
+}
+
+/// The runtime directory of a scene is on a file system of its own, which can be filled.
+fn full_disk(scene: &mut Scene) -> Res {
+    pid(scene)?;
+    // As it is: the state is written beside itself, so there must be room for two.
+    leave_room(1 << 20)?;
     let filler = "/run/filler";
     let mut size = 1 << 20;
     let mut filled = Vec::new();
@@ -188,6 +198,8 @@ fn full_disk(scene: &mut Scene) -> Res {
     );
     scene.wait(Duration::from_millis(300));
     fs::remove_file(filler).map_err(|error| error.to_string())?;
+    // In a soak the log goes on growing there for hours.
+    leave_room(64 << 20)?;
     match refused {
         Err(error) => scene.note(format!("refused: {error}")),
         Ok(_) => scene.expect(false, "a change that cannot have been kept is acknowledged"),

@@ -9,7 +9,7 @@ use crate::args::ChurnArgs;
 use crate::faults::forwarder::{Forwarder, Res};
 use crate::faults::scene::Host;
 use crate::faults::vswitch::Vswitch;
-use crate::faults::{descriptors, memory};
+use crate::faults::{descriptors, descriptors_at_rest, memory};
 use crate::harness::isolation::in_namespaces;
 
 /// What memory may grow by: the allocator's own to and fro.
@@ -42,7 +42,7 @@ fn cycle(cycles: u64) -> Res<bool> {
         Ok(())
     };
     again(WARM_UP)?;
-    let (memory_before, open_before) = (memory(pid), descriptors(pid));
+    let (memory_before, open_before) = (memory(pid), descriptors_at_rest(pid));
     let start = Instant::now();
     let mut done = 0;
     while done < cycles {
@@ -56,7 +56,7 @@ fn cycle(cycles: u64) -> Res<bool> {
         );
     }
     let took = start.elapsed();
-    let (memory_after, open_after) = (memory(pid), descriptors(pid));
+    let (memory_after, open_after) = (memory(pid), descriptors_at_rest(pid));
     let each = took.div_f64(cycles.max(1) as f64);
     eprintln!();
     println!(

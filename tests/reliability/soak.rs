@@ -15,7 +15,7 @@ use rand::prelude::*;
 use crate::args::SoakArgs;
 use crate::faults::forwarder::Res;
 use crate::faults::scene::{Pace, Scene};
-use crate::faults::{self, Fault, Outcome, Rival, descriptors, memory};
+use crate::faults::{self, Fault, Outcome, Rival, descriptors_at_rest, memory};
 use crate::harness::isolation::in_namespaces;
 use crate::rate;
 
@@ -180,7 +180,7 @@ impl Soak {
         let pid = self.scene.switch.pid().unwrap_or_default();
         Sample {
             memory: memory(pid),
-            descriptors: descriptors(pid),
+            descriptors: descriptors_at_rest(pid),
         }
     }
 

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use vswitch_switch::Timestamp;
-use vswitch_switch::bridge::{BridgeConfig, DropReason, Event, PortId, Verdict};
+use vswitch_switch::bridge::{
+    BridgeConfig, DropReason, Event, PortId, PortLimits, PortSettings, Verdict,
+};
 use vswitch_switch::wire::{MacAddr, VlanId};
 
 /// VLAN and address.
@@ -20,10 +22,40 @@ pub(crate) struct Known {
     pub(crate) heard: Option<Timestamp>,
 }
 
+/// A leaky bucket (ITU-T I.371, Annex A): each frame adds its share of a second, which flows out as
+/// time passes.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    per_second: u32,
+    level: Duration,
+    at: Timestamp,
+}
+
+impl Bucket {
+    /// Whether another frame goes in.
+    fn takes(&mut self, now: Timestamp) -> bool {
+        self.level = self.level.saturating_sub(now.since(self.at));
+        self.at = now;
+        if self.per_second == 0 {
+            return true;
+        }
+        let has_room = self.level < Duration::from_secs(1);
+        if has_room {
+            let share = 1_000_000_000_u64.div_ceil(self.per_second.into());
+            self.level += Duration::from_nanos(share);
+        }
+        has_room
+    }
+}
+
 pub(crate) struct Model {
     pub(crate) config: BridgeConfig,
     /// Whether each port forwards.
     pub(crate) ports: BTreeMap<u16, bool>,
+    /// What was set for a port alone.
+    settings: BTreeMap<u16, PortSettings>,
+    /// For broadcast, multicast and unknown unicast.
+    buckets: BTreeMap<u16, [Bucket; 3]>,
     pub(crate) stations: BTreeMap<Name, Known>,
     /// The longest tick there has been.
     pub(crate) tick: Duration,
@@ -34,6 +66,8 @@ impl Model {
         Self {
             config,
             ports: BTreeMap::new(),
+            settings: BTreeMap::new(),
+            buckets: BTreeMap::new(),
             stations: BTreeMap::new(),
             tick: config.ageing / 256,
         }
@@ -44,7 +78,55 @@ impl Model {
             .find(|port| !self.ports.contains_key(port))
             .unwrap();
         self.ports.insert(free, true);
+        self.settings.remove(&free);
+        self.buckets.remove(&free);
+        self.limit(free, &mut std::iter::empty());
         free
+    }
+
+    fn limits(&self, port: u16) -> PortLimits {
+        let settings = self.settings.get(&port).copied().unwrap_or_default();
+        settings.over(self.config.port_limits)
+    }
+
+    /// Sets bounds for one port alone.
+    pub(crate) fn set_port(
+        &mut self,
+        port: u16,
+        settings: PortSettings,
+        events: &mut impl Iterator<Item = Event>,
+    ) {
+        if self.ports.contains_key(&port) {
+            self.settings.insert(port, settings);
+            self.limit(port, events);
+        }
+    }
+
+    /// Follows a change of the bounds of a port: a bucket of another size begins empty, and stations
+    /// that are too many give way.
+    pub(crate) fn limit(&mut self, port: u16, events: &mut impl Iterator<Item = Event>) {
+        let limits = self.limits(port);
+        let of = |per_second| Bucket {
+            per_second,
+            level: Duration::ZERO,
+            at: Timestamp::ZERO,
+        };
+        let fresh = [limits.broadcast, limits.multicast, limits.unknown_unicast].map(of);
+        let buckets = self.buckets.entry(port).or_insert(fresh);
+        for (bucket, fresh) in buckets.iter_mut().zip(fresh) {
+            if bucket.per_second != fresh.per_second {
+                *bucket = fresh;
+            }
+        }
+        self.make_room_on(port, 0, events);
+    }
+
+    /// Checks and follows the evictions that leave room on a port for `more` stations.
+    fn make_room_on(&mut self, port: u16, more: usize, events: &mut impl Iterator<Item = Event>) {
+        let most = self.limits(port).max_stations as usize;
+        while most > 0 && self.holdings()[&port] + more > most {
+            self.evict_from(port, events);
+        }
     }
 
     pub(crate) fn set_ageing(&mut self, ageing: Duration) {
@@ -97,6 +179,12 @@ impl Model {
                     .unwrap()
                     .0
             });
+        self.evict_from(fullest, events);
+        true
+    }
+
+    /// Checks and follows an eviction from one port.
+    fn evict_from(&mut self, fullest: u16, events: &mut impl Iterator<Item = Event>) {
         let Some(Event::Evicted { vlan, mac, port }) = events.next() else {
             panic!("a station of port {fullest} must give way");
         };
@@ -113,7 +201,6 @@ impl Model {
             .min()
             .unwrap_or(heard);
         assert!(heard.since(oldest) <= self.tick, "the oldest gives way");
-        true
     }
 
     /// What becomes of a frame, and what is learnt from it.
@@ -150,7 +237,25 @@ impl Model {
             0
         };
         self.learn(now, (vlan, src), port, events);
-        self.towards(port, (vlan, dst))
+        match self.towards(port, (vlan, dst)) {
+            Verdict::Flood => self.flood(now, port, dst),
+            verdict => verdict,
+        }
+    }
+
+    fn flood(&mut self, now: Timestamp, port: u16, dst: [u8; 6]) -> Verdict {
+        let (kind, reason) = if dst == [0xff; 6] {
+            (0, DropReason::StormBroadcast)
+        } else if dst[0] % 2 == 1 {
+            (1, DropReason::StormMulticast)
+        } else {
+            (2, DropReason::StormUnknownUnicast)
+        };
+        if self.buckets.get_mut(&port).unwrap()[kind].takes(now) {
+            Verdict::Flood
+        } else {
+            Verdict::Drop(reason)
+        }
     }
 
     fn learn(
@@ -171,6 +276,7 @@ impl Model {
         if let Some(known) = known {
             let (from, to) = (PortId(known.port), PortId(port));
             if from != to {
+                self.make_room_on(port, 1, events);
                 let moved = Event::Moved {
                     vlan,
                     mac,
@@ -180,6 +286,10 @@ impl Model {
                 assert_eq!(events.next(), Some(moved));
             }
         } else {
+            if self.config.max_stations == 0 {
+                return;
+            }
+            self.make_room_on(port, 1, events);
             if !self.make_room(Some(port), events) {
                 return;
             }

@@ -29,9 +29,23 @@ fn foreseen(look: &Look, events: &[Event]) {
             }),
             [Event::Evicted { vlan, mac, port }, Event::Learnt { .. }],
         ) => (station.vlan, station.mac, station.port) == (*vlan, *mac, *port),
-        (Some(Source::Moves { from: foreseen, .. }), [Event::Moved { from, .. }]) => {
-            foreseen == *from
-        }
+        (
+            Some(Source::Moves {
+                from: foreseen,
+                evicts: None,
+            }),
+            [Event::Moved { from, .. }],
+        ) => foreseen == *from,
+        (
+            Some(Source::Moves {
+                from: foreseen,
+                evicts: Some(station),
+            }),
+            [
+                Event::Evicted { vlan, mac, port },
+                Event::Moved { from, .. },
+            ],
+        ) => foreseen == *from && (station.vlan, station.mac, station.port) == (*vlan, *mac, *port),
         (Some(Source::New { .. } | Source::Moves { .. }), _) => false,
         (_, events) => events.is_empty(),
     };
@@ -90,8 +104,15 @@ impl Pair {
                 let flushed = self.bridge.flush(port.map(PortId));
                 assert_eq!(flushed, self.model.flush(port));
             }
-            Action::Ageing(_) | Action::MaxStations(_) | Action::ForwardReserved(_) => {
-                self.configure(&action);
+            Action::Ageing(_)
+            | Action::MaxStations(_)
+            | Action::ForwardReserved(_)
+            | Action::PortLimits(_) => self.configure(&action),
+            Action::PortSettings(port, settings) => {
+                self.bridge.set_port_settings(PortId(port), settings);
+                let mut events = self.events();
+                self.model.set_port(port, settings, &mut events);
+                assert_eq!(events.next(), None);
             }
         }
         assert_eq!(self.bridge.next_event(), None, "commands are no events");
@@ -174,6 +195,7 @@ impl Pair {
             Action::Ageing(ageing) => self.model.set_ageing(ageing),
             Action::MaxStations(max) => self.model.config.max_stations = max,
             Action::ForwardReserved(on) => self.model.config.forward_reserved = on,
+            Action::PortLimits(limits) => self.model.config.port_limits = limits,
             _ => {}
         }
         self.bridge.set_config(self.now, self.model.config);
@@ -182,6 +204,9 @@ impl Pair {
         while self.model.stations.len() > self.model.config.max_stations
             && self.model.evict(None, &mut events)
         {}
+        for port in self.model.ports.keys().copied().collect::<Vec<_>>() {
+            self.model.limit(port, &mut events);
+        }
         assert_eq!(events.next(), None);
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vswitch_switch::bridge::{Cursor, PortId};
+use vswitch_switch::bridge::{Cursor, PortId, PortSettings, Verdict};
 
 use crate::pair::Pair;
 use crate::script::{AGEING, Action};
@@ -121,4 +121,26 @@ fn a_static_station_moved_to_another_port_goes_with_that_one() {
     assert_eq!(pair.bridge.station_count(), 1);
     pair.step(Action::RemovePort(2));
     assert_eq!(pair.bridge.station_count(), 0);
+}
+
+#[test]
+fn a_port_meets_each_of_its_bounds_and_no_other_does() {
+    let mut pair = Pair::new(90, 1);
+    let settings = PortSettings {
+        max_stations: Some(2),
+        broadcast: Some(3),
+        ..PortSettings::default()
+    };
+    pair.step(Action::PortSettings(1, settings));
+    let mut dropped = [0; 2];
+    for number in 0..10 {
+        for (port, dropped) in (1..).zip(&mut dropped) {
+            let frame = greeting(u32::from(port) * 100 + number);
+            let verdict = pair.bridge.look(pair.now, PortId(port), &frame).verdict;
+            *dropped += u32::from(verdict != Verdict::Flood);
+            pair.step(Action::Frame(port, frame));
+        }
+    }
+    assert_eq!(dropped, [7, 0]);
+    assert_eq!(pair.bridge.station_count(), 2 + 10);
 }

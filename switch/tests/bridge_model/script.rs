@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use vswitch_switch::bridge::{PortLimits, PortSettings};
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub(crate) enum Action {
     Ageing(Duration),
     MaxStations(usize),
     ForwardReserved(bool),
+    PortLimits(PortLimits),
+    PortSettings(u16, PortSettings),
 }
 
 /// The ageing time at the beginning; a tick of it is one second.
@@ -105,6 +108,28 @@ fn ageing() -> impl Strategy<Value = Duration> {
     ])
 }
 
+/// Bounds so low that they are met: on stations, and on each kind of frames to many.
+fn limits() -> impl Strategy<Value = PortLimits> {
+    let rate = || prop::sample::select(vec![0_u32, 1, 2, 7, 20_000]);
+    (0..4_u32, rate(), rate(), rate()).prop_map(|(max_stations, broadcast, multicast, unknown)| {
+        PortLimits {
+            max_stations,
+            broadcast,
+            multicast,
+            unknown_unicast: unknown,
+        }
+    })
+}
+
+fn settings() -> impl Strategy<Value = PortSettings> {
+    (limits(), any::<[bool; 4]>()).prop_map(|(limits, set)| PortSettings {
+        max_stations: set[0].then_some(limits.max_stations),
+        broadcast: set[1].then_some(limits.broadcast),
+        multicast: set[2].then_some(limits.multicast),
+        unknown_unicast: set[3].then_some(limits.unknown_unicast),
+    })
+}
+
 /// Anything, frames most of all.
 pub(crate) fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
@@ -121,5 +146,7 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         1 => ageing().prop_map(Action::Ageing),
         1 => (0..10_usize).prop_map(Action::MaxStations),
         1 => any::<bool>().prop_map(Action::ForwardReserved),
+        1 => limits().prop_map(Action::PortLimits),
+        1 => (port(), settings()).prop_map(|(port, set)| Action::PortSettings(port, set)),
     ]
 }
