@@ -147,6 +147,7 @@ fn all_failures() {
         ("successor-start", "ended before it was ready"),
         ("successor-silent", "did not get ready in time"),
         ("successor-prepared", "ended before it was ready"),
+        ("successor-gives-up", "the new process cannot go on"),
         ("successor-ready", "ended before it was ready"),
         ("successor-go", "ended before it was ready"),
     ] {
@@ -338,7 +339,7 @@ fn managed() {
 
 fn metrics() {
     let mut command = vswitch(["run", "s", "--detach", "--metrics", "unix:/run/metrics"]);
-    command.env("VSWITCH_FAULT", "successor-prepared");
+    command.env("VSWITCH_FAULT", "successor-gives-up");
     assert!(command.status().unwrap().success());
     fails("restart s", 1);
     assert!(

@@ -106,6 +106,9 @@ fn go_on(
     )?;
     channel.send(&Message::Prepared, &[])?;
     stop_at("successor-prepared");
+    if fault::is_wanted("successor-gives-up") {
+        return Err(HandoverError::Unexpected.into());
+    }
 
     let (told, outcome) = sync_channel(1);
     let words = Arc::clone(channel);
