@@ -53,8 +53,11 @@ pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
 /// The process that the file at `path` tells of, if it does.
 pub(crate) fn holder(path: &Path) -> Option<u32> {
     let mut options = OpenOptions::new();
-    let options = options.read(true).custom_flags(libc::O_NOFOLLOW);
-    read_pid(&mut options.open(path).ok()?)
+    // Of a pipe nobody waits for the other end.
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let mut file = options.read(true).custom_flags(flags).open(path).ok()?;
+    let is_ours = file.metadata().is_ok_and(|found| found.is_file());
+    is_ours.then(|| read_pid(&mut file))?
 }
 
 /// The process that the file tells of, if it tells of one.

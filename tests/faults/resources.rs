@@ -210,7 +210,9 @@ fn full_disk(scene: &mut Scene) -> Res {
     );
     scene.expect(again.is_ok(), format!("{again:?}"));
     // What is kept already could be acknowledged without being written.
-    Vswitch::call("fdb.del", json!({"mac": "02:00:00:00:09:09"})).map(drop)
+    let gone = Vswitch::call("fdb.del", json!({"mac": "02:00:00:00:09:09"}));
+    scene.expect(gone.is_ok(), format!("{gone:?}"));
+    Ok(())
 }
 
 fn torn_state(scene: &mut Scene) -> Res {

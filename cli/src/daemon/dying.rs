@@ -18,8 +18,12 @@ pub(super) fn is_dying(pid: u32) -> bool {
 fn has_ended(status: &str) -> bool {
     let field = |name| status.lines().find_map(|line| line.strip_prefix(name));
     let state = field("State:").unwrap_or_default().trim_start();
-    let pending = field("SigPnd:").and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
-    state.starts_with(['Z', 'X']) || pending.is_some_and(|set| set & SIGKILL != 0)
+    // Of the thread, or of the process: one of them has it from the moment when it is sent.
+    let is_pending = |name| {
+        let set = field(name).and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+        set.is_some_and(|set| set & SIGKILL != 0)
+    };
+    state.starts_with(['Z', 'X']) || is_pending("SigPnd:") || is_pending("ShdPnd:")
 }
 
 /// Whether `/proc/PID/stat` has the flag for it, in its ninth field. The second one may hold blanks,
@@ -53,9 +57,12 @@ mod tests {
     #[test]
     fn each_sign_alone_is_enough() {
         assert!(has_ended("Name:\tvswitch\nState:\tZ (zombie)\n"));
-        let status = |pending| format!("State:\tR (running)\nSigPnd:\t{pending}\nShdPnd:\t0\n");
-        assert!(has_ended(&status("0000000000000100")));
-        assert!(!has_ended(&status("0000000000004000")));
+        let (killed, not) = ("0000000000000100", "0000000000004000");
+        let status =
+            |own, of_all| format!("State:\tR (running)\nSigPnd:\t{own}\nShdPnd:\t{of_all}\n");
+        assert!(has_ended(&status(killed, not)));
+        assert!(has_ended(&status(not, killed)));
+        assert!(!has_ended(&status(not, not)));
         let stat = |flags: u32| format!("39 (a ) b) R 1 39 39 0 -1 {flags} 0 0");
         assert!(is_exiting(&stat(4_194_308)));
         assert!(!is_exiting(&stat(4_194_304)));

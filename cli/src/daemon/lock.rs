@@ -261,8 +261,8 @@ pub(super) fn was_killed(dir: &SwitchDir) -> bool {
     let found = socket.symlink_metadata();
     let refuses = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
     found.is_ok_and(|found| found.file_type().is_socket())
-        && (UnixStream::connect(socket).is_err_and(refuses)
-            || holder(&dir.lock()).is_some_and(is_dying))
+        && (holder(&dir.lock()).is_some_and(is_dying)
+            || UnixStream::connect(socket).is_err_and(refuses))
 }
 
 fn foreign(dir: &SwitchDir) -> LockError {

@@ -1,6 +1,7 @@
 //! What a switch and its broker say to each other.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,8 @@ pub(super) enum Request {
         name: String,
         /// Whether to make it where there is none.
         create: bool,
+        /// When nobody waits any more, by the clock that does not jump.
+        until: Duration,
     },
     /// The removal of the namespace that was made last.
     Delete {

@@ -11,8 +11,8 @@
 //! before the fork. It never sees what clients send: only names that have been checked, and it
 //! checks them once more. It has no other descriptor, and ends with its switch.
 //!
-//! One request is under way at a time. Where the kernel takes too long over one, it alone fails: its
-//! answer is waited for before the next is asked, and what it turns out to have made is deleted.
+//! One request is under way at a time. Where the kernel takes too long over one, it fails, and so do
+//! those that are asked while it does; the broker itself undoes what it has made too late.
 
 mod message;
 mod program;
@@ -32,15 +32,18 @@ use nix::sys::time::{TimeVal, TimeValLike};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use vswitch_netns::{Namespace, NamespaceError, NamespaceName, Netlink, Offloads};
+use vswitch_switch::handover::monotonic;
 
 use message::{Answer, Request};
 pub(crate) use program::start as start_program;
 
 /// How long its end is waited for. It ends at once, but where it waits for a lock itself.
 const PARTING_MS: u32 = 1000;
-/// How long the broker may take for all that a request waits for, on a machine that is busy: less
-/// than a supervisor waits for a sign of life.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the broker may take for a request, on a machine that is busy. Together with a second one,
+/// which undoes the first, it is less than a supervisor waits for a sign of life.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long an answer is waited for that has come too late already.
+const BRIEFLY: Duration = Duration::from_millis(50);
 
 /// The switch's end of its broker.
 #[derive(Debug)]
@@ -124,11 +127,24 @@ impl Broker {
         let request = Request::Open {
             name: name.to_string(),
             create,
+            until: monotonic() + self.patience,
         };
         let (answer, descriptors) = self.ask(request, &[])?;
         let Answer::Opened { created } = answer else {
             return Err(unexpected());
         };
+        Self::inside(name, created, descriptors).inspect_err(|_| {
+            if created && let Err(error) = self.delete(name) {
+                log::warn!("the namespace {name} is left: {error}");
+            }
+        })
+    }
+
+    fn inside(
+        name: &NamespaceName,
+        created: bool,
+        descriptors: Vec<OwnedFd>,
+    ) -> Result<Inside, NamespaceError> {
         let [namespace, netlink, offloads]: [OwnedFd; 3] =
             descriptors.try_into().map_err(|_| unexpected())?;
         let netlink = Netlink::from_descriptor(netlink).map_err(|error| {
@@ -173,25 +189,23 @@ impl Broker {
         request: Request,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(Answer, Vec<OwnedFd>), NamespaceError> {
-        let deadline = Instant::now() + self.patience;
-        self.settle(deadline)?;
-        match self.exchange(request, descriptors, deadline)? {
+        self.settle()?;
+        match self.exchange(request, descriptors)? {
             (Answer::Refused(refusal), _) => Err(refusal.into()),
             answered => Ok(answered),
         }
     }
 
-    /// Takes the answer that came too late, if one did, and undoes what was done.
-    fn settle(&self, deadline: Instant) -> Result<(), NamespaceError> {
-        while let Some(request) = self.owed.take() {
-            let answer = self.receive(request.clone(), deadline)?;
-            // A successor that nobody talks to ends by itself.
-            if let (Request::Open { name, .. }, (Answer::Opened { created: true }, _)) =
-                (request, answer)
-            {
-                log::warn!("the namespace {name} was made too late: deleting it");
-                self.exchange(Request::Delete { name }, &[], deadline)?;
-            }
+    /// Takes the answer that came too late, if one did. Where it has not come yet, the broker is busy.
+    fn settle(&self) -> Result<(), NamespaceError> {
+        let owed = self.owed.borrow().clone();
+        let Some(request) = owed else { return Ok(()) };
+        let answer = self.receive(Instant::now() + BRIEFLY)?;
+        // A successor that nobody talks to ends by itself.
+        if let (Request::Open { name, .. }, (Answer::Opened { created: true }, _)) =
+            (request, answer)
+        {
+            log::warn!("the namespace {name} was made at the last moment, and is left");
         }
         Ok(())
     }
@@ -200,34 +214,26 @@ impl Broker {
         &self,
         request: Request,
         descriptors: &[BorrowedFd<'_>],
-        deadline: Instant,
     ) -> Result<(Answer, Vec<OwnedFd>), NamespaceError> {
+        let deadline = Instant::now() + self.patience;
         sys::send(self.socket()?, &request.encode(), descriptors).map_err(failed)?;
-        self.receive(request, deadline)
+        self.owed.replace(Some(request));
+        self.receive(deadline)
     }
 
-    /// Waits for the answer to `request`, which is owed from the deadline on.
-    fn receive(
-        &self,
-        request: Request,
-        deadline: Instant,
-    ) -> Result<(Answer, Vec<OwnedFd>), NamespaceError> {
+    /// Waits for the answer that is owed, until then.
+    fn receive(&self, deadline: Instant) -> Result<(Answer, Vec<OwnedFd>), NamespaceError> {
         let socket = self.socket()?;
         let left = deadline.saturating_duration_since(Instant::now());
         // Zero would be for ever.
         let left = i64::try_from(left.as_millis()).unwrap_or(i64::MAX).max(1);
-        setsockopt(
-            &socket,
-            sockopt::ReceiveTimeout,
-            &TimeVal::milliseconds(left),
-        )
-        .map_err(failed)?;
-        let (bytes, descriptors) = sys::receive(socket).map_err(|errno| {
-            if errno == Errno::EAGAIN {
-                self.owed.replace(Some(request));
-            }
-            failed(errno)
-        })?;
+        let left = TimeVal::milliseconds(left);
+        setsockopt(&socket, sockopt::ReceiveTimeout, &left).map_err(failed)?;
+        let received = sys::receive(socket);
+        if !matches!(received, Err(Errno::EAGAIN)) {
+            self.owed.take();
+        }
+        let (bytes, descriptors) = received.map_err(failed)?;
         if bytes.is_empty() {
             return Err(failed(Errno::EPIPE));
         }
@@ -270,6 +276,7 @@ fn unexpected() -> NamespaceError {
 mod tests {
     use std::thread;
 
+    use super::message::Refusal;
     use super::*;
 
     /// A broker in the place of the process, of which there is none.
@@ -289,39 +296,27 @@ mod tests {
         sys::send(socket.as_fd(), &answer.encode(), &[]).unwrap();
     }
 
-    fn delete(name: &str) -> Request {
-        Request::Delete {
-            name: name.to_owned(),
-        }
-    }
-
-    fn open(name: &str) -> Request {
-        Request::Open {
-            name: name.to_owned(),
-            create: true,
-        }
-    }
-
     #[test]
-    fn one_that_is_late_fails_alone_and_what_it_made_is_deleted() {
+    fn an_answer_that_is_late_is_not_taken_for_another() {
         let (mut broker, its) = pair();
         broker.patience = Duration::from_millis(5);
-        let late = NamespaceName::new("late").unwrap();
+        let (late, next) = (
+            NamespaceName::new("late").unwrap(),
+            NamespaceName::new("next").unwrap(),
+        );
         let error = broker.open(&late, true).unwrap_err().to_string();
         assert!(error.contains("does not answer in time"), "{error}");
-        // The one after it neither, while the first is under way.
-        broker.delete(&late).unwrap_err();
-        assert_eq!(heard(&its), open("late"));
+        // Nothing else is asked meanwhile.
+        broker.delete(&next).unwrap_err();
+        assert!(matches!(heard(&its), Request::Open { name, .. } if name == "late"));
 
         broker.patience = Duration::from_secs(600);
+        say(&its, &Answer::Refused(Refusal::NotFound("late".to_owned())));
         let helper = thread::spawn(move || {
-            say(&its, &Answer::Opened { created: true });
-            assert_eq!(heard(&its), delete("late"));
-            say(&its, &Answer::Deleted);
-            assert_eq!(heard(&its), delete("next"));
+            let name = "next".to_owned();
+            assert_eq!(heard(&its), Request::Delete { name });
             say(&its, &Answer::Deleted);
         });
-        let next = NamespaceName::new("next").unwrap();
         broker.delete(&next).unwrap();
         helper.join().unwrap();
         let error = broker.delete(&next).unwrap_err().to_string();

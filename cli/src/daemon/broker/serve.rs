@@ -4,6 +4,7 @@ use std::ffi::{CStr, OsString};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use caps::Capability;
 use std::os::unix::fs::FileExt;
@@ -14,6 +15,7 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, getppid, setsid};
 use vswitch_netns::{Namespace, NamespaceError, NamespaceName, Netlink, NetlinkError, Offloads};
+use vswitch_switch::handover::monotonic;
 
 use super::message::{Answer, Refusal, Request};
 use super::{program, sys};
@@ -107,7 +109,11 @@ fn answer_next(
     reap();
     let mut handed = Vec::new();
     let done = match Request::decode(&bytes) {
-        Some(Request::Open { name, create }) => open(&name, create, made, &mut handed),
+        Some(Request::Open {
+            name,
+            create,
+            until,
+        }) => open(&name, create, until, made, &mut handed),
         Some(Request::Delete { name }) => delete(&name, made),
         Some(Request::Start) => start(words, descriptors),
         None => Err(system("understand a request", Errno::EPROTO)),
@@ -120,6 +126,7 @@ fn answer_next(
 fn open(
     name: &str,
     create: bool,
+    until: Duration,
     made: &mut Option<Made>,
     handed: &mut Vec<OwnedFd>,
 ) -> Result<Answer, NamespaceError> {
@@ -134,11 +141,15 @@ fn open(
         }
         other => other?,
     };
-    let sockets = sockets_in(&namespace).inspect_err(|_| {
-        if created {
-            let _ = Namespace::delete(name);
-        }
-    })?;
+    let sockets = sockets_in(&namespace);
+    let is_late = created && monotonic() > until;
+    if created && (sockets.is_err() || is_late) {
+        Namespace::delete(name)?;
+    }
+    if is_late {
+        return Err(system("make a namespace in time", Errno::ETIMEDOUT));
+    }
+    let sockets = sockets?;
     handed.push(namespace.into());
     handed.extend(sockets);
     Ok(Answer::Opened { created })
