@@ -150,15 +150,17 @@ impl Bridge {
         let known = self.fdb.learn_more(now, src, heard, &damping)?;
         let from = known.port();
         let to = heard.port();
-        let is_loop = self.config.loop_guard.enabled
-            && self.fdb.lookup(dst.home, dst.key).is_none()
-            && self.guard.suspects.moved_by(now, src.key, frame);
+        let goes_to_many =
+            self.config.loop_guard.enabled && self.fdb.lookup(dst.home, dst.key).is_none();
         let ports = &self.ports;
         let may_hold = |port| ports.is_forwarding(port);
         let shift = self.fdb.shift(now, src, known, heard, &damping, may_hold);
-        if is_loop {
+        if goes_to_many {
             let home = self.fdb.home_port(known);
-            self.guard.found = Some(Found::between(from, to, home, src.key));
+            let suspects = &mut self.guard.suspects;
+            if let Some((from, to)) = suspects.moved_by(now, src.key, frame, (from, to), home) {
+                self.guard.found = Some(Found::between(from, to, home, src.key));
+            }
         }
         match shift {
             Shift::Moved => None,

@@ -72,6 +72,8 @@ struct Suspect {
     frames: [u64; FRAMES],
     next: u8,
     repeats: u8,
+    /// The last two ports between which a repeated frame moved it, neither of which is its home.
+    abroad: Option<(PortId, PortId)>,
 }
 
 impl Suspect {
@@ -81,6 +83,7 @@ impl Suspect {
         frames: [0; FRAMES],
         next: 0,
         repeats: 0,
+        abroad: None,
     };
 }
 
@@ -93,14 +96,21 @@ impl Suspects {
         Self(vec![Suspect::NONE; SUSPECTS].into())
     }
 
-    /// Notes that this frame, which goes to many, moves its station. Returns whether that is a
-    /// loop; then it is forgotten.
-    pub(super) fn moved_by(&mut self, now: Timestamp, key: Key, frame: &[u8]) -> bool {
+    /// Notes that this frame, which goes to many, moves its station, whose home is `home`, between
+    /// two ports. Where that is a loop it is forgotten, and the ports are returned that are joined:
+    /// not its home, if it was moved between two others, for it moves from there with each frame
+    /// that it sends meanwhile.
+    pub(super) fn moved_by(
+        &mut self,
+        now: Timestamp,
+        key: Key,
+        frame: &[u8],
+        between: (PortId, PortId),
+        home: PortId,
+    ) -> Option<(PortId, PortId)> {
         let seen = fingerprint(key, frame);
         let place = usize::from(seen.station) % SUSPECTS;
-        let Some(suspect) = self.0.get_mut(place) else {
-            return false;
-        };
+        let suspect = self.0.get_mut(place)?;
         if suspect.key != key || now.since(suspect.since) >= WINDOW {
             *suspect = Suspect {
                 key,
@@ -110,15 +120,19 @@ impl Suspects {
         }
         if suspect.frames.contains(&seen.frame) {
             suspect.repeats += 1;
+            if between.0 != home && between.1 != home {
+                suspect.abroad = Some(between);
+            }
         } else if let Some(frame) = suspect.frames.get_mut(usize::from(suspect.next) % FRAMES) {
             *frame = seen.frame;
             suspect.next = suspect.next.wrapping_add(1);
         }
-        let is_loop = suspect.repeats >= REPEATS;
-        if is_loop {
-            *suspect = Suspect::NONE;
+        if suspect.repeats < REPEATS {
+            return None;
         }
-        is_loop
+        let found = suspect.abroad.unwrap_or(between);
+        *suspect = Suspect::NONE;
+        Some(found)
     }
 }
 
@@ -178,12 +192,44 @@ mod tests {
         Timestamp::from_secs(10) + Duration::from_millis(millis)
     }
 
+    const JOINED: (PortId, PortId) = (PortId(3), PortId(4));
+
+    #[test]
+    fn a_station_that_sends_on_while_its_frames_go_round_is_not_part_of_the_loop() {
+        let home = PortId(1);
+        // The frames that move it home are new; those before move it away from there, and round.
+        let between = [
+            (JOINED.1, home),
+            (home, JOINED.0),
+            JOINED,
+            (JOINED.1, JOINED.0),
+            (home, JOINED.1),
+        ];
+        for begin in 0..between.len() {
+            let mut suspects = Suspects::new();
+            let moves = (begin..).map(|step| (step / between.len(), step % between.len()));
+            let mut found = moves.map(|(round, step)| {
+                let frame = if step == 0 { round + 1 } else { round };
+                let frame = frame.to_be_bytes();
+                suspects.moved_by(at(0), key(1), &frame, between[step], home)
+            });
+            let (one, other) = found.find_map(|found| found).unwrap();
+            assert_eq!((one.min(other), one.max(other)), JOINED, "{begin}");
+        }
+        // Where its home is one of the two there are no others.
+        let mut suspects = Suspects::new();
+        let joined = (home, JOINED.0);
+        let mut moves = (0..40).map(|_| suspects.moved_by(at(0), key(1), &[7; 60], joined, home));
+        assert_eq!(moves.find_map(|found| found), Some(joined));
+    }
+
     /// At which of the moves by these frames, one a millisecond, a loop is seen.
     fn seen_at(frames: impl Iterator<Item = Vec<u8>>) -> Option<usize> {
         let mut suspects = Suspects::new();
-        (0..)
-            .zip(frames)
-            .position(|(time, frame)| suspects.moved_by(at(time), key(1), &frame))
+        (0..).zip(frames).position(|(time, frame)| {
+            let found = suspects.moved_by(at(time), key(1), &frame, JOINED, PortId(1));
+            found.is_some()
+        })
     }
 
     #[test]
@@ -212,7 +258,8 @@ mod tests {
     fn the_same_frame_now_and_then_is_none() {
         let mut suspects = Suspects::new();
         for time in 0..1000 {
-            assert!(!suspects.moved_by(at(time * 120), key(1), &[7; 60]));
+            let found = suspects.moved_by(at(time * 120), key(1), &[7; 60], JOINED, PortId(1));
+            assert_eq!(found, None);
         }
     }
 
