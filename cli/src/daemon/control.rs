@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use vswitch_switch::bridge::PortSettings;
 use vswitch_switch::control::ControlError;
 use vswitch_switch::wire::VlanId;
 
@@ -25,6 +24,7 @@ use super::handover::waiter::Herald;
 use super::lab::{Lab, LabError};
 use super::news::Line;
 use super::notify::Notifier;
+use super::protection;
 use super::server::Service;
 use super::settings;
 use super::signals::Signals;
@@ -294,7 +294,7 @@ impl Control {
         self.keep_or(|control| control.lab.note_port_settings(&name, before))?;
         self.lab.enforce_port_settings(&name)?;
         if changed != before {
-            log::info!("{name} is bounded by {}", in_words(changed));
+            log::info!("{name} is bounded by {}", protection::in_words(changed));
         }
         if params.unblock {
             self.lab.handle().unblock(&name)?;
@@ -474,28 +474,5 @@ fn removed(number: usize) -> Outcome {
 impl From<ControlError> for ErrorObject {
     fn from(error: ControlError) -> Self {
         LabError::from(error).into()
-    }
-}
-
-/// What is set for one port alone, for the log.
-fn in_words(settings: PortSettings) -> String {
-    let all = [
-        ("stations", settings.max_stations),
-        ("broadcast frames a second", settings.broadcast),
-        ("multicast frames a second", settings.multicast),
-        ("unknown frames a second", settings.unknown_unicast),
-    ];
-    let own: Vec<_> = all
-        .iter()
-        .filter_map(|(what, bound)| {
-            Some(match (*bound)? {
-                0 => format!("any number of {what}"),
-                bound => format!("{bound} {what}"),
-            })
-        })
-        .collect();
-    match own.as_slice() {
-        [] => "what holds for all ports".to_owned(),
-        own => own.join(", "),
     }
 }

@@ -65,6 +65,29 @@ impl From<PortLimits> for LimitsView {
     }
 }
 
+/// What is set for one port alone, for the log.
+pub(super) fn in_words(settings: PortSettings) -> String {
+    let all = [
+        ("stations", settings.max_stations),
+        ("broadcast frames a second", settings.broadcast),
+        ("multicast frames a second", settings.multicast),
+        ("unknown frames a second", settings.unknown_unicast),
+    ];
+    let own: Vec<_> = all
+        .iter()
+        .filter_map(|(what, bound)| {
+            Some(match (*bound)? {
+                0 => format!("any number of {what}"),
+                bound => format!("{bound} {what}"),
+            })
+        })
+        .collect();
+    match own.as_slice() {
+        [] => "what holds for all ports".to_owned(),
+        own => own.join(", "),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
