@@ -41,17 +41,19 @@
 //! - [`wire`]: checked views of addresses, tags, headers
 //! - [`time`]: the time that the core is given
 //! - [`threads`]: threads that are started where memory may be short
+//! - [`descriptors`]: what the kernel closes first when the process is killed
 
 pub mod bridge;
 pub mod capture;
 pub mod control;
 pub mod datapath;
+pub mod descriptors;
 mod events;
 pub mod handover;
 mod poller;
 pub mod port;
 pub mod switch;
-#[allow(unsafe_code)] // a scheduling class and a mapping, by the bare system calls
+#[allow(unsafe_code)] // a scheduling class, a mapping and a number, by the bare system calls
 mod sys;
 pub mod threads;
 pub mod time;

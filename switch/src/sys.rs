@@ -1,6 +1,20 @@
-//! How the kernel schedules a switch's thread, and whether it has memory for another.
+//! How the kernel schedules a switch's thread, whether it has memory for another, and numbers of
+//! descriptors.
 
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::{io, ptr};
+
+/// The same open file under another number, the lowest that is free from `least` on (`F_DUPFD_CLOEXEC`,
+/// fcntl(2)).
+pub(crate) fn duplicate(descriptor: BorrowedFd<'_>, least: libc::c_int) -> io::Result<OwnedFd> {
+    // SAFETY: the call touches no memory, and the descriptor is open as long as it is borrowed.
+    let number = unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_DUPFD_CLOEXEC, least) };
+    if number < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made it, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
 
 /// Whether the kernel would map so many bytes more now (mmap(2)).
 pub(crate) fn try_map(bytes: usize) -> io::Result<()> {

@@ -33,12 +33,18 @@ impl fmt::Display for Rival {
     }
 }
 
-/// What all of them can. What one cannot, it refuses with [`CANNOT`].
-pub(crate) trait Forwarder {
+/// Who has hosts attached to a switch.
+pub(crate) trait Client: Send {
     /// Lays a cable to a host and plugs it in.
     fn attach(&mut self, host: Host) -> Res;
     /// The reverse.
     fn detach(&mut self, host: Host) -> Res;
+}
+
+/// What all of them can. What one cannot, it refuses with [`CANNOT`].
+pub(crate) trait Forwarder: Client {
+    /// Another client, for another thread.
+    fn client(&self) -> Res<Box<dyn Client>>;
     /// Plugs in an interface that is there.
     fn add_port(&mut self, interface: &str) -> Res;
     /// Forgets such a port, whose interface may be gone.

@@ -6,7 +6,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use vswitch_netns::{InterfaceName, Netlink};
 
-use super::forwarder::{CANNOT, Daemon, Forwarder, Res, delete, lay_cable};
+use super::forwarder::{CANNOT, Client, Daemon, Forwarder, Res, delete, lay_cable};
 use super::scene::Host;
 
 /// Open vSwitch with a database of its own, its user-space datapath (`datapath_type=netdev`).
@@ -65,15 +65,19 @@ impl Ovs {
     }
 }
 
-impl Forwarder for Ovs {
+impl Client for Ovs {
     fn attach(&mut self, host: Host) -> Res {
-        lay_cable(host)?;
-        self.add_port(&host.outside())
+        Vsctl.attach(host)
     }
 
     fn detach(&mut self, host: Host) -> Res {
-        vsctl(&["del-port", "br0", &host.outside()])?;
-        delete(&host.outside())
+        Vsctl.detach(host)
+    }
+}
+
+impl Forwarder for Ovs {
+    fn client(&self) -> Res<Box<dyn Client>> {
+        Ok(Box::new(Vsctl))
     }
 
     fn add_port(&mut self, interface: &str) -> Res {
@@ -105,6 +109,21 @@ impl Forwarder for Ovs {
         let text =
             run(command("ovs-appctl").args(["-t", "/run/ovs/vswitchd.ctl", "fdb/show", "br0"]))?;
         Ok(text.lines().count().saturating_sub(1))
+    }
+}
+
+/// The command by which its ports are added and deleted.
+struct Vsctl;
+
+impl Client for Vsctl {
+    fn attach(&mut self, host: Host) -> Res {
+        lay_cable(host)?;
+        vsctl(&["add-port", "br0", &host.outside()])
+    }
+
+    fn detach(&mut self, host: Host) -> Res {
+        vsctl(&["del-port", "br0", &host.outside()])?;
+        delete(&host.outside())
     }
 }
 
@@ -151,7 +170,7 @@ impl Bridge {
     }
 }
 
-impl Forwarder for Bridge {
+impl Client for Bridge {
     fn attach(&mut self, host: Host) -> Res {
         lay_cable(host)?;
         self.add_port(&host.outside())
@@ -159,6 +178,12 @@ impl Forwarder for Bridge {
 
     fn detach(&mut self, host: Host) -> Res {
         delete(&host.outside())
+    }
+}
+
+impl Forwarder for Bridge {
+    fn client(&self) -> Res<Box<dyn Client>> {
+        Ok(Box::new(Self))
     }
 
     fn add_port(&mut self, interface: &str) -> Res {

@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use super::forwarder::{Daemon, Forwarder, Res};
+use super::forwarder::{Client, Daemon, Forwarder, Res};
 use super::scene::Host;
 use crate::harness::program::{run_vswitch, runtime_dir, vswitch};
 use crate::harness::rpc::Rpc;
@@ -104,14 +104,31 @@ impl Drop for Vswitch {
     }
 }
 
-impl Forwarder for Vswitch {
+impl Client for Vswitch {
     fn attach(&mut self, host: Host) -> Res {
-        let params = json!({"namespace": host.name(), "mac": host.mac_text()});
-        Self::call("attach", params).map(drop)
+        Self::rpc()?.attach(host)
     }
 
     fn detach(&mut self, host: Host) -> Res {
-        Self::call("detach", json!({"namespace": host.name()})).map(drop)
+        Self::rpc()?.detach(host)
+    }
+}
+
+impl Client for Rpc {
+    fn attach(&mut self, host: Host) -> Res {
+        let params = json!({"namespace": host.name(), "mac": host.mac_text()});
+        self.call("attach", params).map(drop)
+    }
+
+    fn detach(&mut self, host: Host) -> Res {
+        self.call("detach", json!({"namespace": host.name()}))
+            .map(drop)
+    }
+}
+
+impl Forwarder for Vswitch {
+    fn client(&self) -> Res<Box<dyn Client>> {
+        Ok(Box::new(Self::rpc()?))
     }
 
     fn add_port(&mut self, interface: &str) -> Res {

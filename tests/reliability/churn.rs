@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use vswitch_netns::Namespace;
 
 use crate::args::ChurnArgs;
-use crate::faults::forwarder::{Forwarder, Res};
+use crate::faults::forwarder::{Client, Forwarder, Res};
 use crate::faults::scene::Host;
 use crate::faults::vswitch::Vswitch;
 use crate::faults::{descriptors, descriptors_at_rest, memory};

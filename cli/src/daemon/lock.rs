@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use vswitch_switch::descriptors::closed_first;
 
 use super::dying::is_dying;
 use super::state;
@@ -181,13 +182,14 @@ impl DirLock {
         })
     }
 
-    /// The lock, for another process.
+    /// The lock, for another process. While it is open and this one is killed, the lock is free before
+    /// all ports are closed.
     ///
     /// # Errors
     /// Where there is no descriptor left.
     pub(crate) fn descriptor(&self) -> io::Result<OwnedFd> {
         let lock = self.lock.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        Ok(lock.try_clone()?.into())
+        Ok(closed_first(lock.try_clone()?.into()))
     }
 
     /// This process has what another one had: it is named in the lock.

@@ -21,6 +21,8 @@ use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::geteuid;
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use crate::descriptors::closed_first;
+
 /// The claim on an interface; given up when dropped.
 #[derive(Debug)]
 pub(super) struct Claim {
@@ -40,6 +42,13 @@ pub(super) enum Refused {
 const NAMES: usize = 4;
 
 impl Claim {
+    /// Given up before the sockets of any port, where this process is killed: nobody waits for those.
+    fn held_by(listener: OwnedFd) -> Self {
+        Self {
+            listener: closed_first(listener).into(),
+        }
+    }
+
     /// Claims the interface with this index in the thread's network namespace.
     pub(super) fn new(ifindex: u32) -> Result<Self, Refused> {
         let names: Vec<String> = (0..NAMES).map(|number| name(ifindex, number)).collect();
@@ -81,7 +90,7 @@ fn name(ifindex: u32, number: usize) -> String {
 fn bind(name: &str) -> io::Result<Claim> {
     let address = SocketAddr::from_abstract_name(name)?;
     let listener = UnixListener::bind_addr(&address)?;
-    Ok(Claim { listener })
+    Ok(Claim::held_by(listener.into()))
 }
 
 /// Refuses an interface that is claimed under this name by somebody who counts.
@@ -131,9 +140,7 @@ impl From<OwnedFd> for Claim {
         if let Err(error) = socket.listen(1) {
             log::debug!("others are told of the process before as the holder of a port: {error}");
         }
-        Self {
-            listener: OwnedFd::from(socket).into(),
-        }
+        Self::held_by(socket.into())
     }
 }
 
