@@ -15,6 +15,10 @@ use crate::harness::{PATIENCE, isolated, wait_until};
 pub(super) fn tests() -> Vec<Trial> {
     vec![
         isolated("cli_detached_switch_is_ready_and_logs", detached),
+        isolated(
+            "cli_ports_that_were_prepared_and_not_wanted_are_closed",
+            prepared,
+        ),
         isolated("cli_switch_leaves_nothing_but_namespaces", leaves_nothing),
         isolated("cli_foreground_switch_ends_at_sigterm", || {
             ends_at(Signal::SIGTERM);
@@ -73,6 +77,21 @@ fn detached() {
         switch.pid().to_string(),
         "it leads its session"
     );
+}
+
+fn prepared() {
+    let _switch = Switch::start("s");
+    let sockets = || {
+        let all = fs::read_to_string("/proc/thread-self/net/packet").unwrap();
+        all.lines().skip(1).count()
+    };
+    for (attached, namespace) in ["mario", "luigi"].into_iter().enumerate() {
+        ok(&format!("attach {namespace}"));
+        // A port has two.
+        let of_ports = 2 * (attached + 1);
+        let are_closed = wait_until(PATIENCE, || sockets() == of_ports);
+        assert!(are_closed, "{} packet sockets", sockets());
+    }
 }
 
 fn leaves_nothing() {

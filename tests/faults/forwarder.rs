@@ -49,8 +49,8 @@ pub(crate) trait Forwarder: Client {
     fn add_port(&mut self, interface: &str) -> Res;
     /// Forgets such a port, whose interface may be gone.
     fn remove_port(&mut self, interface: &str) -> Res;
-    /// Kills it and starts it again.
-    fn kill_and_run(&mut self) -> Res;
+    /// Kills it and starts it again: once it is gone, as a supervisor does, or at once.
+    fn kill_and_run(&mut self, at_once: bool) -> Res;
     /// Starts it anew, as its makers mean that to be done.
     fn restart(&mut self) -> Res;
     /// The process that forwards, if one does.

@@ -13,6 +13,8 @@ use super::scene::Host;
 pub(crate) struct Ovs {
     _database: Daemon,
     switch: Daemon,
+    /// Those before, whose end nobody has waited for.
+    killed: Vec<Daemon>,
 }
 
 const DIR: &str = "/run/ovs";
@@ -46,6 +48,7 @@ impl Ovs {
         Ok(Self {
             _database: database,
             switch,
+            killed: Vec::new(),
         })
     }
 
@@ -88,9 +91,14 @@ impl Forwarder for Ovs {
         vsctl(&["del-port", "br0", interface])
     }
 
-    fn kill_and_run(&mut self) -> Res {
-        self.switch.end(Signal::SIGKILL)?;
-        self.switch = Self::daemon()?;
+    fn kill_and_run(&mut self, at_once: bool) -> Res {
+        if at_once {
+            self.switch.signal(Signal::SIGKILL)?;
+        } else {
+            self.switch.end(Signal::SIGKILL)?;
+        }
+        let killed = std::mem::replace(&mut self.switch, Self::daemon()?);
+        self.killed.push(killed);
         Ok(())
     }
 
@@ -199,7 +207,7 @@ impl Forwarder for Bridge {
         Ok(())
     }
 
-    fn kill_and_run(&mut self) -> Res {
+    fn kill_and_run(&mut self, _: bool) -> Res {
         Err(CANNOT.to_owned())
     }
 

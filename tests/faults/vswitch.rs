@@ -19,6 +19,8 @@ pub(crate) struct Vswitch {
     pub(crate) daemon: Daemon,
     /// The process that forwards: another one after a planned restart.
     pid: u32,
+    /// Those before, whose end nobody has waited for.
+    killed: Vec<Daemon>,
 }
 
 impl Vswitch {
@@ -29,6 +31,7 @@ impl Vswitch {
         Ok(Self {
             pid: daemon.pid(),
             daemon,
+            killed: Vec::new(),
         })
     }
 
@@ -49,17 +52,23 @@ impl Vswitch {
 
     /// Kills the process that forwards; where another waits for it, that ends too.
     pub(crate) fn kill(&mut self) -> Res {
+        self.kill_without_waiting()?;
+        self.daemon.end(Signal::SIGKILL)
+    }
+
+    fn kill_without_waiting(&mut self) -> Res {
         if self.pid != self.daemon.pid() {
             let pid = Pid::from_raw(self.pid.cast_signed());
             kill(pid, Signal::SIGKILL).map_err(|error| error.to_string())?;
         }
-        self.daemon.end(Signal::SIGKILL)
+        self.daemon.signal(Signal::SIGKILL)
     }
 
-    /// Starts it again after it has ended.
+    /// Starts it again after it was killed.
     pub(crate) fn run_again(&mut self) -> Res {
         // Nothing is said anew: it knows its options.
-        self.daemon = start(&[])?;
+        let killed = std::mem::replace(&mut self.daemon, start(&[])?);
+        self.killed.push(killed);
         self.pid = self.daemon.pid();
         Ok(())
     }
@@ -139,8 +148,12 @@ impl Forwarder for Vswitch {
         Self::call("port.del", json!({"name": interface})).map(drop)
     }
 
-    fn kill_and_run(&mut self) -> Res {
-        self.kill()?;
+    fn kill_and_run(&mut self, at_once: bool) -> Res {
+        if at_once {
+            self.kill_without_waiting()?;
+        } else {
+            self.kill()?;
+        }
         self.run_again()
     }
 

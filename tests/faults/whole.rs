@@ -25,12 +25,21 @@ pub(super) fn faults() -> Vec<Fault> {
         },
         Fault {
             name: "killed",
-            injected: "kill -9 of the switch, then started again at once",
+            injected: "kill -9 of the switch; as soon as it has ended, it is started again",
             others: Promise::ORDER,
             victim: Promise::ORDER,
             options: &[],
             needs: None,
-            inject: killed,
+            inject: |scene| killed(scene, false),
+        },
+        Fault {
+            name: "killed-at-once",
+            injected: "kill -9 of the switch, and started again before it has ended",
+            others: Promise::ORDER,
+            victim: Promise::ORDER,
+            options: &[],
+            needs: None,
+            inject: |scene| killed(scene, true),
         },
         Fault {
             name: "restart",
@@ -53,9 +62,13 @@ pub(super) fn faults() -> Vec<Fault> {
     ]
 }
 
-fn killed(scene: &mut Scene) -> Res {
+fn killed(scene: &mut Scene, at_once: bool) -> Res {
+    if scene.pace.times > 10 {
+        // It is to be one that has run for a while, whatever was done to set it up.
+        scene.wait(Duration::from_secs(2));
+    }
     let start = Instant::now();
-    scene.switch.kill_and_run()?;
+    scene.switch.kill_and_run(at_once)?;
     let took = start.elapsed();
     scene.is_back();
     scene.note(format!("it runs again after {took:.1?}"));

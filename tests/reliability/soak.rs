@@ -24,7 +24,7 @@ const DRIFT_BYTES: u64 = 1 << 20;
 /// The table of the switch: as the fault with the most demanding one wants it.
 const OPTIONS: [&str; 2] = ["--max-macs", "4096"];
 /// Faults after which another process forwards.
-const OF_PROCESS: [&str; 3] = ["killed", "torn-state", "restart"];
+const OF_PROCESS: [&str; 4] = ["killed", "killed-at-once", "torn-state", "restart"];
 
 /// Runs it; the exit status is 1 where a promise was broken.
 pub(crate) fn run(options: &SoakArgs) -> ExitCode {

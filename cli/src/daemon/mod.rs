@@ -50,6 +50,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 
+use vswitch_switch::descriptors::closed_first;
 use vswitch_switch::switch::schedule_in_batches;
 use vswitch_switch::{BridgeConfig, Handle, Switch, SwitchError};
 
@@ -466,7 +467,8 @@ fn assemble(
         watchdog: Watchdog::start(&config.manager)?,
         herald: None,
         lock: parts.lock.descriptor()?,
-        listener: parts.listener.try_clone_to_owned()?,
+        // Who asks one that was killed is refused, and does not wait until all is closed.
+        listener: closed_first(parts.listener.try_clone_to_owned()?),
         succession: None,
         ending: None,
     };
