@@ -19,6 +19,7 @@
 //! - `render`: output for people
 //! - `trial`: what fuzzers call
 
+mod ancillary;
 mod args;
 mod client;
 mod commands;

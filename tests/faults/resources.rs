@@ -100,7 +100,12 @@ fn no_descriptors(scene: &mut Scene) -> Res {
     }
     let after = attach_another(scene, Host(9))?;
     scene.expect(after.is_none(), format!("not again: {after:?}"));
-    scene.switch.detach(Host(9))
+    scene.switch.detach(Host(9))?;
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).map_err(|error| error.to_string())?;
+    let files = entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    let kept = files.filter(|file| file.ends_with(Host(9).name())).count();
+    scene.expect(kept == 0, format!("{kept} namespaces are still open"));
+    Ok(())
 }
 
 fn no_memory(scene: &mut Scene) -> Res {

@@ -1,7 +1,6 @@
 //! What no safe call does.
 
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 /// Keeps every descriptor but the three standard ones from the programs that are started from
 /// here: whatever a shell or a test left open is none of a daemon's business.
@@ -34,14 +33,4 @@ pub(super) fn close_descriptors_on_exec() -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Descriptors that have just come over a socket (`SCM_RIGHTS`, unix(7)).
-pub(super) fn received(descriptors: Vec<RawFd>) -> Vec<OwnedFd> {
-    let own = |fd| {
-        // SAFETY: the kernel has made the descriptor for the message that was received last, and
-        // nobody else in this process knows it.
-        unsafe { OwnedFd::from_raw_fd(fd) }
-    };
-    descriptors.into_iter().map(own).collect()
 }

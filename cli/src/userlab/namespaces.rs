@@ -3,16 +3,18 @@
 use std::env;
 use std::fs::File;
 use std::io::{self, IoSlice};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use rustix::net::RecvFlags;
 
 use super::UserLabError;
 use super::files::Identity;
-use super::sys;
+use crate::ancillary;
 
 /// Their names in `/proc/PID/ns`, in the order in which they are entered: the first gives the
 /// rights to the others.
@@ -72,11 +74,15 @@ impl Namespaces {
     /// Takes them from a keeper; `None` from one that is ending.
     pub(super) fn receive(stream: &UnixStream) -> io::Result<Option<Self>> {
         let mut greeting = [0; GREETING.len()];
-        let received = sys::receive(stream, &mut greeting);
-        let (_, descriptors) = match received {
+        let received = ancillary::receive(stream.as_fd(), &mut greeting, RecvFlags::empty());
+        let received = match received {
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
             other => other?,
         };
+        if received.lacks_descriptors {
+            return Err(Errno::EMFILE.into());
+        }
+        let descriptors = received.descriptors;
         if descriptors.is_empty() {
             return Ok(None);
         }

@@ -1,33 +1,7 @@
-//! What no safe call does: taking descriptors over, closing all, changing the environment.
+//! What no safe call does: closing all descriptors, changing the environment.
 
 use std::ffi::OsStr;
-use std::io::{self, IoSliceMut};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::net::UnixStream;
-
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
-
-/// Receives one message into `buffer`: how many bytes, and the descriptors that came with it.
-///
-/// # Errors
-/// What the system says.
-pub(super) fn receive(stream: &UnixStream, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
-    let mut space = nix::cmsg_space!([RawFd; 3]);
-    let mut parts = [IoSliceMut::new(buffer)];
-    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-    let message = recvmsg::<()>(stream.as_raw_fd(), &mut parts, Some(&mut space), flags)?;
-    let mut descriptors = Vec::new();
-    for control in message.cmsgs()? {
-        if let ControlMessageOwned::ScmRights(received) = control {
-            for fd in received {
-                // SAFETY: the kernel has made the descriptor for this message, and nobody else
-                // has it (SCM_RIGHTS, unix(7)).
-                descriptors.push(unsafe { OwnedFd::from_raw_fd(fd) });
-            }
-        }
-    }
-    Ok((message.bytes, descriptors))
-}
+use std::io;
 
 /// Closes every descriptor but the three standard ones. Call it before the process owns any.
 ///
@@ -43,7 +17,7 @@ pub(super) fn close_inherited() -> io::Result<()> {
     let mut inherited = Vec::new();
     for entry in std::fs::read_dir("/proc/self/fd")? {
         let name = entry?.file_name();
-        inherited.extend(name.to_str().and_then(|name| name.parse::<RawFd>().ok()));
+        inherited.extend(name.to_str().and_then(|name| name.parse::<i32>().ok()));
     }
     for fd in inherited.into_iter().filter(|fd| *fd > 2) {
         // SAFETY: as above; that of the directory just read is closed already, which is an error

@@ -145,6 +145,9 @@ impl Broker {
         created: bool,
         descriptors: Vec<OwnedFd>,
     ) -> Result<Inside, NamespaceError> {
+        if descriptors.is_empty() {
+            return Err(system("take a namespace over", Errno::EMFILE));
+        }
         let [namespace, netlink, offloads]: [OwnedFd; 3] =
             descriptors.try_into().map_err(|_| unexpected())?;
         let netlink = Netlink::from_descriptor(netlink).map_err(|error| {

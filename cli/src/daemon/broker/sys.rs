@@ -1,13 +1,15 @@
-//! What no safe call does: forking, closing what was inherited, taking descriptors over.
+//! What no safe call does: forking, closing what was inherited; and messages with descriptors.
 
-use std::io::{IoSlice, IoSliceMut};
+use std::io::IoSlice;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::{ForkResult, Pid};
+use rustix::net::RecvFlags;
 
 use super::message::MAX_BYTES;
+use crate::ancillary;
 
 /// Forks; gives the child's process in the parent, and nothing in the child.
 ///
@@ -79,32 +81,15 @@ pub(super) fn send(
     }
 }
 
-/// Receives a message and what came with it; no bytes at the end of the connection.
+/// Receives a message and what came with it; no bytes at the end of the connection, no descriptor where
+/// this process has no number left for one of them.
 pub(super) fn receive(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Vec<OwnedFd>), Errno> {
     let mut bytes = vec![0; MAX_BYTES];
-    let mut space = nix::cmsg_space!([RawFd; 3]);
-    let mut descriptors = Vec::new();
-    let length = loop {
-        let mut parts = [IoSliceMut::new(&mut bytes)];
-        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-        let message = match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags) {
-            Err(Errno::EINTR) => continue,
-            other => other?,
-        };
-        for control in message.cmsgs()? {
-            if let ControlMessageOwned::ScmRights(received) = control {
-                for fd in received {
-                    // SAFETY: the kernel has made the descriptor for this message, and nobody
-                    // else has it (SCM_RIGHTS, unix(7)).
-                    descriptors.push(unsafe { OwnedFd::from_raw_fd(fd) });
-                }
-            }
-        }
-        if message.flags.contains(MsgFlags::MSG_TRUNC) {
-            return Err(Errno::EMSGSIZE);
-        }
-        break message.bytes;
-    };
-    bytes.truncate(length);
-    Ok((bytes, descriptors))
+    let received = ancillary::receive(socket, &mut bytes, RecvFlags::empty());
+    let received = received.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
+    if received.is_too_long {
+        return Err(Errno::EMSGSIZE);
+    }
+    bytes.truncate(received.length);
+    Ok((bytes, received.descriptors))
 }

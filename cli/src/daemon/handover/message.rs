@@ -1,7 +1,7 @@
 //! What predecessor and successor say to each other.
 
 use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut, Read, Seek, Write};
+use std::io::{self, IoSlice, Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
@@ -9,25 +9,24 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recv,
-    recvmsg, sendmsg, setsockopt, socketpair, sockopt,
+    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, recv, sendmsg, setsockopt,
+    socketpair, sockopt,
 };
 use nix::sys::time::TimeVal;
+use rustix::net::RecvFlags;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use vswitch_switch::BridgeConfig;
 use vswitch_switch::port::{LinkState, PortData};
 
 use super::HandoverError;
+use crate::ancillary;
 use crate::daemon::state::{Options, SavedPort, SavedStation};
-use crate::daemon::sys;
 
 /// No message is longer; what may be goes as a file.
 const MAX_BYTES: usize = 64 * 1024;
 /// How long a message may wait for the other one to read.
 const SEND_PATIENCE_S: i64 = 10;
-/// No message comes with more descriptors.
-const MAX_DESCRIPTORS: usize = 16;
 
 /// A message. Descriptors come along as told.
 #[derive(Debug, Serialize, Deserialize)]
@@ -183,25 +182,18 @@ impl Channel {
     ) -> Result<(Message, Vec<OwnedFd>), HandoverError> {
         self.wait(deadline)?;
         let mut bytes = vec![0; MAX_BYTES];
-        let mut space = nix::cmsg_space!([RawFd; MAX_DESCRIPTORS]);
-        let mut raw = Vec::new();
-        let length = {
-            let mut parts = [IoSliceMut::new(&mut bytes)];
-            let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
-            let received = recvmsg::<()>(self.0.as_raw_fd(), &mut parts, Some(&mut space), flags);
-            let received = match received {
-                Err(Errno::ECONNRESET) => return Err(HandoverError::Ended),
-                other => other.map_err(io::Error::from)?,
-            };
-            for control in received.cmsgs().map_err(io::Error::from)? {
-                if let ControlMessageOwned::ScmRights(received) = control {
-                    raw.extend(received);
-                }
+        let received = ancillary::receive(self.0.as_fd(), &mut bytes, RecvFlags::DONTWAIT);
+        let received = match received {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                return Err(HandoverError::Ended);
             }
-            received.bytes
+            other => other?,
         };
-        let descriptors = sys::received(raw);
-        match length {
+        if received.lacks_descriptors {
+            return Err(io::Error::from(Errno::EMFILE).into());
+        }
+        let descriptors = received.descriptors;
+        match received.length {
             0 => Err(HandoverError::Ended),
             length => {
                 let message = serde_json::from_slice(&bytes[..length]);
