@@ -21,6 +21,8 @@ use crate::rate;
 
 /// What memory may grow by.
 const DRIFT_BYTES: u64 = 1 << 20;
+/// After so long, nothing is open that nobody wants.
+const REST: Duration = Duration::from_secs(2);
 /// The table of the switch: as the fault with the most demanding one wants it.
 const OPTIONS: [&str; 2] = ["--max-macs", "4096"];
 /// Faults after which another process forwards.
@@ -90,7 +92,7 @@ impl Soak {
             late: 0,
         };
         soak.every_fault_once()?;
-        soak.baseline = Some(soak.sample());
+        soak.baseline = Some(soak.sample_at_rest());
         soak.by_lot()?;
         soak.every_other_once()?;
         Ok(soak.report())
@@ -184,6 +186,12 @@ impl Soak {
         }
     }
 
+    /// The same once all is closed that was prepared and is not wanted.
+    fn sample_at_rest(&self) -> Sample {
+        std::thread::sleep(REST);
+        self.sample()
+    }
+
     fn progress(&self, fault: &Fault, sample: Sample) -> Res {
         let line = format!(
             "{:5} s  {:16} {:12} sent  {} lost  {} KiB  {} descriptors  {} broken",
@@ -209,7 +217,7 @@ impl Soak {
 
     /// Prints what came of it; whether all was as promised.
     fn report(mut self) -> bool {
-        let after = self.sample();
+        let after = self.sample_at_rest();
         let before = self.baseline.unwrap_or(after);
         if after.memory > before.memory + DRIFT_BYTES {
             self.broken.push(format!(
