@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use vswitch_netns::Netlink;
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::handover::{Snapshot, Then};
 use vswitch_switch::port::{
@@ -117,6 +118,10 @@ fn kinds() {
         .add_port_at(PortId(3), right, LinkState::Down)
         .unwrap();
     let tap = TapPort::create(Some("tap7"), TapOptions::default()).unwrap();
+    // What is flooded to one that is down tells the switch so.
+    let mut here = Netlink::open().unwrap();
+    let interface = here.link("tap7").unwrap();
+    here.set_up(&interface).unwrap();
     switch.add_port_at(PortId(40), Box::new(tap), up).unwrap();
     let vacant = VacantPort::new("gone".to_owned(), 1400);
     switch
