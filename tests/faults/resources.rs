@@ -264,16 +264,9 @@ fn torn_state(scene: &mut Scene) -> Res {
 fn parallel(scene: &mut Scene) -> Res {
     let times = scene.pace.times.min(50);
     let is_ours = scene.switch.as_vswitch().is_some();
-    let count_ports = || {
-        if is_ours {
-            port_names()
-        } else {
-            Ok(Vec::new())
-        }
-    };
     let descriptors = |scene: &Scene| scene.switch.pid().map_or(0, descriptors);
     let open = descriptors(scene);
-    let before = count_ports()?.len();
+    let before = if is_ours { port_names()?.len() } else { 0 };
     for number in 100..132 {
         Host(number).ensure()?;
     }
@@ -298,7 +291,7 @@ fn parallel(scene: &mut Scene) -> Res {
             .try_for_each(|result| result.unwrap_or_else(|_| Err("a client panicked".to_owned())))
     })?;
     if is_ours {
-        let names = count_ports()?;
+        let names = port_names()?;
         scene.expect(
             names.len() == before + 32,
             format!("32 more than {before} were attached, but there are {names:?}"),

@@ -17,7 +17,7 @@
 mod message;
 mod program;
 mod serve;
-#[allow(unsafe_code, reason = "fork, and descriptors that come over a socket")]
+#[allow(unsafe_code, reason = "fork, and what was inherited")]
 mod sys;
 
 use std::cell::RefCell;
@@ -145,6 +145,7 @@ impl Broker {
         created: bool,
         descriptors: Vec<OwnedFd>,
     ) -> Result<Inside, NamespaceError> {
+        // They come with each such answer, unless there is no number for one of them here.
         if descriptors.is_empty() {
             return Err(system("take a namespace over", Errno::EMFILE));
         }

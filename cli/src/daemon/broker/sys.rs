@@ -86,7 +86,7 @@ pub(super) fn send(
 pub(super) fn receive(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Vec<OwnedFd>), Errno> {
     let mut bytes = vec![0; MAX_BYTES];
     let received = ancillary::receive(socket, &mut bytes, RecvFlags::empty());
-    let received = received.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
+    let received = received.map_err(|error| Errno::try_from(error).unwrap_or(Errno::EIO))?;
     if received.is_too_long {
         return Err(Errno::EMSGSIZE);
     }

@@ -38,6 +38,7 @@ impl Spares {
             let wanted = options.clone();
             let prepare = move || drop(give.send_timeout(PreparedPort::new(&wanted), LAPSE));
             match threads::spawn("prepare", prepare) {
+                // Nobody waits for its end: it closes what was not taken.
                 Ok(_) => self.ordered.push_back(Spare {
                     options: options.clone(),
                     offer,
