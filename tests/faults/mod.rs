@@ -136,7 +136,8 @@ impl Fault {
         scene.begin()?;
         (self.inject)(scene)?;
         let [others, victim] = scene.end();
-        if others.lost > 0 {
+        let is_missing = |promise: Promise, fate: Fate| promise.lost.is_some() && fate.lost > 0;
+        if others.lost > 0 || is_missing(self.victim, victim) {
             scene.note(scene.where_lost());
         }
         let mut outcome = Outcome {

@@ -1,9 +1,11 @@
 //! Hosts at a switch, traffic between them, and what became of it.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
+use serde_json::Value;
 use vswitch_netns::Namespace;
 
 use super::Rival;
@@ -96,8 +98,11 @@ pub(crate) struct Scene {
     /// What took too long.
     pub(crate) late: Vec<String>,
     sent_before: Vec<u64>,
-    full_before: [u64; 2],
+    drops_before: Drops,
 }
+
+/// Frames dropped, by port and reason.
+type Drops = BTreeMap<(String, String), u64>;
 
 /// What became of the frames between two hosts, in both directions.
 #[derive(Clone, Copy, Debug, Default)]
@@ -143,7 +148,7 @@ impl Scene {
             faults: Vec::new(),
             late: Vec::new(),
             sent_before: Vec::new(),
-            full_before: [0; 2],
+            drops_before: Drops::new(),
         };
         for host in [A, B, VICTIM, FRIEND] {
             scene.make(host)?;
@@ -204,7 +209,7 @@ impl Scene {
             station.forget();
         }
         self.sent_before = self.stations.iter().map(Station::sent).collect();
-        self.full_before = [self.queue_full(A, B), self.queue_full(VICTIM, FRIEND)];
+        self.drops_before = self.drops();
         let rate = self.pace.rate;
         self.speak(|_| rate);
         self.wait(self.pace.lead);
@@ -270,37 +275,50 @@ impl Scene {
         self.wait(self.pace.lead);
         self.hush();
         let mut fates = [self.fate(A, B), self.fate(VICTIM, FRIEND)];
-        let after = [self.queue_full(A, B), self.queue_full(VICTIM, FRIEND)];
-        for ((fate, after), before) in fates.iter_mut().zip(after).zip(self.full_before) {
-            fate.queue_full = after.saturating_sub(before);
+        let drops = self.drops_since();
+        for (fate, hosts) in fates.iter_mut().zip([[A, B], [VICTIM, FRIEND]]) {
+            let full = hosts.map(|host| (host.outside(), "egress_full".to_owned()));
+            fate.queue_full = full.iter().filter_map(|full| drops.get(full)).sum();
         }
         fates
     }
 
-    /// Frames to the two hosts that found the kernel's queue full.
-    fn queue_full(&self, one: Host, other: Host) -> u64 {
+    /// What all ports have dropped so far; nothing where the switch does not tell.
+    fn drops(&self) -> Drops {
         if self.rival != Rival::Vswitch {
-            return 0;
+            return Drops::new();
         }
-        let drops = |host: Host| {
-            let port = Vswitch::port(&host.outside()).ok();
-            port.and_then(|port| port["drops"]["egress_full"].as_u64())
+        let show = Vswitch::show().unwrap_or_default();
+        let ports = show["ports"].as_array().into_iter().flatten();
+        let of_port = |port: &Value| {
+            let name = port["name"].as_str().unwrap_or_default().to_owned();
+            let drops = port["drops"].as_object().cloned().unwrap_or_default();
+            drops.into_iter().map(move |(reason, count)| {
+                let count = count.as_u64().unwrap_or_default();
+                ((name.clone(), reason), count)
+            })
         };
-        drops(one).unwrap_or_default() + drops(other).unwrap_or_default()
+        ports.flat_map(of_port).collect()
     }
 
-    /// What the ports have lost by now, and why.
+    /// What they have dropped since the traffic began. A port that was made anew began at nothing.
+    fn drops_since(&self) -> Drops {
+        let mut drops = self.drops();
+        for (place, count) in &mut drops {
+            let before = self.drops_before.get(place).copied().unwrap_or_default();
+            *count = count.checked_sub(before).unwrap_or(*count);
+        }
+        drops.retain(|_, count| *count > 0);
+        drops
+    }
+
+    /// What the ports have lost since the traffic began, and why.
     pub(crate) fn where_lost(&self) -> String {
-        let show = if self.rival == Rival::Vswitch {
-            Vswitch::show().unwrap_or_default()
-        } else {
-            return "it does not tell where".to_owned();
-        };
-        let ports = show["ports"].as_array().cloned().unwrap_or_default();
-        let told = ports
+        let drops = self.drops_since();
+        let told = drops
             .iter()
-            .map(|port| format!("{} {}", port["name"], port["drops"]));
-        format!("lost so far: {}", told.collect::<Vec<_>>().join(", "))
+            .map(|((port, reason), count)| format!("{port} {count} {reason}"));
+        format!("dropped by: {}", told.collect::<Vec<_>>().join(", "))
     }
 
     fn fate(&self, one: Host, other: Host) -> Fate {

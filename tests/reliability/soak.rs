@@ -167,9 +167,10 @@ impl Soak {
             }
         }
         self.late += outcome.late.len() as u64;
+        let notes = outcome.notes.join("; ");
         for broken in &outcome.broken {
             let broken = format!(
-                "{} s, {}: {broken}",
+                "{} s, {}: {broken} ({notes})",
                 self.start.elapsed().as_secs(),
                 fault.name
             );
