@@ -14,8 +14,8 @@ use nix::unistd::Pid;
 use serde_json::json;
 use vswitch_netns::Netlink;
 
-use super::sys::can_be_nobody;
-use super::{Switch, fails, ok, words};
+use super::sys::{can_be_nobody, forbid_precedence, may_have_nice};
+use super::{Switch, fails, json as told, ok, words};
 use crate::harness::program::{runtime_dir, vswitch};
 use crate::harness::{PATIENCE, isolated, wait_until};
 
@@ -30,6 +30,10 @@ pub(super) fn tests() -> Vec<Trial> {
     vec![
         isolated("guard_holds_in_every_thread", every_thread),
         isolated("guard_can_be_left_off", left_off),
+        isolated(
+            "guard_leaves_precedence_to_the_forwarding_thread",
+            precedence,
+        ),
         isolated("guard_broker_ends_with_its_switch", broker_ends),
         isolated("guard_switch_goes_on_without_its_broker", broker_killed),
         isolated("guard_group_may_ask_and_nobody_else", group),
@@ -46,6 +50,21 @@ fn status(path: &str, name: &str) -> String {
 
 fn permitted(path: &str) -> u64 {
     u64::from_str_radix(&status(path, "CapPrm:"), 16).unwrap()
+}
+
+/// The nice values of a process's threads, by their names.
+fn niceness(pid: i32) -> Vec<(String, i32)> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let stats =
+        threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("stat")).ok());
+    let told = stats.map(|stat| {
+        // proc_pid_stat(5): the name stands in parentheses, the nice value 17 fields behind it.
+        let (before, after) = stat.rsplit_once(") ").unwrap();
+        let (_, name) = before.split_once('(').unwrap();
+        let nice = after.split(' ').nth(16).unwrap();
+        (name.to_owned(), nice.parse().unwrap())
+    });
+    told.collect()
 }
 
 fn end_at_once(pid: i32) {
@@ -256,4 +275,38 @@ fn links() {
     let told = fails("run s --detach", 1);
     assert!(told.contains("cannot write the log"), "{told}");
     assert_eq!(fs::read_to_string(elsewhere).unwrap(), "precious");
+}
+
+/// Only the thread that forwards has it, also after another process goes on; and a switch that may
+/// not have it runs without.
+fn precedence() {
+    let mine = |nice: i32| {
+        move |(name, niceness): &(String, i32)| *niceness == if name == "switch" { nice } else { 0 }
+    };
+    let is_so = |pid: i32, nice: i32| {
+        let threads = niceness(pid);
+        assert!(
+            threads.iter().any(|(name, _)| name == "switch"),
+            "{threads:?}"
+        );
+        assert!(threads.iter().all(mine(nice)), "{nice}: {threads:?}");
+    };
+    let nice = if may_have_nice(-10) { -10 } else { 0 };
+    let switch = Switch::start("s");
+    ok("attach mario");
+    is_so(switch.pid(), nice);
+    ok("restart s");
+    is_so(switch.pid(), nice);
+    ok("restart s");
+    is_so(switch.pid(), nice);
+    switch.stop();
+
+    let mut command = vswitch(words("run t --detach"));
+    forbid_precedence(&mut command);
+    assert!(command.output().unwrap().status.success());
+    is_so(
+        i32::try_from(told("show t")["pid"].as_i64().unwrap()).unwrap(),
+        0,
+    );
+    ok("stop t");
 }

@@ -17,6 +17,8 @@ pub(super) const NOBODY: u32 = 65534;
 const NET_ADMIN: libc::c_ulong = 12;
 const NET_RAW: libc::c_ulong = 13;
 const SYS_ADMIN: libc::c_ulong = 21;
+const SYS_NICE: libc::c_ulong = 23;
+const SYS_RESOURCE: libc::c_ulong = 24;
 
 /// Has the program start without this capability (its number in capabilities(7)), and with no
 /// way to get it.
@@ -31,6 +33,28 @@ fn drop_from_bounding_set(capability: libc::c_ulong) -> io::Result<()> {
     // SAFETY: prctl(2) with PR_CAPBSET_DROP takes a number and touches no memory; it is a
     // single system call, which is safe between fork and exec (signal-safety(7)).
     done(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) })
+}
+
+/// Whether a thread of the tests may have this nice value (setpriority(2)).
+pub(super) fn may_have_nice(nice: libc::c_int) -> bool {
+    // SAFETY: the call touches no memory; 0 is the calling thread, which ends then.
+    let try_it = move || unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) } == 0;
+    std::thread::spawn(try_it).join().unwrap()
+}
+
+/// Has the program start without any way to a lower nice value.
+pub(super) fn forbid_precedence(command: &mut Command) {
+    for capability in [SYS_NICE, SYS_RESOURCE] {
+        drop_capability(command, capability);
+    }
+    let none = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the kernel reads one structure, which outlives the call.
+    let limit = move || done(unsafe { libc::setrlimit(libc::RLIMIT_NICE, &raw const none) });
+    // SAFETY: the closure makes one system call and allocates nothing.
+    unsafe { command.pre_exec(limit) };
 }
 
 fn done(outcome: libc::c_int) -> io::Result<()> {

@@ -23,6 +23,7 @@ mod events;
 mod explain;
 mod fault;
 mod fdb;
+mod forwarding;
 mod guard;
 mod handover;
 mod keep;
@@ -48,7 +49,6 @@ mod watchdog;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
-use std::thread::JoinHandle;
 
 use vswitch_switch::descriptors::closed_first;
 use vswitch_switch::switch::schedule_in_batches;
@@ -65,6 +65,7 @@ use capture::Captures;
 use control::Control;
 use ending::Ending;
 use events::Hub;
+use forwarding::{Forwarding, SwitchThread};
 use guard::Guard;
 use handover::HandoverError;
 pub(crate) use lab::owner_of;
@@ -261,6 +262,7 @@ fn serve(
     rights::require("run a switch", rights::SWITCH)?;
     // Before the first thread: all have the signals blocked.
     let signals = Signals::take().map_err(io::Error::from)?;
+    forwarding::take_precedence();
     // Before there is anything that it would have to let go of.
     let namespaces = Namespaces::new(runtime, config)?;
     let lock = DirLock::acquire_patiently(runtime, &config.name)?;
@@ -280,6 +282,7 @@ fn serve(
     let listener = access::listen(lock.dir(), options.group)?;
     let peers = Peers::new(options.group);
     let guard = raise_guard(runtime, config, &lock, metrics.as_ref());
+    let forwarding = Forwarding::start()?;
     let bridge = options.bridge();
     let parts = Parts {
         lock: &lock,
@@ -289,7 +292,7 @@ fn serve(
         guard,
     };
     let (mut control, switch, pipe) = assemble(config, options, bridge, parts)?;
-    let thread = start_switch(switch, pipe)?;
+    let thread = start_switch(forwarding, switch, pipe);
     if let Some(kept) = kept {
         control.recall(kept)?;
     }
@@ -418,8 +421,6 @@ fn raise_guard(
     })
 }
 
-type SwitchThread = JoinHandle<Result<(), SwitchError>>;
-
 /// What a switch's process has before it has a switch.
 struct Parts<'a> {
     lock: &'a DirLock,
@@ -476,14 +477,12 @@ fn assemble(
 }
 
 /// Runs the switch on a thread whose end, of whatever kind, closes the pipe.
-fn start_switch(mut switch: Switch, pipe: io::PipeWriter) -> io::Result<SwitchThread> {
-    std::thread::Builder::new()
-        .name("switch".to_owned())
-        .spawn(move || {
-            let _pipe = pipe;
-            schedule_in_batches();
-            switch.run()
-        })
+fn start_switch(forwarding: Forwarding, mut switch: Switch, pipe: io::PipeWriter) -> SwitchThread {
+    forwarding.run(move || {
+        let _pipe = pipe;
+        schedule_in_batches();
+        switch.run()
+    })
 }
 
 fn finish(mut control: Control, thread: SwitchThread) -> Result<(), DaemonError> {

@@ -4,7 +4,6 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::net::UnixListener;
@@ -17,6 +16,7 @@ use vswitch_switch::switch::schedule_in_batches;
 use super::message::{Channel, Descriptor, Legacy, Message, Token, bytes_of, json_of};
 use super::waiter::Herald;
 use super::{FORMAT, HandoverError};
+use crate::daemon::forwarding::{Forwarding, take_precedence};
 use crate::daemon::lock::DirLock;
 use crate::daemon::namespaces::Namespaces;
 use crate::daemon::server::{Peers, Server};
@@ -48,6 +48,7 @@ pub(crate) fn succeed(
     rights::require("run a switch", rights::SWITCH)?;
     // Before the first thread: all have the signals blocked.
     let signals = Signals::take().map_err(io::Error::from)?;
+    take_precedence();
     logging::start();
     limits::raise();
     let channel = Arc::new(Channel::from_stdin()?);
@@ -87,6 +88,7 @@ fn go_on(
     let mut lock = DirLock::handed_over(runtime, name, things.lock)?;
     let ports = receive_ports(channel)?;
     let guard = raise_guard(runtime, &config, &lock, metrics.as_ref());
+    let forwarding = Forwarding::start()?;
     let parts = Parts {
         lock: &lock,
         listener: listener.as_fd(),
@@ -112,8 +114,7 @@ fn go_on(
 
     let (told, outcome) = sync_channel(1);
     let words = Arc::clone(channel);
-    let thread = thread::Builder::new().name("switch".to_owned());
-    let thread = thread.spawn(move || {
+    let thread = forwarding.run(move || {
         let _pipe = pipe;
         let begun = begin(&words, &mut switch, ports);
         let goes_on = begun.is_ok();
@@ -121,7 +122,7 @@ fn go_on(
         let _ = told.send(begun);
         schedule_in_batches();
         if goes_on { switch.run() } else { Ok(()) }
-    })?;
+    });
     outcome.recv().map_err(|_| HandoverError::Unexpected)??;
 
     // It goes on: from here nothing is worth ending it.
