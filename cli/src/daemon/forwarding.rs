@@ -38,6 +38,15 @@ pub(super) fn take_precedence() {
     }
 }
 
+/// Has all threads that are started from here on wait for their turn like anybody else.
+fn give_back_precedence() -> io::Result<()> {
+    match getpriority_process(None)? {
+        NICE => setpriority_process(None, 0)?,
+        nice => log::debug!("forwarding has no precedence: its nice value is {nice}"),
+    }
+    Ok(())
+}
+
 /// A thread that is to forward and has no switch yet.
 pub(super) struct Forwarding {
     job: SyncSender<Job>,
@@ -55,10 +64,8 @@ impl Forwarding {
             .name("switch".to_owned())
             // None comes where the process ends before there is a switch.
             .spawn(move || jobs.recv().map_or(Ok(()), |job| job()))?;
-        match getpriority_process(None) {
-            Ok(NICE) => setpriority_process(None, 0)?,
-            Ok(nice) => log::debug!("forwarding has no precedence: its nice value is {nice}"),
-            Err(error) => log::debug!("forwarding may have no precedence: {error}"),
+        if let Err(error) = give_back_precedence() {
+            log::debug!("the nice value of all threads stays as it is: {error}");
         }
         Ok(Self { job, thread })
     }
