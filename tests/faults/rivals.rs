@@ -55,7 +55,9 @@ impl Ovs {
     fn daemon() -> Res<Daemon> {
         let control = PathBuf::from("/run/ovs/vswitchd.ctl");
         let _ = std::fs::remove_file(&control);
-        let mut switch = command("ovs-vswitchd");
+        // As its own script starts it (ovs-ctl(8), --ovs-vswitchd-priority).
+        let mut switch = command("nice");
+        switch.args(["-n", "-10", "ovs-vswitchd"]);
         switch.args([
             "unix:/run/ovs/db.sock",
             "--disable-system",

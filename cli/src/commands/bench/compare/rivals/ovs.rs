@@ -57,7 +57,10 @@ pub(super) fn start(stage: Stage, stop: &Stop, tso: bool) -> Result<Running> {
     // Whether it is wanted is looked at once, when the switch starts.
     let tso = format!("other_config:userspace-tso-enable={tso}");
     vsctl(&["--no-wait", "init", "--", "set", "Open_vSwitch", ".", &tso])?;
-    let mut switch = command("ovs-vswitchd", dir)?;
+    // As its own script starts it (ovs-ctl(8), --ovs-vswitchd-priority).
+    let mut switch = command("nice", dir)?;
+    switch.args(["-n", "-10"]);
+    switch.arg(programs::command("ovs-vswitchd")?.get_program());
     switch.args([&remote, "--disable-system", "--unixctl=vswitchd.ctl"]);
     let mut switch = Daemon::start("ovs-vswitchd", quiet(&mut switch), &stage)?;
     let control = stage.file("vswitchd.ctl");
