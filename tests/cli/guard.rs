@@ -280,16 +280,12 @@ fn links() {
 /// Only the thread that forwards has it, also after another process goes on; and a switch that may
 /// not have it runs without.
 fn precedence() {
-    let mine = |nice: i32| {
-        move |(name, niceness): &(String, i32)| *niceness == if name == "switch" { nice } else { 0 }
-    };
     let is_so = |pid: i32, nice: i32| {
         let threads = niceness(pid);
-        assert!(
-            threads.iter().any(|(name, _)| name == "switch"),
-            "{threads:?}"
-        );
-        assert!(threads.iter().all(mine(nice)), "{nice}: {threads:?}");
+        let (forwarding, others): (Vec<_>, Vec<_>) =
+            threads.into_iter().partition(|(name, _)| name == "switch");
+        assert_eq!(forwarding, [("switch".to_owned(), nice)]);
+        assert!(others.iter().all(|(_, nice)| *nice == 0), "{others:?}");
     };
     let nice = if may_have_nice(-10) { -10 } else { 0 };
     let switch = Switch::start("s");
@@ -304,9 +300,7 @@ fn precedence() {
     let mut command = vswitch(words("run t --detach"));
     forbid_precedence(&mut command);
     assert!(command.output().unwrap().status.success());
-    is_so(
-        i32::try_from(told("show t")["pid"].as_i64().unwrap()).unwrap(),
-        0,
-    );
+    let pid = told("show t")["pid"].as_i64().unwrap();
+    is_so(i32::try_from(pid).unwrap(), 0);
     ok("stop t");
 }

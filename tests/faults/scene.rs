@@ -315,6 +315,9 @@ impl Scene {
     /// What the ports have lost since the traffic began, and why.
     pub(crate) fn where_lost(&self) -> String {
         let drops = self.drops_since();
+        if drops.is_empty() {
+            return "no port tells of a frame that it dropped".to_owned();
+        }
         let told = drops
             .iter()
             .map(|((port, reason), count)| format!("{port} {count} {reason}"));

@@ -1,7 +1,7 @@
 //! The process of one running switch.
 //!
-//! Theory of operation. Two threads: the switch's own, which moves frames, and this one, which
-//! answers on the control socket ([`server`], [`control`]), tells what happens ([`events`]), watches
+//! Theory of operation. Two threads: the switch's own, which moves frames ([`forwarding`]), and this
+//! one, which answers on the control socket ([`server`], [`control`]), tells what happens ([`events`]), watches
 //! signals and links, and changes what is attached ([`lab`]). A capture has a third while it runs
 //! ([`capture`]). Where metrics are asked for, those who serve them are threads of their own, and
 //! clients as any other ([`crate::metrics`]). While it lives it holds its directory locked
