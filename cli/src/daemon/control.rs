@@ -241,9 +241,15 @@ impl Control {
             metrics: self.metrics.as_ref().map(Endpoint::address),
             group: self.options.group,
             guard: Some(self.guard.view(self.lab.namespaces().broker())),
+            warnings: self.warnings(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ports,
         })
+    }
+
+    /// What is wrong with the switch as a whole; what is wrong with a port is in its view.
+    fn warnings(&self) -> Vec<String> {
+        self.guard.warnings()
     }
 
     /// The ports are removed before the answer, so that who reads it may use their names anew.

@@ -170,10 +170,12 @@ mod tests {
             addresses: Vec::new(),
             limits: None,
             blocked: None,
+            warnings: Vec::new(),
         };
         SwitchView {
             name: "s".into(),
             uptime_s: 20,
+            warnings: Vec::new(),
             version: "9.9.9".into(),
             ..SwitchView::sample(vec![port])
         }

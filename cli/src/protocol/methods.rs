@@ -108,6 +108,9 @@ pub(crate) struct SwitchView {
     /// What its process has given up; none before 0.2.
     #[serde(default)]
     pub(crate) guard: Option<GuardView>,
+    /// What is wrong with the switch as a whole, a sentence each, with the remedy.
+    #[serde(default)]
+    pub(crate) warnings: Vec<String>,
     /// The program's version.
     pub(crate) version: String,
     /// Its ports, by their numbers.
@@ -196,6 +199,9 @@ pub(crate) struct PortView {
     /// Why it is blocked; none if it is not.
     #[serde(default)]
     pub(crate) blocked: Option<BlockedView>,
+    /// What is wrong with it, a sentence each, with the remedy.
+    #[serde(default)]
+    pub(crate) warnings: Vec<String>,
 }
 
 /// An address with its prefix length, as text.
@@ -445,6 +451,7 @@ impl SwitchView {
             metrics: None,
             group: None,
             guard: None,
+            warnings: Vec::new(),
             version: "0.1.0".to_owned(),
             ports,
         }
@@ -472,6 +479,7 @@ mod tests {
             addresses: vec!["10.0.0.1/24".parse().unwrap()],
             limits: None,
             blocked: None,
+            warnings: Vec::new(),
         };
         assert_eq!(
             serde_json::to_value(&port).unwrap(),

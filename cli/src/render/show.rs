@@ -44,6 +44,9 @@ pub(crate) fn switch(view: &SwitchView) -> String {
     if let Some(guard) = &view.guard {
         fact("guard", self::guard(guard));
     }
+    for warning in &view.warnings {
+        fact("warning", paint(WARNING, warning));
+    }
     text.push('\n');
     text.push_str(&ports(&view.ports));
     text
@@ -100,6 +103,7 @@ pub(crate) fn ports(ports: &[PortView]) -> String {
     ];
     let mut text = table(&columns, ports.iter().map(port_row).collect());
     text.push_str(&loops(ports));
+    text.push_str(&warnings(ports));
     let lost = drops(ports);
     if !lost.is_empty() {
         text.push('\n');
@@ -121,6 +125,16 @@ fn loops(ports: &[PortView]) -> String {
         ))
     });
     blocked.collect()
+}
+
+/// What is wrong with ports, a line each; empty if nothing is.
+fn warnings(ports: &[PortView]) -> String {
+    let lines = ports.iter().flat_map(|port| {
+        let name = paint(WARNING, &port.name);
+        let warnings = port.warnings.iter();
+        warnings.map(move |warning| format!("\n  {name}: {warning}\n"))
+    });
+    lines.collect()
 }
 
 fn port_row(port: &PortView) -> Vec<String> {
@@ -189,6 +203,7 @@ mod tests {
             addresses: Vec::new(),
             limits: None,
             blocked: None,
+            warnings: Vec::new(),
         }
     }
 

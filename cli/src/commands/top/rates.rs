@@ -148,6 +148,7 @@ pub(super) mod tests {
             addresses: vec!["10.0.0.1/24".parse().unwrap()],
             limits: None,
             blocked: None,
+            warnings: Vec::new(),
         }
     }
 

@@ -101,6 +101,7 @@ impl Lab {
                 loop_with: names.get(&blocked.peer).cloned().unwrap_or_default(),
                 for_s: blocked.remaining.as_secs(),
             }),
+            warnings: Vec::new(),
         }
     }
 }
