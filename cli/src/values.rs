@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use clap::builder::RangedI64ValueParser;
+use clap::builder::{PossibleValuesParser, RangedI64ValueParser, TypedValueParser};
 use ipnet::IpNet;
+use vswitch_switch::bridge::VlanLearning;
 use vswitch_switch::wire::MacAddr;
 
 /// A host's address with its prefix length, such as `10.0.0.1/24`.
@@ -84,6 +85,11 @@ pub(crate) fn station(text: &str) -> Result<MacAddr, String> {
         ));
     }
     Ok(mac)
+}
+
+/// Which VLANs share what is learnt.
+pub(crate) fn vlan_learning() -> impl TypedValueParser<Value = VlanLearning> {
+    PossibleValuesParser::new(VlanLearning::NAMES).try_map(|name| name.parse::<VlanLearning>())
 }
 
 /// The number of a VLAN, or 0 for none.

@@ -118,7 +118,7 @@ fn speak(namespace: &str, station: u8) {
 }
 
 fn in_order() {
-    let switch = Switch::start("s");
+    let switch = Switch::start("s --vlan-learning independent");
     let mut listener = Listener::start("events --json");
     ok("attach mario");
     ok("attach luigi");

@@ -67,14 +67,20 @@ fn foretells() {
     assert_eq!(told["destination"]["is"], "known");
     assert_eq!(told["destination"]["port"], "mario-vsw");
     assert!(told["destination"]["age_s"].is_u64(), "{told}");
-    // The same station elsewhere, and in a VLAN of its own.
+    // The same station elsewhere, and with a tag.
     let told = between("luigi", MARIO, LUIGI);
     assert_eq!(
         told["source"],
         json!({"is": "moves", "port": "mario-vsw", "evicts": null})
     );
     let line = format!("--port luigi --src {LUIGI} --dst {MARIO} --vlan 100");
-    assert_eq!(explain(&line)["verdict"], "flood");
+    let told = explain(&line);
+    assert_eq!(told["verdict"], "forward", "the tag makes no difference");
+    let steps = told["steps"].to_string();
+    assert!(
+        steps.contains("02:00:00:00:00:01 in all VLANs is behind"),
+        "{steps}"
+    );
     assert_eq!(station(MARIO)["port"], "mario-vsw");
 
     let text = ok(&format!("explain --port luigi --src {LUIGI} --dst {MARIO}"));

@@ -33,6 +33,7 @@ mod terminal;
 mod top;
 mod tutorial;
 mod userlab;
+mod vlans;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -82,6 +83,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         top::tests(),
         tutorial::tests(),
         userlab::tests(),
+        vlans::tests(),
     ]
     .into_iter()
     .flatten()

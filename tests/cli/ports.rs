@@ -182,7 +182,7 @@ fn came_back() {
 }
 
 fn mac_table() {
-    let _switch = Switch::start("s");
+    let _switch = Switch::start("s --vlan-learning independent");
     ok("attach mario --mac 02:00:00:00:00:01 --ip 10.0.0.1/24");
     ok("attach luigi --mac 02:00:00:00:00:02 --ip 10.0.0.2/24");
     ok("fdb add 02:00:00:00:00:0a mario-vsw --vlan 7");

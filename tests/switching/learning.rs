@@ -1,10 +1,11 @@
 //! Who gets what, once it is known who is where.
 
 use libtest_mimic::Trial;
-use vswitch_switch::bridge::DropReason;
+use vswitch_switch::BridgeConfig;
+use vswitch_switch::bridge::{DropReason, VlanLearning};
 
 use super::frames::{BROADCAST, nothing_more, numbered, numbers, received_before};
-use super::lab::{Lab, mac, on_one_processor};
+use super::lab::{Lab, Plan, mac, on_one_processor};
 use crate::harness::isolated;
 use crate::harness::packet::Endpoint;
 
@@ -23,7 +24,11 @@ pub(super) fn tests() -> Vec<Trial> {
             "switching_nothing_returns_to_the_port_where_it_came_from",
             same_port,
         ),
-        isolated("switching_vlans_learn_by_themselves", vlans),
+        isolated("switching_vlans_learn_by_themselves_if_told", vlans),
+        isolated(
+            "switching_vlans_share_what_is_learnt_as_in_a_linux_bridge",
+            shared,
+        ),
     ]
 }
 
@@ -36,7 +41,11 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let lab = on_one_processor(|| Lab::silent(3));
+        Self::with(BridgeConfig::default())
+    }
+
+    fn with(config: BridgeConfig) -> Self {
+        let lab = on_one_processor(|| Lab::new(config, &[Plan::SILENT; 3]));
         let wires = lab.endpoints();
         Self {
             lab,
@@ -147,8 +156,32 @@ fn tagged(dst: [u8; 6], src: [u8; 6], vlan: u8) -> Vec<u8> {
     [&frame[..12], &[0x81, 0, 0, vlan], &frame[12..]].concat()
 }
 
-fn vlans() {
+/// A host that knows no VLANs, one that tags, one that tags otherwise: whatever the tags are, a
+/// station that has spoken is known.
+fn shared() {
     let mut stage = Stage::new();
+    for (said, asked) in [(0, 10), (10, 0), (10, 20)] {
+        stage.lab.handle().flush(None).unwrap();
+        let frame = |dst, src, vlan| match vlan {
+            0 => numbered(dst, src, 0),
+            vlan => tagged(dst, src, vlan),
+        };
+        stage.send(1, &frame(BROADCAST, A, said));
+        assert_eq!(stage.send(2, &frame(A, B, asked)), [1]);
+        assert_eq!(stage.send(1, &frame(B, A, said)), [2]);
+        let stations = stage.lab.handle().stations().unwrap();
+        let of_a = stations.iter().filter(|station| station.mac.0 == A);
+        let vlans: Vec<_> = of_a.map(|station| station.vlan.get()).collect();
+        assert_eq!(vlans, [0], "one entry, for all VLANs");
+    }
+    stage.lab.stop();
+}
+
+fn vlans() {
+    let mut stage = Stage::with(BridgeConfig {
+        vlan_learning: VlanLearning::Independent,
+        ..BridgeConfig::default()
+    });
     stage.send(1, &tagged(BROADCAST, A, 10));
     stage.send(2, &tagged(BROADCAST, A, 20));
     assert_eq!(stage.send(3, &tagged(A, B, 10)), [1]);

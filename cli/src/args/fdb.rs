@@ -44,7 +44,7 @@ pub(crate) struct FdbShowArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  vswitch fdb add 02:00:00:00:00:01 mario-vsw --vlan 100")]
+#[command(after_help = "Example:\n  vswitch fdb add 02:00:00:00:00:01 mario-vsw")]
 pub(crate) struct FdbAddArgs {
     /// The station.
     #[arg(value_parser = values::station)]
@@ -53,7 +53,8 @@ pub(crate) struct FdbAddArgs {
     /// The port behind which it is, by its name or that of its namespace.
     pub(crate) port: String,
 
-    /// The VLAN in which it is known; 0 for untagged frames.
+    /// The VLAN in which it is known; 0 for untagged frames. Only where the switch runs with
+    /// `--vlan-learning independent`; otherwise an entry holds for all VLANs.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = values::vlan())]
     pub(crate) vlan: u16,
 

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use vswitch_switch::BridgeConfig;
+use vswitch_switch::bridge::VlanLearning;
 use vswitch_switch::port::ReceivePath;
 
 use super::protection::ProtectionArgs;
@@ -43,6 +44,11 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "YES", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", hide_possible_values = true)]
     pub(crate) forward_reserved: Option<bool>,
+
+    /// Learn stations for all VLANs together, or in each VLAN by itself: `shared` or
+    /// `independent`. [default: shared]
+    #[arg(long, value_name = "WAY", value_parser = values::vlan_learning())]
+    pub(crate) vlan_learning: Option<VlanLearning>,
 
     /// Give each attached namespace the next free address of this subnet, IPv4 or IPv6.
     #[arg(long, value_name = "CIDR", value_parser = values::subnet)]

@@ -9,7 +9,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use vswitch_switch::control::ControlError;
-use vswitch_switch::wire::VlanId;
 
 use super::alarms::Alarms;
 use super::capture::{self, Captures, Prepared};
@@ -34,14 +33,13 @@ use super::watchdog::Watchdog;
 use crate::metrics::Endpoint;
 use crate::names::{LabName, SwitchName};
 use crate::protocol::{
-    AttachParams, CaptureParams, DetachParams, ErrorCode, ErrorObject, ExplainParams, FdbAddParams,
-    FdbDelParams, FdbEntry, FdbFlushParams, FdbShowParams, Happening, Listening, NoParams,
-    PortAddParams, PortDelParams, PortSetParams, Protection, ReaddressParams, Removed, Request,
-    SetParams, SwitchView, VersionView, method,
+    AttachParams, CaptureParams, DetachParams, ErrorCode, ErrorObject, ExplainParams,
+    FdbFlushParams, FdbShowParams, Happening, Listening, NoParams, PortAddParams, PortDelParams,
+    PortSetParams, Protection, ReaddressParams, Removed, Request, SetParams, SwitchView,
+    VersionView, method,
 };
-use crate::values;
 
-type Outcome = Result<Value, ErrorObject>;
+pub(super) type Outcome = Result<Value, ErrorObject>;
 
 /// The daemon as its loop sees it.
 pub(crate) struct Control {
@@ -233,6 +231,7 @@ impl Control {
             max_macs: whole(status.config.max_stations),
             macs: whole(status.stations),
             forward_reserved: status.config.forward_reserved,
+            vlan_learning: Some(status.config.vlan_learning),
             subnet: self.lab.subnet(),
             receive: Some(self.lab.receive().as_str().to_owned()),
             protection: Some(Protection::of(&status.config)),
@@ -315,7 +314,8 @@ impl Control {
 
     /// Changes settings while the switch runs; all of them, or none if one is wrong.
     fn set(&mut self, params: &SetParams) -> Outcome {
-        let config = settings::changed(self.lab.handle().status()?.config, params)?;
+        let present = self.lab.handle().status()?.config;
+        let config = settings::changed(present, params)?;
         let subnet = params.subnet.as_deref().map(settings::subnet).transpose()?;
         let before = (self.options.clone(), self.lab.subnet());
         self.options.note(&config);
@@ -325,6 +325,9 @@ impl Control {
             control.lab.set_subnet(before.1);
         })?;
         self.lab.handle().set_config(config)?;
+        if config.vlan_learning != present.vlan_learning {
+            self.bind_again(config.vlan_learning)?;
+        }
         log::info!("settings changed: {params:?}");
         self.show()
     }
@@ -371,44 +374,6 @@ impl Control {
         reply(&page)
     }
 
-    fn fdb_add(&mut self, params: &FdbAddParams) -> Outcome {
-        let mac = values::station(&params.mac).map_err(LabError::Value)?;
-        let vlan = vlan(params.vlan)?;
-        let port = capture::port_name(&self.lab.ports()?, &params.port)?;
-        let before = self.stations.clone();
-        self.stations.bind(vlan, mac, &port);
-        self.keep_or(|control| control.stations = before.clone())?;
-        if let Err(error) = self.lab.handle().add_static(vlan, mac, &port) {
-            self.stations = before;
-            self.keep()?;
-            return Err(error.into());
-        }
-        reply(&FdbEntry {
-            mac: mac.to_string(),
-            vlan: vlan.get(),
-            port,
-            age_s: None,
-            is_static: true,
-        })
-    }
-
-    fn fdb_del(&mut self, params: &FdbDelParams) -> Outcome {
-        let mac = values::station(&params.mac).map_err(LabError::Value)?;
-        let vlan = params.vlan.map(vlan).transpose()?;
-        let before = self.stations.clone();
-        if self.stations.release(mac, vlan) {
-            self.keep_or(|control| control.stations = before)?;
-        }
-        let gone = self.lab.handle().remove_station(mac, vlan);
-        match gone? {
-            0 => Err(ErrorObject::new(
-                ErrorCode::NotFound,
-                format!("no station {mac} is known: 'vswitch fdb' lists those that are"),
-            )),
-            entries => removed(entries),
-        }
-    }
-
     fn fdb_flush(&mut self, params: &FdbFlushParams) -> Outcome {
         assert!(!fault::is_wanted("control"), "a fault that was wanted");
         if fault::is_wanted("switch") {
@@ -443,15 +408,6 @@ fn version() -> VersionView {
     }
 }
 
-pub(super) fn vlan(id: u16) -> Result<VlanId, ErrorObject> {
-    VlanId::new(id).ok_or_else(|| {
-        ErrorObject::new(
-            ErrorCode::InvalidParams,
-            format!("{id} is no VLAN: use 1 to 4095, or 0 for untagged frames"),
-        )
-    })
-}
-
 /// Reads the parameters of a method and calls it.
 pub(super) fn with<P: DeserializeOwned>(
     params: &Map<String, Value>,
@@ -466,12 +422,12 @@ pub(super) fn with<P: DeserializeOwned>(
     call(params)
 }
 
-fn reply(result: &impl Serialize) -> Outcome {
+pub(super) fn reply(result: &impl Serialize) -> Outcome {
     serde_json::to_value(result)
         .map_err(|error| ErrorObject::new(ErrorCode::Internal, error.to_string()))
 }
 
-fn removed(number: usize) -> Outcome {
+pub(super) fn removed(number: usize) -> Outcome {
     reply(&Removed {
         removed: u64::try_from(number).unwrap_or(u64::MAX),
     })

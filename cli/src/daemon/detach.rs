@@ -120,6 +120,10 @@ fn command(runtime: &RuntimeDir, args: &RunArgs) -> Command {
             args.forward_reserved
                 .map(|yes| format!("--forward-reserved={yes}")),
         )
+        .args(
+            args.vlan_learning
+                .map(|way| format!("--vlan-learning={way}")),
+        )
         .args(args.protection.words())
         .args(args.fresh.then_some("--fresh"))
         .args(args.no_guard.then_some("--no-guard"))

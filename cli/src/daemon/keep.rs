@@ -24,7 +24,8 @@ impl Control {
     /// Where the switch does not take it.
     pub(super) fn recall(&mut self, kept: Saved) -> Result<(), LabError> {
         self.lab.recall(kept.ports)?;
-        for station in kept.stations {
+        // Where learning is shared, the lowest VLAN says at last where an address is.
+        for station in kept.stations.into_iter().rev() {
             let Some((vlan, mac)) = station.address() else {
                 log::warn!("a static station is none: {station:?}");
                 continue;

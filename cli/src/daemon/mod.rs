@@ -23,6 +23,7 @@ mod events;
 mod explain;
 mod fault;
 mod fdb;
+mod fixed;
 mod forwarding;
 mod guard;
 mod handover;

@@ -42,6 +42,9 @@ pub(super) fn changed(
     if let Some(forward) = params.forward_reserved {
         config.forward_reserved = forward;
     }
+    if let Some(learning) = params.vlan_learning {
+        config.vlan_learning = learning;
+    }
     if let Some(protection) = params.protection {
         protection.apply(&mut config);
     }

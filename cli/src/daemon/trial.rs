@@ -8,7 +8,8 @@ use serde_json::Value;
 use vswitch_switch::BridgeConfig;
 
 use super::connection::{Connection, Step, Stream};
-use super::control::{vlan, with};
+use super::control::with;
+use super::fixed::vlan;
 use super::news::Backlog;
 use super::server::{Service, answer};
 use super::{explain, lab, settings};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use vswitch_switch::bridge::VlanLearning;
 
 use super::protection::{BlockedView, LimitsView, Protection};
 
@@ -86,6 +87,9 @@ pub(crate) struct SwitchView {
     pub(crate) macs: u64,
     /// Whether frames to reserved addresses are forwarded.
     pub(crate) forward_reserved: bool,
+    /// Which VLANs share what is learnt; none before 0.2.
+    #[serde(default)]
+    pub(crate) vlan_learning: Option<VlanLearning>,
     /// From which addresses are given out.
     pub(crate) subnet: Option<IpNet>,
     /// How frames come from the kernel, as `run --receive` has it; none before 0.2.
@@ -309,6 +313,9 @@ pub(crate) struct SetParams {
     /// Whether frames to reserved addresses are forwarded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) forward_reserved: Option<bool>,
+    /// Which VLANs share what is learnt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) vlan_learning: Option<VlanLearning>,
     /// From which addresses are given out; empty for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) subnet: Option<String>,
@@ -386,7 +393,7 @@ pub(crate) struct FdbPage {
 pub(crate) struct FdbEntry {
     /// Its address.
     pub(crate) mac: String,
-    /// Its VLAN; 0 for untagged frames.
+    /// Its VLAN; 0 for untagged frames, and for all where learning is shared.
     pub(crate) vlan: u16,
     /// The name of the port behind which it is.
     pub(crate) port: String,
@@ -443,6 +450,7 @@ impl SwitchView {
             max_macs: 65_536,
             macs: 2,
             forward_reserved: false,
+            vlan_learning: None,
             subnet: None,
             receive: None,
             protection: None,

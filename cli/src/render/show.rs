@@ -1,5 +1,7 @@
 //! One switch and its ports.
 
+use vswitch_switch::bridge::VlanLearning;
+
 use super::drops::drops;
 use super::table::{BAD, Column, FAINT, GOOD, HEADING, WARNING, paint, table};
 use super::units::{bytes, count, span};
@@ -31,6 +33,9 @@ pub(crate) fn switch(view: &SwitchView) -> String {
             "reserved",
             "addresses 01:80:c2:00:00:00 to 0f are forwarded".to_owned(),
         );
+    }
+    if view.vlan_learning == Some(VlanLearning::Independent) {
+        fact("learning", "in each VLAN by itself".to_owned());
     }
     if let Some(log) = &view.log {
         fact("log", log.display().to_string());

@@ -101,6 +101,7 @@ pub(super) fn draft(name: &LabName, file: &LabFile, problems: &mut Vec<Problem>)
             ageing_s: number(&section.ageing, &AGEING_S, "'ageing'", 300),
             max_macs: number(&section.max_macs, &MAX_MACS, "'max_macs'", 65_536),
             forward_reserved: section.forward_reserved,
+            vlan_learning: section.vlan_learning.into(),
             receive: receive(section.receive.as_deref().copied()).to_owned(),
         };
         let switch = Switch {

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use vswitch_netns::{InterfaceName, NamespaceName};
+use vswitch_switch::bridge::VlanLearning;
 use vswitch_switch::wire::MacAddr;
 
 use super::list::{List, Pairs};
@@ -56,10 +57,32 @@ pub(crate) struct SwitchSection {
     pub(crate) max_macs: Option<At<u32>>,
     /// Forward frames to 01-80-C2-00-00-00 to -0F, for labs that test STP, LACP or LLDP (false).
     pub(crate) forward_reserved: bool,
+    /// Learn stations for all VLANs together, or in each VLAN by itself (shared).
+    pub(crate) vlan_learning: Learning,
     /// How frames come from the kernel (auto). A running switch keeps to its way.
     pub(crate) receive: Option<At<Receive>>,
     /// Existing interfaces of the machine that become ports.
     pub(crate) ports: Option<At<List<Text<InterfaceName>>>>,
+}
+
+/// Which VLANs share what is learnt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Learning {
+    /// One table for all VLANs.
+    #[default]
+    Shared,
+    /// A table for each VLAN.
+    Independent,
+}
+
+impl From<Learning> for VlanLearning {
+    fn from(learning: Learning) -> Self {
+        match learning {
+            Learning::Shared => Self::Shared,
+            Learning::Independent => Self::Independent,
+        }
+    }
 }
 
 /// How frames come from the kernel.

@@ -309,6 +309,7 @@ pub(super) fn spec_of(view: &SwitchView) -> SwitchSpec {
         ageing_s: whole(view.ageing_s),
         max_macs: whole(view.max_macs),
         forward_reserved: view.forward_reserved,
+        vlan_learning: view.vlan_learning.unwrap_or_default(),
         receive: view.receive.clone().unwrap_or_default(),
     }
 }

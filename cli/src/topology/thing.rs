@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use vswitch_switch::bridge::VlanLearning;
 
 /// What tells a thing from all others.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -63,6 +64,8 @@ pub(crate) struct SwitchSpec {
     pub(crate) ageing_s: u32,
     pub(crate) max_macs: u32,
     pub(crate) forward_reserved: bool,
+    #[serde(default)]
+    pub(crate) vlan_learning: VlanLearning,
     pub(crate) receive: String,
 }
 
@@ -271,6 +274,10 @@ fn fields_of_switch(switch: &SwitchSpec) -> Vec<Field> {
             switch.max_macs != 65_536,
         ),
         (forwards.to_owned(), switch.forward_reserved),
+        (
+            format!("vlan_learning {}", switch.vlan_learning),
+            switch.vlan_learning != VlanLearning::default(),
+        ),
         (
             format!("receive {}", switch.receive),
             switch.receive != "auto",

@@ -163,7 +163,7 @@ impl Bridge {
         let room = self.probes.len();
         let mut places = self.probes.iter_mut();
         for (index, frame) in (0..).zip(frames) {
-            match ingress::admit(frame.bytes, self.config.forward_reserved) {
+            match ingress::admit(frame.bytes, &self.config) {
                 Ok(addresses) => {
                     let Some(place) = places.next() else { break };
                     let src = self.fdb.home(addresses.src);

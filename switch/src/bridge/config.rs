@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::damping::Damping;
+use super::learning::VlanLearning;
 use super::limits::PortLimits;
 use super::loops::LoopGuard;
 
@@ -20,6 +21,8 @@ pub struct BridgeConfig {
     /// Whether frames to the reserved addresses `01-80-C2-00-00-00` to `-0F` are flooded
     /// instead of dropped.
     pub forward_reserved: bool,
+    /// Which VLANs share what is learnt.
+    pub vlan_learning: VlanLearning,
     /// The bounds of each port for which nothing else is set.
     pub port_limits: PortLimits,
     /// What becomes of stations that move too often.
@@ -40,13 +43,14 @@ impl BridgeConfig {
 }
 
 impl Default for BridgeConfig {
-    /// 300 s (IEEE 802.1Q-2022, table 8-6), 65,536 stations, reserved addresses not forwarded;
-    /// protected against storms, flapping stations and loops as no honest host will notice.
+    /// 300 s (IEEE 802.1Q-2022, table 8-6), 65,536 stations, reserved addresses not forwarded,
+    /// one table for all VLANs; protected against storms, flapping stations and loops as no honest host will notice.
     fn default() -> Self {
         Self {
             ageing: Duration::from_secs(300),
             max_stations: 65_536,
             forward_reserved: false,
+            vlan_learning: VlanLearning::default(),
             port_limits: PortLimits::default(),
             damping: Damping::default(),
             loop_guard: LoopGuard::default(),

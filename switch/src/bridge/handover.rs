@@ -5,11 +5,13 @@
 //! ones for a static one, and the number of its port in two. Those of a port stand together, the
 //! longest silent first.
 
+use std::collections::HashMap;
+
 use super::fdb::Handed;
 use super::key::Key;
-use super::{Bridge, PortId};
+use super::{Bridge, PortId, VlanLearning};
 use crate::time::Timestamp;
-use crate::wire::MacAddr;
+use crate::wire::{MacAddr, VlanId};
 
 const RECORD_LEN: usize = 18;
 /// In the place of a moment.
@@ -37,23 +39,54 @@ impl Bridge {
 
     /// Enters the stations that [`Bridge::export`] gave for another bridge whose time has the same
     /// origin; without an event for each. Those of ports that there are not here, and those for
-    /// whom there is no room, are left out. Returns how many were entered.
+    /// whom there is no room, are left out. Where learning is shared here, of a station that was
+    /// known in several VLANs the static entry is taken, or the one heard last. Returns how many
+    /// were entered.
     ///
     /// # Errors
-    /// Where the bytes are no such stations: what came before is entered.
+    /// Where the bytes are no such stations: nothing is entered.
     pub fn import(&mut self, stations: &[u8]) -> Result<usize, Malformed> {
-        let mut entered = 0;
-        let mut records = stations.chunks_exact(RECORD_LEN);
-        for record in &mut records {
-            let station = parse(record).ok_or(Malformed)?;
-            entered += usize::from(self.ports.exists(station.port) && self.fdb.enter(station));
+        let records = stations.chunks_exact(RECORD_LEN);
+        if !records.remainder().is_empty() {
+            return Err(Malformed);
         }
-        if records.remainder().is_empty() {
-            Ok(entered)
+        let parsed = || records.clone().map(parse);
+        if parsed().any(|station| station.is_none()) {
+            return Err(Malformed);
+        }
+        let here = |station: &Handed| self.ports.exists(station.port);
+        let is_shared = self.config.vlan_learning == VlanLearning::Shared;
+        let in_vlan = |station: Handed| station.key.vlan() != VlanId::NONE;
+        let entered = if is_shared && parsed().flatten().any(in_vlan) {
+            let all = joined(parsed().flatten().filter(here).collect());
+            let entered = all.into_iter().filter(|station| self.fdb.enter(*station));
+            entered.count()
         } else {
-            Err(Malformed)
+            let all = parsed().flatten().filter(here);
+            all.filter(|station| self.fdb.enter(*station)).count()
+        };
+        Ok(entered)
+    }
+}
+
+/// One station for all VLANs in place of those of each; in the same order.
+fn joined(mut stations: Vec<Handed>) -> Vec<Handed> {
+    let last = |seen: Option<Timestamp>| seen.map_or(STATIC, Timestamp::as_nanos);
+    let mut heard: HashMap<MacAddr, (u64, u64)> = HashMap::new();
+    for station in &stations {
+        let this = (last(station.seen), station.key.bits());
+        let best = heard.entry(station.key.mac()).or_insert(this);
+        // Of several static ones the lowest VLAN, as when the setting is changed.
+        let is_better = this.0 > best.0 || this.0 == best.0 && this.1 < best.1;
+        if is_better {
+            *best = this;
         }
     }
+    stations.retain(|station| {
+        let best = heard.get(&station.key.mac());
+        best.is_some_and(|best| best.1 == station.key.bits())
+    });
+    stations.into_iter().map(Handed::without_vlan).collect()
 }
 
 fn parse(record: &[u8]) -> Option<Handed> {
@@ -79,7 +112,6 @@ mod tests {
 
     use super::*;
     use crate::bridge::{BridgeConfig, Cursor, Station};
-    use crate::wire::VlanId;
 
     fn frame(src: u64, vlan: Option<u16>) -> Vec<u8> {
         let mut frame = MacAddr::BROADCAST.0.to_vec();
@@ -93,8 +125,13 @@ mod tests {
     }
 
     fn bridge(max_stations: usize) -> Bridge {
+        bridge_that_learns(max_stations, VlanLearning::Independent)
+    }
+
+    fn bridge_that_learns(max_stations: usize, vlan_learning: VlanLearning) -> Bridge {
         let config = BridgeConfig {
             max_stations,
+            vlan_learning,
             ..BridgeConfig::default()
         };
         let mut bridge = Bridge::with_seed(config, 1);
@@ -181,6 +218,15 @@ mod tests {
         let of_seven = of_seven.iter().filter(|station| station.port == PortId(7));
         assert_eq!(other.import(&bytes), Ok(of_seven.count()));
         assert_eq!(other.import(&bytes), Ok(0), "who is known stays as he is");
+
+        let mut shared = bridge_that_learns(1000, VlanLearning::Shared);
+        shared.import(&bytes).unwrap();
+        let left = listed(&shared, now);
+        assert!(left.iter().all(|station| station.vlan == VlanId::NONE));
+        for station in listed(&before, now) {
+            let here = left.iter().find(|other| other.mac == station.mac).unwrap();
+            assert!(here.age <= station.age, "the one heard last, or static");
+        }
 
         for wrong in [&bytes[..17], &[0; 18], &[0xff; 18]] {
             assert_eq!(bridge(10).import(wrong), Err(Malformed));

@@ -1,7 +1,7 @@
 //! What may enter (IEEE 802.1Q-2022, 8.6.1 to 8.6.3).
 
-use super::DropReason;
 use super::key::{Address, Key};
+use super::{BridgeConfig, DropReason, VlanLearning};
 use crate::wire::{EtherType, HEADER_LEN, VlanId};
 
 /// The addresses of a frame that passed.
@@ -19,7 +19,7 @@ const S_TAG: u16 = u16::from_ne_bytes(EtherType::S_TAG.0.to_be_bytes());
 
 /// Checks a frame: its length, its source, its destination.
 #[inline]
-pub(super) fn admit(bytes: &[u8], forward_reserved: bool) -> Result<Admitted, DropReason> {
+pub(super) fn admit(bytes: &[u8], config: &BridgeConfig) -> Result<Admitted, DropReason> {
     let Some((header, behind)) = bytes.split_first_chunk::<HEADER_LEN>() else {
         return Err(DropReason::Runt);
     };
@@ -35,7 +35,8 @@ pub(super) fn admit(bytes: &[u8], forward_reserved: bool) -> Result<Admitted, Dr
         return Err(DropReason::SourceZero);
     }
     let outer = u16::from_ne_bytes([high, low]);
-    let vlan = if outer == C_TAG || outer == S_TAG {
+    let is_tagged = outer == C_TAG || outer == S_TAG;
+    let vlan = if is_tagged && config.vlan_learning == VlanLearning::Independent {
         behind.first_chunk().map_or(VlanId::NONE, |tci| {
             VlanId::from_tci(u16::from_be_bytes(*tci))
         })
@@ -44,7 +45,7 @@ pub(super) fn admit(bytes: &[u8], forward_reserved: bool) -> Result<Admitted, Dr
     };
     let dst = if !dst.is_multicast() {
         Key::of_address(vlan, dst)
-    } else if dst.is_reserved() && !forward_reserved {
+    } else if dst.is_reserved() && !config.forward_reserved {
         return Err(DropReason::ReservedDestination);
     } else {
         Key::NOBODY
@@ -62,8 +63,18 @@ mod tests {
     const OTHER: [u8; 6] = [2, 0, 0, 0, 0, 2];
     const RESERVED: [u8; 6] = [1, 0x80, 0xc2, 0, 0, 0xf];
 
+    fn config(vlan_learning: VlanLearning) -> BridgeConfig {
+        BridgeConfig {
+            vlan_learning,
+            ..BridgeConfig::default()
+        }
+    }
+
     fn check(dst: [u8; 6], src: [u8; 6], rest: &[u8]) -> Result<Admitted, DropReason> {
-        admit(&[&dst, &src, rest].concat(), false)
+        admit(
+            &[&dst, &src, rest].concat(),
+            &config(VlanLearning::Independent),
+        )
     }
 
     #[test]
@@ -87,7 +98,11 @@ mod tests {
             let refused = check(RESERVED, STATION, rest).err();
             assert_eq!(refused, Some(DropReason::ReservedDestination));
             let frame = [&RESERVED, &STATION, rest].concat();
-            let admitted = admit(&frame, true).unwrap();
+            let config = BridgeConfig {
+                forward_reserved: true,
+                ..BridgeConfig::default()
+            };
+            let admitted = admit(&frame, &config).unwrap();
             assert_eq!(admitted.dst, Key::NOBODY, "flooded as any group");
         }
     }
@@ -99,5 +114,16 @@ mod tests {
         assert_eq!(admitted.src.mac(), MacAddr(STATION));
         assert_eq!(admitted.dst.vlan().get(), 7);
         assert_eq!(admitted.dst.mac(), MacAddr(OTHER));
+    }
+
+    #[test]
+    fn neither_key_carries_a_vlan_where_learning_is_shared() {
+        let config = config(VlanLearning::Shared);
+        for tag in [&[0x81, 0, 0, 7][..], &[0x88, 0xa8, 0xe0, 7], &[]] {
+            let frame = [&OTHER, &STATION, tag, &[8, 0]].concat();
+            let admitted = admit(&frame, &config).unwrap();
+            let expected = [STATION, OTHER].map(|mac| Key::new(VlanId::NONE, MacAddr(mac)));
+            assert_eq!([admitted.src, admitted.dst], expected);
+        }
     }
 }

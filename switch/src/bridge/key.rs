@@ -56,14 +56,14 @@ impl Key {
     pub(super) const NOBODY: Self = Self(0);
 
     /// The key of station `mac` in `vlan`.
-    pub(super) fn new(vlan: VlanId, mac: MacAddr) -> Self {
+    pub(super) const fn new(vlan: VlanId, mac: MacAddr) -> Self {
         Self::of_address(vlan, Address::of(mac))
     }
 
     /// The key of the station with this address in `vlan`.
     #[inline]
-    pub(super) fn of_address(vlan: VlanId, address: Address) -> Self {
-        Self(u64::from(vlan.get()) << 48 | address.0)
+    pub(super) const fn of_address(vlan: VlanId, address: Address) -> Self {
+        Self((vlan.get() as u64) << 48 | address.0)
     }
 
     /// The key of which these are the [`Key::bits`].

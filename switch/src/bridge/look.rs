@@ -23,7 +23,7 @@ pub struct Look {
 /// What happens to a frame that is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Passed {
-    /// The VLAN in which it is handled.
+    /// The VLAN in which it is handled; none where all share what is learnt.
     pub vlan: VlanId,
     /// What its source is to the table.
     pub source: Source,
@@ -101,7 +101,7 @@ impl Bridge {
         if !self.ports.is_forwarding(port) {
             return Look::refused(self.why_closed(port));
         }
-        let admitted = match ingress::admit(frame, self.config.forward_reserved) {
+        let admitted = match ingress::admit(frame, &self.config) {
             Ok(admitted) => admitted,
             Err(reason) => return Look::refused(reason),
         };

@@ -15,6 +15,7 @@ mod guard;
 mod handover;
 mod ingress;
 mod key;
+mod learning;
 mod limits;
 mod look;
 mod loops;
@@ -32,6 +33,7 @@ pub use damping::Damping;
 pub use egress::OutputQueues;
 pub use event::Event;
 pub use handover::Malformed;
+pub use learning::{UnknownLearning, VlanLearning};
 pub use limits::{PortLimits, PortSettings};
 pub use look::{Destination, Look, Passed, Source};
 pub use loops::LoopGuard;
@@ -110,8 +112,17 @@ impl Bridge {
 
     /// Changes how the bridge behaves, at `now`. If the table has become too small, stations are
     /// evicted as fairly as when it is full; static ones stay.
+    ///
+    /// Where VLANs learn in another way from now on, learnt stations are forgotten. Static ones of
+    /// separate VLANs become one for all of them, by the lowest VLAN; those for all VLANs become
+    /// ones of untagged frames.
     pub fn set_config(&mut self, now: Timestamp, config: BridgeConfig) {
+        let before = self.config.vlan_learning;
         self.config = config.clamped();
+        if self.config.vlan_learning != before {
+            self.fdb.flush_all();
+            self.join_static();
+        }
         self.fdb.set_ageing(now, self.config.ageing);
         self.fdb.set_max_stations(self.config.max_stations);
         for port in self.ports.all() {
@@ -168,7 +179,7 @@ impl Bridge {
         if !self.ports.is_forwarding(port) {
             return Verdict::Drop(self.why_closed(port));
         }
-        let admitted = match ingress::admit(frame, self.config.forward_reserved) {
+        let admitted = match ingress::admit(frame, &self.config) {
             Ok(admitted) => admitted,
             Err(reason) => return Verdict::Drop(reason),
         };
@@ -261,7 +272,8 @@ impl Bridge {
         self.fdb.handle_timeout(now);
     }
 
-    /// Enters a station that never moves, ages or gives way, or makes one of a known station.
+    /// Enters a station that never moves, ages or gives way, or makes one of a known station: in
+    /// `vlan`, or in all where learning is shared.
     pub fn add_static(
         &mut self,
         vlan: VlanId,
@@ -277,20 +289,49 @@ impl Bridge {
         if !self.ports.exists(port) {
             return Err(StaticError::UnknownPort(mac, port));
         }
-        if !self.fdb.add_static(Key::new(vlan, mac), port) {
+        if !self.fdb.add_static(self.key(vlan, mac), port) {
             return Err(StaticError::TableFull(mac, self.config.max_stations));
         }
         Ok(())
     }
 
-    /// Forgets a station, static or not, in one VLAN or in all of them. Returns in how many it
-    /// was known.
+    /// Forgets a station, static or not, in one VLAN or in all of them; in all where learning is
+    /// shared. Returns the number of entries removed.
     pub fn remove_station(&mut self, mac: MacAddr, vlan: Option<VlanId>) -> usize {
         match vlan {
-            Some(vlan) => usize::from(self.fdb.remove(Key::new(vlan, mac))),
+            Some(vlan) => usize::from(self.fdb.remove(self.key(vlan, mac))),
+            None if self.config.vlan_learning == VlanLearning::Shared => {
+                usize::from(self.fdb.remove(self.key(VlanId::NONE, mac)))
+            }
             None => (0..4096)
                 .filter(|&tci| self.fdb.remove(Key::new(VlanId::from_tci(tci), mac)))
                 .count(),
+        }
+    }
+
+    /// What a station of `vlan` is known by.
+    const fn key(&self, vlan: VlanId, mac: MacAddr) -> Key {
+        match self.config.vlan_learning {
+            VlanLearning::Shared => Key::new(VlanId::NONE, mac),
+            VlanLearning::Independent => Key::new(vlan, mac),
+        }
+    }
+
+    /// Makes static stations of separate VLANs one for all, where learning is shared.
+    fn join_static(&mut self) {
+        if self.config.vlan_learning == VlanLearning::Independent {
+            return;
+        }
+        let mut separate = Vec::new();
+        self.fdb.for_each(|station| {
+            if station.key.vlan() != VlanId::NONE {
+                separate.push(station.key);
+            }
+        });
+        separate.sort_unstable_by_key(|key| key.bits());
+        for key in separate {
+            // Of an address that is known already, the lower VLAN has said where.
+            self.fdb.rename(key, Key::new(VlanId::NONE, key.mac()));
         }
     }
 

@@ -8,7 +8,8 @@ use crate::wire::{MacAddr, VlanId};
 /// One entry of the forwarding database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Station {
-    /// The VLAN it was seen in.
+    /// The VLAN it was seen in; [`VlanId::NONE`] for untagged frames, and for all frames where
+    /// learning is shared.
     pub vlan: VlanId,
     /// Its address.
     pub mac: MacAddr,

@@ -2,7 +2,7 @@
 
 use super::table::Slot;
 use super::{Datapath, PortId};
-use crate::bridge::{DropReason, Look, Verdict};
+use crate::bridge::{DropReason, Look, Verdict, VlanLearning};
 use crate::capture::fits;
 use crate::port::{Frame, LinkState};
 use crate::time::Timestamp;
@@ -19,6 +19,8 @@ pub struct Explanation {
     pub egress: Vec<Egress>,
     /// Whether the bridge forwards frames to reserved addresses.
     pub forward_reserved: bool,
+    /// Which VLANs share what the bridge learns.
+    pub vlan_learning: VlanLearning,
 }
 
 /// A port by which a frame would leave.
@@ -70,6 +72,7 @@ impl Datapath {
                 .map(|(port, slot)| self.egress(port, slot, frame))
                 .collect(),
             forward_reserved: self.bridge.config().forward_reserved,
+            vlan_learning: self.bridge.config().vlan_learning,
         }
     }
 

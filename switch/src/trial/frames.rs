@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Input;
 use super::sink::{Sink, Wants};
-use crate::bridge::{Bridge, BridgeConfig, OutputQueues, PortId, Verdict};
+use crate::bridge::{Bridge, BridgeConfig, OutputQueues, PortId, Verdict, VlanLearning};
 use crate::port::{
     BATCH, Counters, Drops, Frame, FromKernel, Port, Selection, SoftwareOffload, as_received,
 };
@@ -169,6 +169,11 @@ impl Life {
             ageing: Duration::from_secs(u64::from(options & 3) * 10),
             max_stations: usize::from(options >> 3),
             forward_reserved: options & 4 != 0,
+            vlan_learning: if options & 8 == 0 {
+                VlanLearning::Shared
+            } else {
+                VlanLearning::Independent
+            },
             ..BridgeConfig::default()
         };
         let bridge = || {

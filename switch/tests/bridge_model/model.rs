@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use vswitch_switch::Timestamp;
 use vswitch_switch::bridge::{
-    BridgeConfig, DropReason, Event, PortId, PortLimits, PortSettings, Verdict,
+    BridgeConfig, DropReason, Event, PortId, PortLimits, PortSettings, Verdict, VlanLearning,
 };
 use vswitch_switch::wire::{MacAddr, VlanId};
 
@@ -231,15 +231,39 @@ impl Model {
             return Verdict::Drop(DropReason::ReservedDestination);
         }
         let tagged = matches!(frame[12..14], [0x81, 0x00] | [0x88, 0xa8]) && frame.len() >= 16;
-        let vlan = if tagged {
+        let tag = if tagged {
             u16::from(frame[14] & 0x0f) << 8 | u16::from(frame[15])
         } else {
             0
         };
+        let vlan = self.vlan_of(tag);
         self.learn(now, (vlan, src), port, events);
         match self.towards(port, (vlan, dst)) {
             Verdict::Flood => self.flood(now, port, dst),
             verdict => verdict,
+        }
+    }
+
+    /// The VLAN by which the station of a frame with this tag is known.
+    pub(crate) fn vlan_of(&self, tag: u16) -> u16 {
+        match self.config.vlan_learning {
+            VlanLearning::Shared => 0,
+            VlanLearning::Independent => tag,
+        }
+    }
+
+    /// Learns in another way from now on: what was learnt is forgotten, and what is static of
+    /// several VLANs becomes one.
+    pub(crate) fn set_learning(&mut self, learning: VlanLearning) {
+        if learning == self.config.vlan_learning {
+            return;
+        }
+        self.config.vlan_learning = learning;
+        self.flush(None);
+        if learning == VlanLearning::Shared {
+            for (name, known) in std::mem::take(&mut self.stations) {
+                self.stations.entry((0, name.1)).or_insert(known);
+            }
         }
     }
 

@@ -94,6 +94,7 @@ impl Pair {
             Action::RemoveStation(mac, vlan) => {
                 let vlan_id = vlan.and_then(VlanId::new);
                 let removed = self.bridge.remove_station(MacAddr(mac), vlan_id);
+                let vlan = vlan.map(|vlan| self.model.vlan_of(vlan));
                 let before = self.model.stations.len();
                 self.model
                     .stations
@@ -107,6 +108,7 @@ impl Pair {
             Action::Ageing(_)
             | Action::MaxStations(_)
             | Action::ForwardReserved(_)
+            | Action::VlanLearning(_)
             | Action::PortLimits(_) => self.configure(&action),
             Action::PortSettings(port, settings) => {
                 self.bridge.set_port_settings(PortId(port), settings);
@@ -143,6 +145,7 @@ impl Pair {
     fn add_static(&mut self, vlan: u16, mac: [u8; 6], port: u16) {
         let vlan_id = VlanId::new(vlan).unwrap();
         let added = self.bridge.add_static(vlan_id, MacAddr(mac), PortId(port));
+        let vlan = self.model.vlan_of(vlan);
         let mut events = self.events();
         if mac[0] % 2 == 1 {
             assert_eq!(added, Err(StaticError::GroupAddress(MacAddr(mac))));
@@ -194,6 +197,7 @@ impl Pair {
         match *action {
             Action::Ageing(ageing) => self.model.set_ageing(ageing),
             Action::MaxStations(max) => self.model.config.max_stations = max,
+            Action::VlanLearning(learning) => self.model.set_learning(learning),
             Action::ForwardReserved(on) => self.model.config.forward_reserved = on,
             Action::PortLimits(limits) => self.model.config.port_limits = limits,
             _ => {}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vswitch_switch::bridge::{Cursor, PortId, PortSettings, Verdict};
+use vswitch_switch::bridge::{Cursor, PortId, PortSettings, Verdict, VlanLearning};
 
 use crate::pair::Pair;
 use crate::script::{AGEING, Action};
@@ -108,6 +108,63 @@ fn a_long_ageing_time_cut_short_does_not_keep_what_was_heard_under_it() {
     pair.step(Action::Pass(AGEING + Duration::from_secs(1)));
     pair.step(Action::Timeout);
     assert_eq!(pair.bridge.station_count(), 0);
+}
+
+/// A frame with a C-tag.
+fn tagged(dst: u8, src: u8, vlan: u8) -> Vec<u8> {
+    let address = |last| [2, 0, 0, 0, 0, last];
+    [
+        &address(dst)[..],
+        &address(src),
+        &[0x81, 0, 0x20, vlan, 8, 0],
+    ]
+    .concat()
+}
+
+#[test]
+fn a_station_that_sends_with_other_tags_than_it_is_sent_is_known() {
+    // Asymmetric VLANs, a host that knows no VLANs, priority tags: IEEE 802.1Q-2022, Annex F.1.3.
+    for (there, back) in [(10, 20), (0, 10), (10, 0)] {
+        let mut pair = Pair::new(8, 1);
+        pair.step(Action::VlanLearning(VlanLearning::Shared));
+        pair.step(Action::Frame(1, tagged(2, 1, there)));
+        let verdict = |pair: &mut Pair, frame: Vec<u8>| {
+            let verdict = pair.bridge.look(pair.now, PortId(2), &frame).verdict;
+            pair.step(Action::Frame(2, frame));
+            verdict
+        };
+        let answer = tagged(1, 2, back);
+        assert_eq!(
+            verdict(&mut pair, answer.clone()),
+            Verdict::Forward(PortId(1))
+        );
+        assert_eq!(pair.bridge.station_count(), 2);
+        pair.step(Action::VlanLearning(VlanLearning::Independent));
+        assert_eq!(
+            pair.bridge.station_count(),
+            0,
+            "what was learnt is forgotten"
+        );
+        pair.step(Action::Frame(1, tagged(2, 1, there)));
+        assert_eq!(verdict(&mut pair, answer), Verdict::Flood);
+    }
+}
+
+#[test]
+fn one_address_in_two_vlans_is_two_stations_where_learning_is_independent() {
+    let mut pair = Pair::new(8, 1);
+    pair.step(Action::VlanLearning(VlanLearning::Independent));
+    pair.step(Action::Frame(1, tagged(9, 1, 10)));
+    pair.step(Action::Frame(2, tagged(9, 1, 20)));
+    assert_eq!(pair.bridge.station_count(), 2);
+    for (vlan, port) in [(10, 3), (20, 1), (0, 2)] {
+        pair.step(Action::AddStatic(vlan, [2, 0, 0, 0, 0, 7], port));
+    }
+    pair.step(Action::VlanLearning(VlanLearning::Shared));
+    // The untagged one says where it is for all.
+    let verdict = pair.bridge.look(pair.now, PortId(1), &tagged(7, 8, 10));
+    assert_eq!(verdict.verdict, Verdict::Forward(PortId(2)));
+    assert_eq!(pair.bridge.station_count(), 1);
 }
 
 #[test]

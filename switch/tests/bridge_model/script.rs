@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use vswitch_switch::bridge::{PortLimits, PortSettings};
+use vswitch_switch::bridge::{PortLimits, PortSettings, VlanLearning};
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -26,6 +26,7 @@ pub(crate) enum Action {
     Ageing(Duration),
     MaxStations(usize),
     ForwardReserved(bool),
+    VlanLearning(VlanLearning),
     PortLimits(PortLimits),
     PortSettings(u16, PortSettings),
 }
@@ -121,6 +122,10 @@ fn limits() -> impl Strategy<Value = PortLimits> {
     })
 }
 
+fn learning() -> impl Strategy<Value = VlanLearning> {
+    prop::sample::select(vec![VlanLearning::Shared, VlanLearning::Independent])
+}
+
 fn settings() -> impl Strategy<Value = PortSettings> {
     (limits(), any::<[bool; 4]>()).prop_map(|(limits, set)| PortSettings {
         max_stations: set[0].then_some(limits.max_stations),
@@ -146,6 +151,7 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         1 => ageing().prop_map(Action::Ageing),
         1 => (0..10_usize).prop_map(Action::MaxStations),
         1 => any::<bool>().prop_map(Action::ForwardReserved),
+        1 => learning().prop_map(Action::VlanLearning),
         1 => limits().prop_map(Action::PortLimits),
         1 => (port(), settings()).prop_map(|(port, set)| Action::PortSettings(port, set)),
     ]

@@ -12,6 +12,7 @@ const LIMITED: BridgeConfig = BridgeConfig {
     ageing: Duration::from_secs(300),
     max_stations: 100,
     forward_reserved: false,
+    vlan_learning: vswitch_switch::bridge::VlanLearning::Shared,
     port_limits: PortLimits {
         max_stations: 0,
         broadcast: 100,

@@ -161,7 +161,7 @@ fn settings() {
     let mario = identity("left", "mario-vsw");
     lab.edit(
         "[switch.left]",
-        "[switch.left]\nageing = 7\nmax_macs = 99\nforward_reserved = true",
+        "[switch.left]\nageing = 7\nmax_macs = 99\nforward_reserved = true\nvlan_learning = \"independent\"",
     );
     let told = lab.up();
     assert!(
@@ -175,6 +175,7 @@ fn settings() {
         (&7.into(), &99.into())
     );
     assert_eq!(shown["forward_reserved"], true);
+    assert_eq!(shown["vlan_learning"], "independent");
     // What cannot be changed is refused, and said what to do.
     lab.edit("ageing = 7", "receive = \"socket\"");
     let (_, errors) = ends("up /run/lab.toml", 1);

@@ -1,6 +1,6 @@
 //! The steps of a frame through the switch, in the order in which the bridge takes them.
 
-use vswitch_switch::bridge::{Destination, DropReason, Passed, Source, Verdict};
+use vswitch_switch::bridge::{Destination, DropReason, Passed, Source, Verdict, VlanLearning};
 use vswitch_switch::datapath::{Egress, Explanation, Leaving};
 use vswitch_switch::wire::EthernetFrame;
 
@@ -57,8 +57,9 @@ pub(super) fn steps(
     };
     entering(&mut steps, &frame, refused, explanation.forward_reserved);
     if let Some(passed) = &explanation.look.passed {
-        steps.add("learn", learn(&frame, passed, port, names));
-        steps.add("look up", look_up(&frame, passed, names));
+        let place = place(&frame, explanation.vlan_learning);
+        steps.add("learn", learn(&frame, passed, port, &place, names));
+        steps.add("look up", look_up(&frame, passed, &place, names));
         leaving(&mut steps, port, explanation);
     }
     steps.0
@@ -100,15 +101,22 @@ fn entering(
 }
 
 /// Where the table is asked.
-fn vlan(passed: &Passed) -> String {
-    match passed.vlan.get() {
-        0 => String::new(),
-        vlan => format!(" in VLAN {vlan}"),
+fn place(frame: &EthernetFrame<'_>, learning: VlanLearning) -> String {
+    match (frame.vlan().get(), learning) {
+        (0, _) => String::new(),
+        (_, VlanLearning::Shared) => " in all VLANs".to_owned(),
+        (vlan, VlanLearning::Independent) => format!(" in VLAN {vlan}"),
     }
 }
 
-fn learn(frame: &EthernetFrame<'_>, passed: &Passed, port: &str, names: &Names) -> String {
-    let src = format!("{}{}", frame.src(), vlan(passed));
+fn learn(
+    frame: &EthernetFrame<'_>,
+    passed: &Passed,
+    port: &str,
+    place: &str,
+    names: &Names,
+) -> String {
+    let src = format!("{}{place}", frame.src());
     match passed.source {
         Source::New { evicts: None } => format!("{src} is new: learnt behind {port}"),
         Source::New {
@@ -142,8 +150,8 @@ fn learn(frame: &EthernetFrame<'_>, passed: &Passed, port: &str, names: &Names) 
     }
 }
 
-fn look_up(frame: &EthernetFrame<'_>, passed: &Passed, names: &Names) -> String {
-    let dst = format!("{}{}", frame.dst(), vlan(passed));
+fn look_up(frame: &EthernetFrame<'_>, passed: &Passed, place: &str, names: &Names) -> String {
+    let dst = format!("{}{place}", frame.dst());
     match passed.destination {
         Destination::Group => "a group is behind no port of its own".to_owned(),
         Destination::Unknown => format!("{dst} is not known"),

@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use vswitch_netns::quiet::{Before, Ingress};
 use vswitch_switch::bridge::PortSettings;
+use vswitch_switch::bridge::VlanLearning;
 use vswitch_switch::wire::{MacAddr, VlanId};
 
 use crate::protocol::Protection;
@@ -46,6 +47,9 @@ pub(crate) struct Options {
     /// Whether frames to reserved addresses are forwarded.
     #[serde(default)]
     pub(crate) forward_reserved: Option<bool>,
+    /// Which VLANs share what is learnt.
+    #[serde(default)]
+    pub(crate) vlan_learning: Option<VlanLearning>,
     /// From which addresses are given out.
     #[serde(default)]
     pub(crate) subnet: Option<IpNet>,

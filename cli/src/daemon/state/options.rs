@@ -18,6 +18,7 @@ impl Options {
             ageing_s: args.ageing,
             max_macs: args.max_macs,
             forward_reserved: args.forward_reserved,
+            vlan_learning: args.vlan_learning,
             subnet: args.subnet,
             receive: args.receive.map(|way| way.as_str().to_owned()),
             lab: args.lab.as_ref().map(ToString::to_string),
@@ -33,6 +34,7 @@ impl Options {
         self.ageing_s = self.ageing_s.or(kept.ageing_s);
         self.max_macs = self.max_macs.or(kept.max_macs);
         self.forward_reserved = self.forward_reserved.or(kept.forward_reserved);
+        self.vlan_learning = self.vlan_learning.or(kept.vlan_learning);
         self.subnet = self.subnet.or(kept.subnet);
         self.receive = self.receive.take().or(kept.receive);
         self.lab = self.lab.take().or(kept.lab);
@@ -50,6 +52,7 @@ impl Options {
             config.max_stations = most;
         }
         config.forward_reserved = self.forward_reserved.unwrap_or(config.forward_reserved);
+        config.vlan_learning = self.vlan_learning.unwrap_or_default();
         self.protection.apply(&mut config);
         config
     }
@@ -59,6 +62,7 @@ impl Options {
         self.ageing_s = u32::try_from(config.ageing.as_secs()).ok();
         self.max_macs = u32::try_from(config.max_stations).ok();
         self.forward_reserved = Some(config.forward_reserved);
+        self.vlan_learning = Some(config.vlan_learning);
         self.protection = Protection::of(config);
     }
 
@@ -78,6 +82,7 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vswitch_switch::bridge::VlanLearning;
 
     #[test]
     fn what_is_decided_stays_and_all_else_is_as_it_was() {
@@ -88,6 +93,7 @@ mod tests {
         let kept = Options {
             ageing_s: Some(20),
             max_macs: Some(100),
+            vlan_learning: Some(VlanLearning::Independent),
             receive: Some("socket".to_owned()),
             ..Options::default()
         };
@@ -96,6 +102,7 @@ mod tests {
         assert_eq!(config.ageing, Duration::from_secs(10));
         assert_eq!(config.max_stations, 100);
         assert!(!config.forward_reserved);
+        assert_eq!(config.vlan_learning, VlanLearning::Independent);
         assert_eq!(options.receive(), ReceivePath::Socket);
         let mut noted = Options::default();
         noted.note(&config);

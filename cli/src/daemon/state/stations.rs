@@ -16,6 +16,12 @@ impl Stations {
         self.0.insert((vlan.get(), mac.0), port.to_owned());
     }
 
+    /// All stations with their ports, the lowest VLAN last.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (VlanId, MacAddr, &str)> {
+        let all = self.0.iter().rev();
+        all.map(|((vlan, mac), port)| (VlanId::from_tci(*vlan), MacAddr(*mac), port.as_str()))
+    }
+
     /// Forgets a station, in one VLAN or in all; whether there was one.
     pub(crate) fn release(&mut self, mac: MacAddr, vlan: Option<VlanId>) -> bool {
         let before = self.0.len();

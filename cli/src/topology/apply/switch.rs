@@ -30,6 +30,7 @@ impl Worker<'_> {
             ageing: Some(wanted.ageing_s),
             max_macs: Some(wanted.max_macs),
             forward_reserved: Some(wanted.forward_reserved),
+            vlan_learning: Some(wanted.vlan_learning),
             no_guard: false,
             group: None,
             subnet: wanted.subnet,
@@ -63,6 +64,7 @@ impl Worker<'_> {
             max_macs: (from.max_macs != to.max_macs).then_some(to.max_macs),
             forward_reserved: (from.forward_reserved != to.forward_reserved)
                 .then_some(to.forward_reserved),
+            vlan_learning: (from.vlan_learning != to.vlan_learning).then_some(to.vlan_learning),
             subnet: (from.subnet != to.subnet).then_some(subnet),
             protection: None,
         };

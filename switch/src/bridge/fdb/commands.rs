@@ -71,6 +71,21 @@ impl Fdb {
         removed
     }
 
+    /// Has a station known as `to` from now on; forgets it where another one is.
+    pub(in crate::bridge) fn rename(&mut self, from: Key, to: Key) {
+        let home = self.table.home(from);
+        let Some(known) = self.table.find(home, from) else {
+            return;
+        };
+        if self.table.find(self.table.home(to), to).is_some() {
+            self.remove(from);
+            return;
+        }
+        self.table.remove(home, from);
+        self.slab.set_key(known.slot(), to);
+        self.table.insert(self.table.home(to), to, known);
+    }
+
     /// Forgets the dynamic stations of `port`. Returns how many there were.
     pub(in crate::bridge) fn flush(&mut self, port: PortId) -> usize {
         let mut flushed = 0;

@@ -4,6 +4,7 @@ use super::{Fdb, Value};
 use crate::bridge::PortId;
 use crate::bridge::key::Key;
 use crate::time::Timestamp;
+use crate::wire::VlanId;
 
 /// A station as it is handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +13,16 @@ pub(in crate::bridge) struct Handed {
     pub(in crate::bridge) port: PortId,
     /// Nothing was heard from it after this moment; `None` for a static one.
     pub(in crate::bridge) seen: Option<Timestamp>,
+}
+
+impl Handed {
+    /// The same for all VLANs.
+    pub(in crate::bridge) const fn without_vlan(self) -> Self {
+        Self {
+            key: Key::new(VlanId::NONE, self.key.mac()),
+            ..self
+        }
+    }
 }
 
 impl Fdb {

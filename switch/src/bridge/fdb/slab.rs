@@ -109,6 +109,13 @@ impl Slab {
         self.nodes.len()
     }
 
+    /// Gives the station at `slot` another key.
+    pub(super) fn set_key(&mut self, slot: u32, key: Key) {
+        if let Some(node) = self.nodes.get_mut(slot as usize) {
+            node.key = key;
+        }
+    }
+
     /// The station at `slot` and its key; `None` for a free place.
     pub(super) fn get(&self, slot: u32) -> Option<(Key, &Node)> {
         let node = self.nodes.get(slot as usize)?;
