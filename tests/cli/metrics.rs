@@ -25,14 +25,14 @@ pub(super) fn tests() -> Vec<Trial> {
 }
 
 /// Where a switch says that it serves.
-fn address(switch: &Switch) -> SocketAddr {
+pub(super) fn address(switch: &Switch) -> SocketAddr {
     let told = switch.show()["metrics"].as_str().unwrap().to_owned();
     let rest = told.strip_prefix("http://").unwrap();
     rest.strip_suffix("/metrics").unwrap().parse().unwrap()
 }
 
 /// Sends `request` and gives all that comes back: the head and the body.
-fn exchange(mut stream: impl Read + Write, request: &str) -> (String, String) {
+pub(super) fn exchange(mut stream: impl Read + Write, request: &str) -> (String, String) {
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -40,13 +40,13 @@ fn exchange(mut stream: impl Read + Write, request: &str) -> (String, String) {
     (head.to_owned(), body.to_owned())
 }
 
-fn connect(address: SocketAddr) -> TcpStream {
+pub(super) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream
 }
 
-fn scrape(address: SocketAddr) -> BTreeMap<String, String> {
+pub(super) fn scrape(address: SocketAddr) -> BTreeMap<String, String> {
     let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let (head, body) = exchange(connect(address), request);
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
@@ -151,8 +151,11 @@ fn abuse() {
     let switch = Switch::start("s --metrics localhost:0");
     let address = address(&switch);
     for (request, status) in [
-        ("GET / HTTP/1.1\r\n\r\n", "404 Not Found"),
-        ("POST /metrics HTTP/1.1\r\n\r\n", "405 Method Not Allowed"),
+        ("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "404 Not Found"),
+        (
+            "POST /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "405 Method Not Allowed",
+        ),
         ("hello\r\n\r\n", "400 Bad Request"),
         ("\u{16}\u{3}\u{1}\u{0}", "400 Bad Request"),
     ] {
@@ -181,7 +184,7 @@ fn abuse() {
     assert_eq!(rest, "", "nothing was asked");
     // Those who do not read the answer neither.
     silent[1]
-        .write_all(b"GET /metrics HTTP/1.1\r\n\r\n")
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
     scrape(address);
     drop(silent);

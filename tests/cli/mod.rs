@@ -25,6 +25,7 @@ mod ports;
 mod protection;
 mod restart;
 mod rights;
+mod scrapers;
 mod shell;
 mod state;
 mod supervision;
@@ -77,6 +78,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         protection::tests(),
         restart::tests(),
         rights::tests(),
+        scrapers::tests(),
         shell::tests(),
         state::tests(),
         supervision::tests(),

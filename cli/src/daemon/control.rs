@@ -181,6 +181,7 @@ impl Service for Control {
                 }
             }
             Some(Source::Herald) => self.hear_herald(),
+            Some(Source::Metrics) => self.tell_metrics(),
             None => {}
         }
     }
@@ -219,10 +220,15 @@ impl Service for Control {
 
 impl Control {
     fn show(&mut self) -> Outcome {
+        reply(&self.view()?)
+    }
+
+    /// The whole switch, as `show` and the metrics tell of it.
+    pub(super) fn view(&mut self) -> Result<SwitchView, ErrorObject> {
         let (status, infos) = self.lab.handle().survey()?;
         let ports = self.lab.views(infos);
         let whole = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        reply(&SwitchView {
+        Ok(SwitchView {
             name: self.name.to_string(),
             pid: std::process::id(),
             uptime_s: status.uptime.as_secs(),

@@ -3,8 +3,8 @@
 //! Theory of operation. Two threads: the switch's own, which moves frames ([`forwarding`]), and this
 //! one, which answers on the control socket ([`server`], [`control`]), tells what happens ([`events`]), watches
 //! signals and links, and changes what is attached ([`lab`]). A capture has a third while it runs
-//! ([`capture`]). Where metrics are asked for, those who serve them are threads of their own, and
-//! clients as any other ([`crate::metrics`]). While it lives it holds its directory locked
+//! ([`capture`]). Where metrics are asked for, whoever serves them is a thread of its own, which asks
+//! this one ([`crate::metrics`]). While it lives it holds its directory locked
 //! ([`lock`]).
 //! What it has promised to keep is on disk before a command is acknowledged ([`state`]).
 //! However it ends, all that it made goes with it, but where it is killed: then the next of its
@@ -298,7 +298,8 @@ fn serve(
         control.recall(kept)?;
     }
     control.lab.remove_leftovers()?;
-    control.serve_metrics(runtime, metrics)?;
+    control.prepare_metrics(metrics)?;
+    control.serve_metrics()?;
     control.keep()?;
     let server = Server::new(listener, peers, &control)?;
     log::info!("the switch '{}' is ready", config.name);

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use super::control::Control;
 use super::ending::Ending;
 use super::watchdog::Watchdog;
+use crate::metrics::Endpoint;
 
 /// What wakes the loop.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +17,7 @@ pub(super) enum Source {
     Alarms,
     Watchdog,
     Herald,
+    Metrics,
 }
 
 impl Control {
@@ -33,11 +35,26 @@ impl Control {
             .herald
             .as_ref()
             .map(|herald| herald.as_fd().as_raw_fd());
+        let metrics = self.metrics.as_ref().map(Endpoint::fd);
         let sometimes = [
             watchdog.map(|fd| (Source::Watchdog, fd)),
             herald.map(|fd| (Source::Herald, fd)),
+            metrics.map(|fd| (Source::Metrics, fd)),
         ];
         always.into_iter().chain(sometimes.into_iter().flatten())
+    }
+
+    /// Tells whoever serves metrics how things are, if it wants to know.
+    pub(super) fn tell_metrics(&mut self) {
+        if self.metrics.as_ref().is_some_and(Endpoint::is_asked) {
+            let view = self.view();
+            if let Err(error) = &view {
+                log::debug!("no metrics: {}", error.message);
+            }
+            if let Some(metrics) = &self.metrics {
+                metrics.tell(view.ok());
+            }
+        }
     }
 
     /// The same for a signal that came to another process.

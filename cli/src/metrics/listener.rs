@@ -14,8 +14,12 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::Address;
 
-/// So many scrapers wait to be accepted.
-const BACKLOG: i32 = 16;
+/// So many scrapers wait to be accepted, or as many as `net.core.somaxconn` lets.
+const BACKLOG: i32 = 1024;
+/// What the kernel holds of an answer that is not read (TCP; it counts twice as much).
+const SEND_BUFFER_BYTES: usize = 128 * 1024;
+/// For how long it does so after the connection was closed (TCP).
+const UNREAD: Duration = Duration::from_secs(10);
 /// How long a process that was killed may take to let go of its address.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is tried meanwhile.
@@ -140,6 +144,7 @@ impl Listener {
     }
 
     fn new(socket: Socket) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
         let local = socket.local_addr()?;
         let path = local.as_pathname().map(Path::to_owned);
         let address = match (local.as_socket(), path) {
@@ -161,12 +166,22 @@ impl Listener {
         &self.address
     }
 
-    /// Waits for the next who asks.
+    /// Whether it is a TCP socket, which a browser can reach.
+    pub(super) const fn is_tcp(&self) -> bool {
+        matches!(self.address, Address::Tcp(_))
+    }
+
+    /// The socket, for the thread that serves. It does not block, whichever process has it.
     ///
     /// # Errors
-    /// What the system says.
-    pub(super) fn accept(&self) -> io::Result<Socket> {
-        Ok(self.socket.accept()?.0)
+    /// Where there is no descriptor left.
+    pub(super) fn to_socket(&self) -> io::Result<Socket> {
+        self.socket.try_clone()
+    }
+
+    /// Leaves the file to another process.
+    pub(super) fn let_go(&mut self) {
+        self.file = None;
     }
 
     /// Where the file is that is removed at the end, if there is one.
@@ -179,7 +194,7 @@ impl Listener {
 
     /// Lets go of a socket that a child has by now.
     pub(crate) fn pass_on(mut self) {
-        self.file = None;
+        self.let_go();
     }
 
     /// The socket, to be passed on to a child.
@@ -213,6 +228,9 @@ fn listen(domain: Domain, address: &SockAddr) -> io::Result<Socket> {
     if domain != Domain::UNIX {
         // Connections of the switch before, which the kernel still remembers, are no hindrance.
         socket.set_reuse_address(true)?;
+        // What is accepted has the same.
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        socket.set_tcp_user_timeout(Some(UNREAD))?;
     }
     socket.bind(address)?;
     socket.listen(BACKLOG)?;

@@ -98,7 +98,7 @@ fn metrics() {
     user.ok("run s --detach --metrics 127.0.0.1:9464");
     let mut scraper = TcpStream::connect("127.0.0.1:9464").unwrap();
     scraper
-        .write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         .unwrap();
     let mut told = String::new();
     scraper.read_to_string(&mut told).unwrap();

@@ -13,7 +13,6 @@ use crate::daemon::ending::Ending;
 use crate::daemon::state::SavedStation;
 use crate::metrics::{Endpoint, Listener};
 use crate::protocol::{ErrorCode, ErrorObject, RestartView};
-use crate::runtime_dir::RuntimeDir;
 
 impl Control {
     /// The process that waits for this one passes a signal on, or is gone.
@@ -66,15 +65,19 @@ impl Control {
         self.read_news();
     }
 
-    /// Has metrics served, if they are to be.
-    pub(in crate::daemon) fn serve_metrics(
+    /// Has metrics ready to be served, if they are to be. Before the control loop is made, which
+    /// those wake who ask for them.
+    pub(in crate::daemon) fn prepare_metrics(
         &mut self,
-        runtime: &RuntimeDir,
         listener: Option<Listener>,
     ) -> io::Result<()> {
-        let serve = |listener| Endpoint::start(listener, runtime.clone(), self.name.clone());
-        self.metrics = listener.map(serve).transpose()?;
+        self.metrics = listener.map(Endpoint::prepare).transpose()?;
         Ok(())
+    }
+
+    /// Has them served.
+    pub(in crate::daemon) fn serve_metrics(&mut self) -> io::Result<()> {
+        self.metrics.as_mut().map_or(Ok(()), Endpoint::open)
     }
 
     /// What is left when another process goes on; all else is dropped.

@@ -100,6 +100,7 @@ fn go_on(
         assemble(&config, config.options.clone(), legacy.bridge, parts)?;
     control.herald = things.waiter.take().map(Herald::from);
     control.take_over(legacy.plugs, &legacy.stations);
+    control.prepare_metrics(metrics)?;
     let accepting: std::os::unix::net::UnixListener = OwnedFd::from(listener.try_clone()?).into();
     let server = Server::new(
         UnixListener::from_std(accepting),
@@ -137,10 +138,7 @@ fn go_on(
     if let Some(herald) = &control.herald {
         herald.introduce();
     }
-    mind(
-        "cannot serve metrics",
-        control.serve_metrics(runtime, metrics),
-    );
+    mind("cannot serve metrics", control.serve_metrics());
     log::info!("the switch '{name}' goes on");
     // Fails where the predecessor has ended by now.
     let _ = channel.send(&Message::Settled, &[]);
