@@ -15,6 +15,7 @@
 //! - `pcapng`: captured frames as a file
 //! - `metrics`: what a running switch tells Prometheus
 //! - `place`, `peers`: a namespace that a command acts in; where the ends of cables are
+//! - `itself`: the program, to be started again
 //! - `process`: signals that never reach a stranger
 //! - `render`: output for people
 //! - `trial`: what fuzzers call
@@ -27,6 +28,7 @@ mod completions;
 mod daemon;
 mod doctor;
 mod exit;
+mod itself;
 mod lock_file;
 mod measure;
 mod metrics;
@@ -58,6 +60,7 @@ const USAGE: u8 = 2;
 /// usage, and of a switch that has failed while it ran 70 or 71.
 #[must_use]
 pub fn main() -> ExitCode {
+    itself::remember();
     if completions::answer() {
         return ExitCode::SUCCESS;
     }

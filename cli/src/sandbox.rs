@@ -10,7 +10,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context, bail};
 use nix::errno::Errno;
@@ -22,6 +22,7 @@ use nix::unistd::{Pid, geteuid};
 use vswitch_netns::userns;
 
 use crate::exit::signalled;
+use crate::itself;
 
 /// In the child's environment: the number of its parent, as the `/proc` has it that both see;
 /// empty where it has none.
@@ -61,13 +62,14 @@ impl Sandbox {
         let signals = signals();
         signals.thread_block().context("can't hold signals back")?;
 
-        let program = std::env::current_exe().context("can't find the vswitch program itself")?;
-        let child = Command::new(program)
-            .args(self.words)
-            .env(PARENT, own_number().unwrap_or_default())
-            .stdin(self.input)
-            .spawn()
-            .with_context(|| format!("can't start the {}", self.what))?;
+        let child = itself::command().and_then(|mut command| {
+            command
+                .args(self.words)
+                .env(PARENT, own_number().unwrap_or_default())
+                .stdin(self.input)
+                .spawn()
+        });
+        let child = child.with_context(|| format!("can't start the {}", self.what))?;
         let child = Pid::from_raw(child.id().cast_signed());
         wait(child, self.what, self.on_signal, &signals)
     }
@@ -137,6 +139,8 @@ pub(crate) fn settle_in(what: &str, command: &str) -> anyhow::Result<()> {
     ) {
         bail!("the process that started the {what} is gone");
     }
+    // The kernel has named the process after its path, which was /proc/self/exe.
+    prctl::set_name(c"vswitch").context("can't set the process's name")?;
     // What the parent holds back would be held back from every daemon that is started here.
     signals()
         .thread_unblock()

@@ -14,6 +14,7 @@ mod explain;
 mod guard;
 mod hostile;
 mod interfaces;
+mod itself;
 mod labs;
 mod lifecycle;
 mod links;
@@ -67,6 +68,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         doctor::tests(),
         guard::tests(),
         interfaces::tests(),
+        itself::tests(),
         labs::tests(),
         lifecycle::tests(),
         links::tests(),

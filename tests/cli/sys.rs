@@ -4,7 +4,7 @@
     reason = "the child is changed between fork and exec, which no safe call does"
 )]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -116,6 +116,33 @@ pub(super) fn be_alone(command: &mut Command, file: Option<&'static CStr>) {
             .try_for_each(drop_from_bounding_set)
     };
     // SAFETY: the closure makes system calls alone; its text was made before.
+    unsafe { command.pre_exec(enter) };
+}
+
+/// Has the program start in a mount namespace of its own, where the directory `from` is at `to` too.
+pub(super) fn with_mount_of_its_own(command: &mut Command, from: &str, to: &str) {
+    let text = |text: &str| CString::new(text).unwrap();
+    let (from, to) = (text(from), text(to));
+    let enter = move || {
+        let nothing = std::ptr::null();
+        // SAFETY: system calls that take numbers and C strings, which were made before and outlive
+        // the calls, or null pointers where mount(2) allows them.
+        unsafe {
+            done(libc::unshare(libc::CLONE_NEWNS))?;
+            let apart = libc::MS_REC | libc::MS_PRIVATE;
+            let root = c"/".as_ptr();
+            done(libc::mount(nothing, root, nothing, apart, std::ptr::null()))?;
+            let (from, to) = (from.as_ptr(), to.as_ptr());
+            done(libc::mount(
+                from,
+                to,
+                nothing,
+                libc::MS_BIND,
+                std::ptr::null(),
+            ))
+        }
+    };
+    // SAFETY: the closure makes system calls alone; its texts were made before.
     unsafe { command.pre_exec(enter) };
 }
 

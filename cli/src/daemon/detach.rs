@@ -9,7 +9,6 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -18,6 +17,7 @@ use nix::unistd::{chdir, dup2_stderr, dup2_stdout, setsid};
 
 use super::sys;
 use crate::args::RunArgs;
+use crate::itself;
 use crate::metrics::Listener;
 use crate::runtime_dir::RuntimeDir;
 
@@ -74,7 +74,7 @@ pub(crate) fn start(
         source,
     };
     sys::close_descriptors_on_exec().map_err(start_error)?;
-    let mut command = command(runtime, args);
+    let mut command = command(runtime, args).map_err(start_error)?;
     if let Some(listener) = metrics.as_ref() {
         let socket = listener.to_descriptor().map_err(start_error)?;
         command.arg("--metrics-from-stdin").stdin(socket);
@@ -103,10 +103,9 @@ pub(crate) fn start(
     }
 }
 
-fn command(runtime: &RuntimeDir, args: &RunArgs) -> Command {
-    let mut command = Command::new("/proc/self/exe");
+fn command(runtime: &RuntimeDir, args: &RunArgs) -> io::Result<Command> {
+    let mut command = itself::command()?;
     command
-        .arg0("vswitch")
         .args(["run", args.name.as_str(), "--detached"])
         .arg("--runtime-dir")
         .arg(runtime.path())
@@ -133,7 +132,7 @@ fn command(runtime: &RuntimeDir, args: &RunArgs) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    command
+    Ok(command)
 }
 
 /// In the child: leaves the session, the directory and the standard error of the parent.

@@ -2,9 +2,8 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +15,7 @@ use super::hash::fnv;
 use super::record::Record;
 use super::supervise::{self, End, STARTED, State};
 use super::thing::{Key, Spec, shown};
+use crate::itself;
 use crate::measure::Stop;
 use crate::process::Process;
 use crate::runtime_dir::LabDir;
@@ -93,9 +93,8 @@ impl<'a> Job<'a> {
             )
         };
         let state = supervise::locked(&self.state).with_context(what)?;
-        let mut command = Command::new("/proc/self/exe");
+        let mut command = itself::command().with_context(what)?;
         command
-            .arg0("vswitch")
             .arg("supervise")
             .arg(&self.log)
             .arg("--")

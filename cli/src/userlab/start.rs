@@ -1,8 +1,7 @@
 //! Finding the lab, and making it where there is none.
 
 use std::io::{self, Read};
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use super::UserLabError;
 use super::files::{LabDir, LabLock};
@@ -10,6 +9,7 @@ use super::keeper::READY;
 use super::revive::through_a_switch;
 use super::visit::Visit;
 use crate::daemon;
+use crate::itself;
 use crate::runtime_dir::RuntimeDir;
 
 /// Attempts to reach a keeper while labs end.
@@ -78,8 +78,8 @@ fn revive(
 /// Starts a keeper; returns when it listens.
 fn start_keeper(runtime: &RuntimeDir, lock: &LabLock, adopt: bool) -> Result<(), UserLabError> {
     lock.remove_socket()?;
-    let mut child = Command::new("/proc/self/exe")
-        .arg0("vswitch")
+    let mut child = itself::command()
+        .map_err(UserLabError::Start)?
         .arg("keeper")
         .args(adopt.then_some("--adopt"))
         .arg("--runtime-dir")

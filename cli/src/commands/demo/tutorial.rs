@@ -1,8 +1,6 @@
 //! The steps of the demonstration, inside its throw-away namespaces.
 
 use std::net::IpAddr;
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -10,6 +8,7 @@ use vswitch_netns::Namespace;
 
 use super::narrator::Narrator;
 use super::report::{Pings, Report};
+use crate::itself;
 use crate::measure::{Stop, Unit, figures, ping, tcp};
 use crate::render::units;
 
@@ -82,13 +81,13 @@ pub(super) fn tell(narrator: &mut Narrator) -> anyhow::Result<Report> {
 fn vswitch(narrator: &mut Narrator, arguments: &[&str]) -> anyhow::Result<()> {
     let line = format!("vswitch {}", arguments.join(" "));
     narrator.command(&line);
-    // Not by its path, which may lead through the /run that is empty here.
-    let output = Command::new("/proc/self/exe")
-        .arg0("vswitch")
-        .args(arguments)
-        .env("VSWITCH_RUNTIME_DIR", RUNTIME_DIR)
-        .output()
-        .with_context(|| format!("can't run '{line}'"))?;
+    let output = itself::command().and_then(|mut command| {
+        command
+            .args(arguments)
+            .env("VSWITCH_RUNTIME_DIR", RUNTIME_DIR)
+            .output()
+    });
+    let output = output.with_context(|| format!("can't run '{line}'"))?;
     narrator.output(&String::from_utf8_lossy(&output.stdout));
     if !output.status.success() {
         let reason = String::from_utf8_lossy(&output.stderr);

@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use nix::unistd::Pid;
+
+use crate::itself;
 
 /// Starts the program that is installed now with these words, in `/`. The descriptors become its
 /// standard input, output and error.
@@ -17,7 +17,7 @@ use nix::unistd::Pid;
 /// What the system says.
 pub(crate) fn start(words: &[OsString], standard: [BorrowedFd<'_>; 3]) -> io::Result<Pid> {
     let [input, output, error] = standard.map(|fd| fd.as_fd().try_clone_to_owned());
-    let child = Command::new(installed()?)
+    let child = Command::new(itself::installed()?)
         .arg0("vswitch")
         .args(words)
         .current_dir("/")
@@ -26,12 +26,4 @@ pub(crate) fn start(words: &[OsString], standard: [BorrowedFd<'_>; 3]) -> io::Re
         .stderr(Stdio::from(error?))
         .spawn()?;
     Ok(Pid::from_raw(child.id().cast_signed()))
-}
-
-/// The program that is found where this one was started from, which may be another by now.
-fn installed() -> io::Result<PathBuf> {
-    let path = std::fs::read_link("/proc/self/exe")?;
-    let bytes = path.as_os_str().as_bytes();
-    let bytes = bytes.strip_suffix(b" (deleted)").unwrap_or(bytes);
-    Ok(PathBuf::from(OsString::from_vec(bytes.to_vec())))
 }

@@ -187,9 +187,9 @@ fn start(words: &[OsString], descriptors: Vec<OwnedFd>) -> Result<Answer, Namesp
         .try_into()
         .map_err(|_| system("start a program without its descriptors", Errno::EBADF))?;
     let standard = [input.as_fd(), output.as_fd(), error.as_fd()];
-    let child = program::start(words, standard).map_err(|error| {
-        let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-        system("start the successor", errno)
+    let child = program::start(words, standard).map_err(|error| match error.raw_os_error() {
+        Some(errno) => system("start the successor", Errno::from_raw(errno)),
+        None => system(&format!("start the successor: {error}"), Errno::ENOENT),
     })?;
     Ok(Answer::Started {
         pid: child.as_raw(),

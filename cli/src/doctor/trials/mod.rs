@@ -3,7 +3,7 @@
 mod steps;
 
 use std::io::{self, Read};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use vswitch_netns::userns;
 
 use crate::args::TrialRights;
+use crate::itself;
 
 /// How long all trials of one child may take: a kernel module may have to be loaded.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -89,7 +90,7 @@ fn in_a_child(rights: TrialRights) -> Inside {
 }
 
 fn start(rights: TrialRights) -> io::Result<Child> {
-    Command::new("/proc/self/exe")
+    itself::command()?
         .args(["doctor", "--inside", rights.as_str()])
         .env_remove("RUST_LOG")
         .stdin(Stdio::null())

@@ -1,7 +1,5 @@
 //! This very program, as its users run it.
 
-use std::process::Command;
-
 use anyhow::{Context, Result};
 use vswitch_switch::wire::MacAddr;
 
@@ -9,13 +7,11 @@ use super::Running;
 use super::daemon::Daemon;
 use super::stage::{A, B, Host, Stage};
 use crate::client::Client;
+use crate::itself;
 use crate::measure::{End, Stop};
 use crate::names::SwitchName;
 use crate::protocol::{AttachParams, Attached, method};
 use crate::runtime_dir::RuntimeDir;
-
-/// This program, wherever its file is by now.
-const ITSELF: &str = "/proc/self/exe";
 
 /// What in the environment would change how it forwards, or how much it logs: a comparison is of
 /// the program as it comes.
@@ -24,7 +20,7 @@ const SETTINGS: [&str; 2] = ["VSWITCH_RECEIVE", "VSWITCH_LOG"];
 pub(super) fn start(stage: Stage, stop: &Stop) -> Result<Running> {
     let name: SwitchName = "rival".parse()?;
     let dir = stage.file("vswitch");
-    let mut command = Command::new(ITSELF);
+    let mut command = itself::command().context("can't start vswitch")?;
     for variable in SETTINGS {
         command.env_remove(variable);
     }
