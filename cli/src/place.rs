@@ -1,9 +1,12 @@
 //! The namespace that a command acts in: its own, or the one that `--netns` names.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use anyhow::bail;
-use vswitch_netns::{InterfaceName, Link, Namespace, NamespaceName, Netlink};
+use vswitch_netns::{
+    Announcer, InterfaceName, Link, Namespace, NamespaceName, Netlink, is_announceable,
+};
 
 use crate::rights::{self, Capability};
 
@@ -66,6 +69,29 @@ impl Place {
             );
         }
         bail!("there is no interface {name} {self}: 'vswitch link{option}' lists those there are");
+    }
+
+    /// Announces addresses of an interface to its neighbours, which may know another holder of them.
+    /// What fails only takes them longer to find out.
+    pub(crate) fn announce(&mut self, link: &Link, is_meant: impl Fn(IpAddr) -> bool) {
+        let announcer = self
+            .netlink
+            .namespace()
+            .and_then(|here| Announcer::open_in(&here));
+        let addresses = self.netlink.addresses(Some(link)).unwrap_or_default();
+        let now = self.netlink.link_by_index(link.index);
+        let (Ok(announcer), Ok(Some(link))) = (announcer, now) else {
+            return;
+        };
+        let ready = addresses.iter().filter(|address| is_announceable(address));
+        for ip in ready
+            .map(|address| address.net.addr())
+            .filter(|ip| is_meant(*ip))
+        {
+            if let Err(error) = announcer.announce(&link, ip) {
+                log::debug!("{ip} is not announced: {error}");
+            }
+        }
     }
 
     /// The named namespaces that have an interface of this name.

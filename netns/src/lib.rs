@@ -41,6 +41,7 @@
 //! - [`veth`]: pairs of virtual Ethernet devices
 //! - [`bridge`]: the kernel's own bridges
 //! - [`address`], [`route`]: IPv4 and IPv6
+//! - [`announce`]: telling neighbours of addresses
 //! - `neighbour`: who is known to be where on a link
 //! - `peer`: in which namespace the other end of a link is
 //! - [`monitor`]: news of interfaces that come, change and go
@@ -48,6 +49,7 @@
 //! - [`quiet`]: keeping the host's own stack out of an interface
 
 pub mod address;
+pub mod announce;
 mod answer;
 pub mod bridge;
 pub mod change;
@@ -75,6 +77,7 @@ pub mod userns;
 pub mod veth;
 
 pub use address::{Address, AddressError, AddressScope, DuplicateDetection};
+pub use announce::{Announcer, is_announceable};
 pub use change::{LinkChange, LinkLocal};
 pub use counters::Counters;
 pub use exec::SpawnError;
@@ -83,6 +86,7 @@ pub use link::{Link, LinkError, MacBytes, OperState};
 pub use monitor::{LinkEvent, LinkMonitor, MonitorError};
 pub use name::{InterfaceName, NameError, NamespaceName};
 pub use namespace::{NETNS_DIR, Namespace, NamespaceEntry, NamespaceError};
+pub use neighbour::Neighbour;
 pub use netlink::{Netlink, NetlinkError};
 pub use offload::{Feature, OffloadError, Offloads};
 pub use quiet::{Quiet, QuietError};

@@ -170,7 +170,7 @@ impl From<u8> for OperState {
 #[non_exhaustive]
 #[allow(
     clippy::struct_excessive_bools,
-    reason = "four of the kernel's flags, each by itself"
+    reason = "flags of the kernel's, each by itself"
 )]
 pub struct Link {
     /// Its index in its namespace. May be taken over by another device after it is gone.
@@ -197,6 +197,8 @@ pub struct Link {
     pub arp: bool,
     /// Whether it is a loopback.
     pub loopback: bool,
+    /// Whether it forwards IPv6 packets, and so is a router to its neighbours.
+    pub ipv6_forwarding: bool,
     /// Its operational state.
     pub state: OperState,
     /// The index of the other end of a veth pair, or of the device that it stands on.
@@ -218,10 +220,12 @@ const IFLA_MASTER: u16 = 10;
 const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
+const IFLA_AF_SPEC: u16 = 26;
 const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_MIN_MTU: u16 = 50;
 const IFLA_MAX_MTU: u16 = 51;
 const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INET6_CONF: u16 = 2;
 /// Length of `ifinfomsg`, after which the attributes come.
 const HEADER_BYTES: usize = 16;
 
@@ -260,6 +264,7 @@ impl Link {
             IFLA_OPERSTATE => {
                 self.state = value.first().copied().unwrap_or_default().into();
             }
+            IFLA_AF_SPEC => self.ipv6_forwarding = forwards_ipv6(value).unwrap_or_default(),
             IFLA_LINKINFO => {
                 self.kind = attributes_of(value)
                     .find(|(kind, _)| *kind == IFLA_INFO_KIND)
@@ -274,6 +279,16 @@ impl Link {
     pub fn is_ethernet(&self) -> bool {
         self.hardware_type == libc::ARPHRD_ETHER && !self.loopback
     }
+}
+
+/// The first of the IPv6 settings that come with a link (`DEVCONF_FORWARDING` of linux/ipv6.h).
+fn forwards_ipv6(families: &[u8]) -> Option<bool> {
+    let value = |attributes, wanted: u16| {
+        attributes_of(attributes).find_map(|(kind, value)| (kind == wanted).then_some(value))
+    };
+    let inet6 = value(families, u16::try_from(libc::AF_INET6).ok()?)?;
+    let settings = value(inet6, IFLA_INET6_CONF)?;
+    Some(u32_of(settings.first_chunk::<4>()?)? != 0)
 }
 
 impl Netlink {

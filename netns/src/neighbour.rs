@@ -7,11 +7,60 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourMessage, NeighbourState};
 use nix::errno::Errno;
 
-use crate::address::family;
+use crate::address::{family, ip_of};
+use crate::answer::{attributes_of, u32_of};
 use crate::link::MacBytes;
 use crate::netlink::{Netlink, NetlinkError};
 
+/// What a namespace knows of a neighbour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Neighbour {
+    /// Its IP address.
+    pub address: IpAddr,
+    /// The index of the link that it is on.
+    pub link_index: u32,
+    /// Its Ethernet address; none where it is being asked for, or was not found.
+    pub mac: Option<MacBytes>,
+}
+
+/// Length of `ndmsg`, after which the attributes come.
+const HEADER_BYTES: usize = 12;
+// Numbers of linux/neighbour.h.
+const NDA_DST: u16 = 1;
+const NDA_LLADDR: u16 = 2;
+
+impl Neighbour {
+    fn parse(payload: &[u8]) -> Option<Self> {
+        let header: &[u8; HEADER_BYTES] = payload.first_chunk()?;
+        let (mut address, mut mac) = (None, None);
+        for (kind, value) in attributes_of(&payload[HEADER_BYTES..]) {
+            match kind {
+                NDA_DST => address = ip_of(value),
+                NDA_LLADDR => mac = value.try_into().ok(),
+                _ => {}
+            }
+        }
+        Some(Self {
+            address: address?,
+            link_index: u32_of(&header[4..])?,
+            mac,
+        })
+    }
+}
+
 impl Netlink {
+    /// The neighbours that are known on all links.
+    pub fn neighbours(&mut self) -> Result<Vec<Neighbour>, NetlinkError> {
+        let request = RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default());
+        let replies = self.dump(&request)?;
+        let neighbours = replies
+            .iter()
+            .filter(|reply| reply.message_type == libc::RTM_NEWNEIGH)
+            .filter_map(|reply| Neighbour::parse(&reply.payload));
+        Ok(neighbours.collect())
+    }
+
     /// Has the namespace know the Ethernet address of an IP address on the link with this index,
     /// as if it had asked on the network just now; says whether it did not know it before.
     ///

@@ -85,6 +85,32 @@ pub(crate) fn cookie_of(socket: BorrowedFd<'_>) -> io::Result<u64> {
     Ok(cookie)
 }
 
+/// Sends a frame out of an interface by a packet socket, without waiting.
+pub(crate) fn send_frame(socket: BorrowedFd<'_>, interface: u32, frame: &[u8]) -> io::Result<()> {
+    // SAFETY: sockaddr_ll is plain data, for which all zeroes is a valid value.
+    let mut to: libc::sockaddr_ll = unsafe { mem::zeroed() };
+    to.sll_family = libc::sa_family_t::try_from(libc::AF_PACKET).map_err(io::Error::other)?;
+    to.sll_ifindex = interface.cast_signed();
+    let length = libc::socklen_t::try_from(mem::size_of_val(&to)).map_err(io::Error::other)?;
+    // SAFETY: the kernel reads the frame and the address, whose lengths are given; both outlive
+    // the call.
+    let sent = unsafe {
+        libc::sendto(
+            socket.as_raw_fd(),
+            frame.as_ptr().cast(),
+            frame.len(),
+            libc::MSG_DONTWAIT,
+            (&raw const to).cast(),
+            length,
+        )
+    };
+    if sent < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
 /// The names of all features that the running kernel knows, in the order of their bits.
 pub(crate) fn feature_names(socket: impl AsFd, interface: &str) -> io::Result<Vec<String>> {
     // struct ethtool_sset_info: command, reserved, mask of 64 bits, one length.

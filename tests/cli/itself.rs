@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Surroundings, Switch, fails, json, ok, sys, words};
 use crate::harness::isolated;
-use crate::harness::program::{Background, runtime_dir};
+use crate::harness::program::{Background, install, runtime_dir};
 
 pub(super) fn tests() -> Vec<Trial> {
     vec![
@@ -40,7 +40,7 @@ fn without_path(gone: Gone, line: &str) -> String {
     let (command, _file) = match gone {
         Gone::Deleted => {
             let path = "/run/deleted";
-            fs::copy(PROGRAM, path).unwrap();
+            install(Path::new(path));
             let file = File::open(path).unwrap();
             fs::remove_file(path).unwrap();
             // The kernel has opened it before it closes the descriptor.
@@ -134,7 +134,7 @@ fn restarted() -> String {
 
 fn installed() {
     let (program, aside) = (Path::new("/run/program"), Path::new("/run/aside"));
-    fs::copy(PROGRAM, program).unwrap();
+    install(program);
     let _switch = run(program);
     // Moved, with nothing in its place: the same program goes on.
     fs::rename(program, aside).unwrap();
@@ -143,7 +143,7 @@ fn installed() {
     fs::rename(aside, program).unwrap();
     assert_eq!(restarted(), "/run/program");
     fs::rename(program, aside).unwrap();
-    fs::copy(PROGRAM, program).unwrap();
+    install(program);
     assert_eq!(restarted(), "/run/program");
     // Deleted: nothing is guessed.
     let pid = json("show s")["pid"].clone();
@@ -161,7 +161,7 @@ fn installed() {
 fn unknown() {
     without_path(Gone::Deleted, "run s --detach");
     let decoy = Path::new("/run/deleted");
-    fs::copy(PROGRAM, decoy).unwrap();
+    install(decoy);
     let pid = json("show s")["pid"].clone();
     let complaint = fails("restart s", 1);
     assert!(

@@ -1,6 +1,7 @@
 //! Tests of the `vswitch` program from outside: commands, daemon, control socket.
 
 mod abuse;
+mod announce;
 mod bad_input;
 mod bench;
 mod capture;
@@ -55,6 +56,7 @@ use crate::harness::{PATIENCE, wait_until};
 pub(crate) fn tests() -> Vec<Trial> {
     [
         abuse::tests(),
+        announce::tests(),
         hostile::tests(),
         bad_input::tests(),
         bench::tests(),

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::userlab::User;
 use super::{Switch, fails, json, ok, run_vswitch};
-use crate::harness::program::{Background, runtime_dir, vswitch};
+use crate::harness::program::{Background, install, runtime_dir, vswitch};
 use crate::harness::traffic::{Station, Traffic};
 use crate::harness::{PATIENCE, isolated, wait_until};
 
@@ -183,7 +183,7 @@ fn all_failures() {
 /// The program may be replaced, by something of no use too.
 fn upgrade() {
     let program = "/run/program";
-    fs::copy(env!("CARGO_BIN_EXE_vswitch"), program).unwrap();
+    install(program.as_ref());
     let mut command = Command::new(program);
     command.args(["run", "s", "--detach"]);
     command.env("VSWITCH_RUNTIME_DIR", runtime_dir());
@@ -204,7 +204,7 @@ fn upgrade() {
     assert_eq!(pid(), old);
 
     let coming = "/run/program.new";
-    fs::copy(env!("CARGO_BIN_EXE_vswitch"), coming).unwrap();
+    install(coming.as_ref());
     fs::rename(coming, program).unwrap();
     let told = json("restart s");
     let runs = fs::read_link(format!("/proc/{}/exe", told["pid"])).unwrap();

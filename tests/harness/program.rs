@@ -1,6 +1,7 @@
 //! Running the `vswitch` program as its users do.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -61,6 +62,18 @@ where
         output.status
     );
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Installs the program at this path too.
+pub(crate) fn install(path: &Path) {
+    fs::copy(env!("CARGO_BIN_EXE_vswitch"), path).unwrap();
+    // A child that another test was starting meanwhile may have inherited the descriptor, and holds
+    // it for a moment.
+    let is_busy = || {
+        let started = Command::new(path).arg("--version").output();
+        started.is_err_and(|error| error.kind() == io::ErrorKind::ExecutableFileBusy)
+    };
+    assert!(wait_until(PATIENCE, || !is_busy()));
 }
 
 /// A child process that ends, at the latest, when this value is dropped or its test is over.

@@ -86,7 +86,9 @@ pub(crate) fn run(args: AddrArgs) -> anyhow::Result<()> {
             let (mut place, link) = find(&inside, &device)?;
             // Where one hand gives out the addresses, none need be asked for on the network.
             let detection = DuplicateDetection::Skip;
-            Ok(place.netlink.add_address(&link, address, detection)?)
+            place.netlink.add_address(&link, address, detection)?;
+            place.announce(&link, |ip| ip == address.addr());
+            Ok(())
         }
         Some(AddrAction::Del(args)) => {
             let inside = args.inside.clone();

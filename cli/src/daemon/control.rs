@@ -180,6 +180,7 @@ impl Service for Control {
                     watchdog.feed(self.lab.handle());
                 }
             }
+            Some(Source::Announcements) => self.lab.announce_due(),
             Some(Source::Herald) => self.hear_herald(),
             Some(Source::Metrics) => self.tell_metrics(),
             None => {}

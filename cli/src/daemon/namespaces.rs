@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 use nix::unistd::Pid;
-use vswitch_netns::{Namespace, NamespaceError, NamespaceName, Netlink, Offloads};
+use vswitch_netns::{Announcer, Namespace, NamespaceError, NamespaceName, Netlink, Offloads};
 
 use super::broker::{self, Broker, Inside};
 use super::{Config, DaemonError};
@@ -86,9 +86,10 @@ impl Namespaces {
             Ok((
                 Netlink::open_in(&namespace)?,
                 Offloads::open_in(&namespace)?,
+                Announcer::open_in(&namespace)?,
             ))
         };
-        let (netlink, offloads) = opened().inspect_err(|_| {
+        let (netlink, offloads, announcer) = opened().inspect_err(|_| {
             if created {
                 let _ = Namespace::delete(name.as_str());
             }
@@ -97,6 +98,7 @@ impl Namespaces {
             namespace,
             netlink,
             offloads,
+            announcer,
             created,
         })
     }

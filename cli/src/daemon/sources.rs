@@ -18,6 +18,7 @@ pub(super) enum Source {
     Watchdog,
     Herald,
     Metrics,
+    Announcements,
 }
 
 impl Control {
@@ -29,6 +30,7 @@ impl Control {
             (Source::Links, self.lab.news_fd()),
             (Source::Events, self.hub.fd()),
             (Source::Alarms, self.alarms.fd()),
+            (Source::Announcements, self.lab.announcements_fd()),
         ];
         let watchdog = self.watchdog.as_ref().map(Watchdog::fd);
         let herald = self

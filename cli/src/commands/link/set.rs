@@ -49,6 +49,9 @@ pub(super) fn run(
         None => {}
     }
     place.netlink.change_link(&link, &change)?;
+    if settings.mac.is_some() && target.is_none() {
+        place.announce(&link, |_| true);
+    }
     Ok(())
 }
 

@@ -13,7 +13,7 @@ pub(super) const MAX_BYTES: usize = 4096;
 /// What the broker can be asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Request {
-    /// A namespace: answered with three descriptors, of it and of two sockets in it.
+    /// A namespace: answered with four descriptors, of it and of three sockets in it.
     Open {
         /// Its name.
         name: String,

@@ -6,7 +6,7 @@
 //! start a program ([`super::guard`]). Before it gives the rest up, and before its first thread, it
 //! forks: the child, the broker, keeps `CAP_SYS_ADMIN` and does three things when it is asked to
 //! over a pair of sockets that nobody else has: it opens (or makes) a named namespace and hands over
-//! descriptors of it and of two sockets in it; it deletes the one that it has made last, for a
+//! descriptors of it and of three sockets in it; it deletes the one that it has made last, for a
 //! rollback; it starts the program that is to succeed this switch, whose words were laid down
 //! before the fork. It never sees what clients send: only names that have been checked, and it
 //! checks them once more. It has no other descriptor, and ends with its switch.
@@ -31,7 +31,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socketpair
 use nix::sys::time::{TimeVal, TimeValLike};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use vswitch_netns::{Namespace, NamespaceError, NamespaceName, Netlink, Offloads};
+use vswitch_netns::{Announcer, Namespace, NamespaceError, NamespaceName, Netlink, Offloads};
 use vswitch_switch::handover::monotonic;
 
 use message::{Answer, Request};
@@ -80,6 +80,8 @@ pub(crate) struct Inside {
     pub(crate) netlink: Netlink,
     /// The offloads of its interfaces.
     pub(crate) offloads: Offloads,
+    /// Announces addresses of its interfaces.
+    pub(crate) announcer: Announcer,
     /// Whether it was made for this.
     pub(crate) created: bool,
 }
@@ -149,7 +151,7 @@ impl Broker {
         if descriptors.is_empty() {
             return Err(system("take a namespace over", Errno::EMFILE));
         }
-        let [namespace, netlink, offloads]: [OwnedFd; 3] =
+        let [namespace, netlink, offloads, announcer]: [OwnedFd; 4] =
             descriptors.try_into().map_err(|_| unexpected())?;
         let netlink = Netlink::from_descriptor(netlink).map_err(|error| {
             system(
@@ -161,6 +163,7 @@ impl Broker {
             namespace: Namespace::from_descriptor(namespace)?.with_name(name.clone()),
             netlink,
             offloads: Offloads::from_descriptor(offloads),
+            announcer: Announcer::from_descriptor(announcer),
             created,
         })
     }

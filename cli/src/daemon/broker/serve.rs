@@ -14,7 +14,9 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, getppid, setsid};
-use vswitch_netns::{Namespace, NamespaceError, NamespaceName, Netlink, NetlinkError, Offloads};
+use vswitch_netns::{
+    Announcer, Namespace, NamespaceError, NamespaceName, Netlink, NetlinkError, Offloads,
+};
 use vswitch_switch::handover::monotonic;
 
 use super::message::{Answer, Refusal, Request};
@@ -155,7 +157,7 @@ fn open(
     Ok(Answer::Opened { created })
 }
 
-fn sockets_in(namespace: &Namespace) -> Result<[OwnedFd; 2], NamespaceError> {
+fn sockets_in(namespace: &Namespace) -> Result<[OwnedFd; 3], NamespaceError> {
     let _inside = namespace.enter()?;
     let action = "open a socket in a network namespace";
     let netlink = Netlink::open().map_err(|error| match error {
@@ -163,7 +165,12 @@ fn sockets_in(namespace: &Namespace) -> Result<[OwnedFd; 2], NamespaceError> {
         other => system(action, other.errno().unwrap_or(Errno::EIO)),
     })?;
     let offloads = Offloads::open().map_err(|_| system(action, Errno::last()))?;
-    Ok([netlink.into_descriptor(), offloads.into_descriptor()])
+    let announcer = Announcer::open().map_err(|_| system(action, Errno::last()))?;
+    Ok([
+        netlink.into_descriptor(),
+        offloads.into_descriptor(),
+        announcer.into_descriptor(),
+    ])
 }
 
 /// Deletes the namespace that was made last, if its name still leads to it.

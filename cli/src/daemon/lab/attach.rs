@@ -142,6 +142,7 @@ impl Lab {
             namespace,
             netlink: mut inner,
             offloads,
+            announcer,
             created,
         } = self.namespaces.open(&plan.namespace, plan.create)?;
         progress.created = created;
@@ -159,6 +160,7 @@ impl Lab {
         };
         let plug = Plug::new(plan.outside.to_string(), &outside, kind);
         self.plugs.insert(id, plug);
+        self.announce(id, &mut inner, &announcer);
         Ok(Attached {
             namespace: plan.namespace.to_string(),
             created: progress.created,

@@ -139,6 +139,9 @@ pub(crate) enum LabError {
     /// The interface could not be opened as a port.
     #[error(transparent)]
     Packet(#[from] PacketError),
+    /// There is no timer for what is to be done later.
+    #[error("the system gives no timer: {0}")]
+    Timer(#[source] std::io::Error),
     /// The switch said no.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -183,6 +186,7 @@ impl LabError {
             | Self::Quiet(_)
             | Self::Monitor(_)
             | Self::Packet(_)
+            | Self::Timer(_)
             | Self::Control(_) => ErrorCode::System,
         }
     }

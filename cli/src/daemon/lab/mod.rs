@@ -1,6 +1,7 @@
 //! What is attached where: the ports of the switch, and the interfaces and namespaces behind
 //! them.
 
+mod announce;
 mod attach;
 mod detach;
 mod error;
@@ -31,6 +32,7 @@ use super::namespaces::Namespaces;
 use crate::args::ReceiveArg;
 use crate::names::SwitchName;
 
+use announce::Announcements;
 use spares::Spares;
 
 pub(crate) use error::LabError;
@@ -64,6 +66,7 @@ pub(crate) struct Lab {
     /// When it began to have the ports back of a switch that was killed.
     recalled_at: Option<Instant>,
     namespaces: Namespaces,
+    announcements: Announcements,
 }
 
 /// A port, and what it is plugged into.
@@ -168,6 +171,7 @@ impl Lab {
             closing: Vec::new(),
             recalled_at: None,
             namespaces,
+            announcements: Announcements::new().map_err(LabError::Timer)?,
         };
         let options = lab.packet_options();
         lab.spares.order(&options);

@@ -9,6 +9,7 @@ use vswitch_switch::bridge::PortId;
 use super::attach::{PATIENCE, await_address};
 use super::plan;
 use super::{Kind, Lab, LabError};
+use crate::daemon::broker::Inside;
 use crate::protocol::ReaddressParams;
 
 impl Lab {
@@ -39,7 +40,11 @@ impl Lab {
         let former = addresses.clone();
         self.refuse_taken(namespace, &wanted)?;
         let name = NamespaceName::new(namespace)?;
-        let mut inner = self.namespaces.open(&name, false)?.netlink;
+        let Inside {
+            netlink: mut inner,
+            announcer,
+            ..
+        } = self.namespaces.open(&name, false)?;
         let inside = inner.link(peer)?;
         // Of what fails half-way, all that may be there is known.
         let all = wanted
@@ -48,6 +53,7 @@ impl Lab {
         self.note_addresses(id, all.copied().collect());
         replace(&mut inner, &inside, &former, &wanted)?;
         self.note_addresses(id, wanted);
+        self.announce(id, &mut inner, &announcer);
         Ok(())
     }
 

@@ -87,6 +87,7 @@ impl Lab {
                 let state = plug.link.as_str();
                 log::info!("port {id} ({}) is back, and {state}", plug.name);
                 self.changed = true;
+                self.announce_soon(id);
             }
             Err(error) => {
                 let complaint = error.to_string();

@@ -46,6 +46,8 @@ impl Lab {
             plug.lost_before = handed.lost_before;
             plug.lost = handed.lost;
             self.plugs.insert(PortId(saved.id), plug);
+            // The predecessor may not have come to its last round.
+            self.announce_soon(PortId(saved.id));
         }
     }
 
