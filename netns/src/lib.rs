@@ -43,6 +43,7 @@
 //! - [`address`], [`route`]: IPv4 and IPv6
 //! - [`announce`]: telling neighbours of addresses
 //! - `neighbour`: who is known to be where on a link
+//! - `probe`: what a path leads to
 //! - `peer`: in which namespace the other end of a link is
 //! - [`monitor`]: news of interfaces that come, change and go
 //! - [`offload`]: segmentation that a packet socket can pass on, and that which it cannot
@@ -66,10 +67,11 @@ mod neighbour;
 pub mod netlink;
 pub mod offload;
 mod peer;
+mod probe;
 pub mod quiet;
 mod rights;
 pub mod route;
-#[allow(unsafe_code, reason = "ioctls on sockets, which no dependency wraps")]
+#[allow(unsafe_code, reason = "ioctls, which no dependency wraps")]
 mod sys;
 #[doc(hidden)]
 pub mod trial;

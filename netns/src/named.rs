@@ -15,9 +15,14 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::fstat;
 
 use crate::name::NamespaceName;
 use crate::namespace::{NETNS_DIR, Namespace, NamespaceError, path_of};
+use crate::probe::{by_descriptor, resolve};
+
+/// At once, and nothing that a symbolic link leads to.
+const UNMOUNT: MntFlags = MntFlags::MNT_DETACH.union(MntFlags::UMOUNT_NOFOLLOW);
 
 impl Namespace {
     /// Creates a namespace under this name, empty but for `lo`, which is down.
@@ -71,7 +76,7 @@ impl Namespace {
         make(&path)
             .map(|namespace| namespace.with_name(name))
             .inspect_err(|_| {
-                let _ = umount2(&path, MntFlags::MNT_DETACH);
+                let _ = umount2(&path, UNMOUNT);
                 let _ = fs::remove_file(&path);
             })
     }
@@ -89,8 +94,12 @@ impl Namespace {
     pub fn delete(name: &str) -> Result<(), NamespaceError> {
         let name = NamespaceName::new(name)?;
         let path = path_of(name.as_str());
-        match umount2(&path, MntFlags::MNT_DETACH) {
-            // EINVAL: nothing is mounted there. The file is a stale entry.
+        if fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir()) {
+            // Something may be mounted there that has nothing to do with namespaces.
+            return Err(is_directory(&name));
+        }
+        match umount2(&path, UNMOUNT) {
+            // EINVAL: nothing is mounted there. It is a stale entry, or a symbolic link.
             Ok(()) | Err(Errno::EINVAL) => {}
             Err(Errno::ENOENT) => {
                 return Err(NamespaceError::NotFound {
@@ -104,14 +113,62 @@ impl Namespace {
                 ));
             }
         }
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(NamespaceError::NotFound {
+        remove_entry(&name, &path)
+    }
+
+    /// Removes the name of this namespace, if it still leads to this very namespace.
+    ///
+    /// While the handle is open the namespace lives, and no other one has its inode number. What is
+    /// unmounted is the mount that was looked at, even if there is another one at its path by then.
+    /// Only the empty file is removed by its path: if somebody removes the name and makes it
+    /// again between the two steps, the kernel refuses to remove a file with a mount on it
+    /// (EBUSY), and theirs stays.
+    pub fn remove_name(&self) -> Result<(), NamespaceError> {
+        let Some(name) = self.name() else {
+            return Ok(());
+        };
+        let path = path_of(name.as_str());
+        let action = || format!("unmount {}", path.display());
+        let place = match resolve(&path, libc::O_NOFOLLOW) {
+            Err(Errno::ENOENT) => {
+                return Err(NamespaceError::NotFound {
                     name: name.to_string(),
-                })
+                });
             }
-            other => other
-                .map_err(|error| NamespaceError::io(format!("remove {}", path.display()), &error)),
+            other => other.map_err(|errno| NamespaceError::system(action(), errno))?,
+        };
+        let found = fstat(&place).map_err(|errno| NamespaceError::system(action(), errno))?;
+        let replaced = || NamespaceError::Replaced {
+            name: name.to_string(),
+        };
+        if !self.is(found.st_dev, found.st_ino) {
+            return Err(replaced());
+        }
+        match umount2(by_descriptor(&place).as_str(), MntFlags::MNT_DETACH) {
+            Ok(()) => remove_entry(name, &path),
+            // It is not mounted any more: somebody else has removed it just now.
+            Err(Errno::EINVAL) => Err(replaced()),
+            Err(errno) => Err(NamespaceError::system(action(), errno)),
+        }
+    }
+}
+
+fn is_directory(name: &NamespaceName) -> NamespaceError {
+    NamespaceError::Occupied {
+        name: name.to_string(),
+        what: "a directory".to_owned(),
+    }
+}
+
+/// Removes the file of a name.
+fn remove_entry(name: &NamespaceName, path: &Path) -> Result<(), NamespaceError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(NamespaceError::NotFound {
+            name: name.to_string(),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => Err(is_directory(name)),
+        other => {
+            other.map_err(|error| NamespaceError::io(format!("remove {}", path.display()), &error))
         }
     }
 }

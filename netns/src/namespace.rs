@@ -13,11 +13,11 @@ use std::thread;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::stat::fstat;
-use nix::sys::statfs::{NSFS_MAGIC, fstatfs, statfs};
 use thiserror::Error;
 
 use crate::guard::Entered;
 use crate::name::{NameError, NamespaceName};
+use crate::probe::{Probed, other_than_network, probe};
 use crate::rights::{errno_of, remedy};
 
 /// Where named namespaces are kept, by this library and by iproute2.
@@ -55,11 +55,30 @@ pub enum NamespaceError {
         /// Its file.
         path: PathBuf,
     },
+    /// There is something else under its name.
+    #[error(
+        "there is no network namespace {name}, because {NETNS_DIR}/{name} is {what}: remove that, or \
+         use another name"
+    )]
+    Occupied {
+        /// Its name.
+        name: String,
+        /// What that is, with its article.
+        what: String,
+    },
+    /// The name leads to another namespace than the one that is meant.
+    #[error("the name {name} leads to another network namespace by now, which is left as it is")]
+    Replaced {
+        /// The name.
+        name: String,
+    },
     /// The path leads to something else.
-    #[error("{path} is not a network namespace")]
+    #[error("{path} is not a network namespace but {what}")]
     NotANamespace {
         /// The path.
         path: PathBuf,
+        /// What that is, with its article.
+        what: String,
     },
     /// The system refused.
     #[error("cannot {action}: {errno}{}", remedy(*.errno, "CAP_SYS_ADMIN"))]
@@ -130,46 +149,42 @@ impl Namespace {
     pub fn open(name: &str) -> Result<Self, NamespaceError> {
         let name = NamespaceName::new(name)?;
         let path = path_of(name.as_str());
-        match Self::open_path(&path) {
-            Ok(namespace) => Ok(Self {
-                name: Some(name),
-                ..namespace
-            }),
-            Err(NamespaceError::NotANamespace { path }) => Err(NamespaceError::Stale {
+        match probe(&path) {
+            Ok(Probed::Network(fd)) => Ok(Self::from_fd(fd)?.with_name(name)),
+            Ok(Probed::Plain) => Err(NamespaceError::Stale {
                 name: name.to_string(),
                 path,
             }),
-            Err(NamespaceError::System {
-                errno: Errno::ENOENT,
-                ..
-            }) => Err(NamespaceError::NotFound {
+            Ok(Probed::Other(what)) => Err(NamespaceError::Occupied {
+                name: name.to_string(),
+                what: what.to_owned(),
+            }),
+            Err(Errno::ENOENT) => Err(NamespaceError::NotFound {
                 name: name.to_string(),
             }),
-            // A file without a mount has no permissions at all: only root may open it.
-            Err(NamespaceError::System {
-                errno: Errno::EACCES,
-                ..
-            }) if path.exists() => Err(NamespaceError::Stale {
-                name: name.to_string(),
-                path,
-            }),
-            Err(error) => Err(error),
+            Err(errno) => Err(NamespaceError::system(
+                format!("open {}", path.display()),
+                errno,
+            )),
         }
     }
 
-    /// The namespace that a file is, or that is mounted on it.
+    /// The namespace that a file is, or that is mounted on it. Never blocks, whatever the file is.
     pub fn open_path(path: impl AsRef<Path>) -> Result<Self, NamespaceError> {
         let path = path.as_ref();
-        let action = || format!("open {}", path.display());
-        let file = File::open(path).map_err(|error| NamespaceError::io(action(), &error))?;
-        let is_namespace =
-            is_namespace(&file).map_err(|errno| NamespaceError::system(action(), errno))?;
-        if !is_namespace {
-            return Err(NamespaceError::NotANamespace {
-                path: path.to_owned(),
-            });
-        }
-        Self::from_fd(file.into())
+        let what = match probe(path) {
+            Ok(Probed::Network(fd)) => return Self::from_fd(fd),
+            Ok(Probed::Plain) => "a regular file",
+            Ok(Probed::Other(what)) => what,
+            Err(errno) => {
+                let action = format!("open {}", path.display());
+                return Err(NamespaceError::system(action, errno));
+            }
+        };
+        Err(NamespaceError::NotANamespace {
+            path: path.to_owned(),
+            what: what.to_owned(),
+        })
     }
 
     /// Takes over a descriptor that somebody else has opened, as a helper with more rights.
@@ -178,12 +193,27 @@ impl Namespace {
     /// [`NamespaceError::NotANamespace`] where it is none.
     pub fn from_descriptor(fd: OwnedFd) -> Result<Self, NamespaceError> {
         let file = File::from(fd);
-        let action = "look at a descriptor";
-        if is_namespace(&file).map_err(|errno| NamespaceError::system(action, errno))? {
+        let what = other_than_network(&file)
+            .map_err(|errno| NamespaceError::system("look at a descriptor", errno))?;
+        let Some(what) = what else {
             return Self::from_fd(file.into());
-        }
-        let path = PathBuf::from(format!("descriptor {}", file.as_fd().as_raw_fd()));
-        Err(NamespaceError::NotANamespace { path })
+        };
+        Err(NamespaceError::NotANamespace {
+            path: PathBuf::from(format!("descriptor {}", file.as_raw_fd())),
+            what: what.to_owned(),
+        })
+    }
+
+    /// Another handle on the same namespace.
+    pub fn try_clone(&self) -> Result<Self, NamespaceError> {
+        let fd = self.fd.try_clone();
+        let fd = fd.map_err(|error| NamespaceError::io("copy a descriptor", &error))?;
+        Ok(Self {
+            fd,
+            device: self.device,
+            inode: self.inode,
+            name: self.name.clone(),
+        })
     }
 
     /// Whether it is that of this device and inode.
@@ -298,7 +328,7 @@ impl Namespace {
 pub struct NamespaceEntry {
     /// The file's name. Others may have made it, so it need not keep our rules of names.
     pub name: String,
-    /// Whether there is a file but no namespace: what a crash leaves.
+    /// Whether there is something else than a network namespace: what a crash leaves, for example.
     pub stale: bool,
 }
 
@@ -306,11 +336,7 @@ pub(crate) fn path_of(name: &str) -> PathBuf {
     Path::new(NETNS_DIR).join(name)
 }
 
-fn is_namespace(file: &File) -> Result<bool, Errno> {
-    Ok(fstatfs(file)?.filesystem_type() == NSFS_MAGIC)
-}
-
-/// Whether there is no namespace on a file; told without opening it.
+/// Whether an entry is not, or no longer, a network namespace; told without opening the file.
 fn is_stale(path: &Path) -> bool {
-    statfs(path).is_ok_and(|fs| fs.filesystem_type() != NSFS_MAGIC)
+    matches!(probe(path), Ok(Probed::Plain | Probed::Other(_)))
 }

@@ -26,6 +26,16 @@ pub(crate) fn namespace_of(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// The kind of the namespace that a file is, as a flag of clone(2) (`NS_GET_NSTYPE`, linux/nsfs.h).
+pub(crate) fn kind_of_namespace(file: BorrowedFd<'_>) -> io::Result<libc::c_int> {
+    // SAFETY: NS_GET_NSTYPE takes no argument and gives a number.
+    let kind = unsafe { libc::ioctl(file.as_raw_fd(), libc::NS_GET_NSTYPE) };
+    if kind < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(kind)
+}
+
 /// Whether a descriptor is a socket of rtnetlink.
 pub(crate) fn is_route_netlink(fd: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(option(fd, libc::SO_DOMAIN)? == libc::AF_NETLINK

@@ -35,7 +35,6 @@ pub(super) fn tests() -> Vec<Trial> {
             precedence,
         ),
         isolated("guard_broker_ends_with_its_switch", broker_ends),
-        isolated("guard_switch_goes_on_without_its_broker", broker_killed),
         isolated("guard_group_may_ask_and_nobody_else", group),
         isolated("guard_names_that_a_stranger_holds_are_no_claim", squatted),
         isolated("guard_links_are_not_followed", links),
@@ -145,19 +144,6 @@ fn broker_ends() {
             switch.stop();
         }
     }
-}
-
-fn broker_killed() {
-    let switch = Switch::start("s --subnet 10.0.0.0/24");
-    ok("attach mario");
-    ok("attach luigi");
-    kill(Pid::from_raw(broker_of(&switch)), Signal::SIGKILL).unwrap();
-    let told = fails("attach toad", 1);
-    assert!(told.contains("helper process, which has ended"), "{told}");
-    ok("ping mario luigi --count 1");
-    ok("detach luigi");
-    assert_eq!(switch.show()["ports"].as_array().unwrap().len(), 1);
-    switch.stop();
 }
 
 fn as_member(line: &str, group: u32) -> Command {

@@ -4,6 +4,7 @@ mod abuse;
 mod announce;
 mod bad_input;
 mod bench;
+mod broker;
 mod capture;
 mod commands;
 mod comparing;
@@ -60,6 +61,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         hostile::tests(),
         bad_input::tests(),
         bench::tests(),
+        broker::tests(),
         capture::tests(),
         commands::tests(),
         comparing::tests(),

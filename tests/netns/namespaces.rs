@@ -27,6 +27,8 @@ pub(super) fn tests() -> Vec<Trial> {
             deleted_in_use,
         ),
         isolated("netns_sixteen_threads_create_at_once", parallel),
+        isolated("netns_a_name_is_removed_from_its_own_alone", own_name),
+        isolated("netns_a_link_is_removed_and_not_what_it_leads_to", link),
         isolated("netns_unnamed_ones_go_with_their_handle", unnamed),
     ]
 }
@@ -168,6 +170,46 @@ fn stale() {
     Namespace::delete("crashed").unwrap();
     assert!(!path.exists());
     Namespace::create("crashed").unwrap();
+}
+
+/// Somebody removes the name, and makes it again for a namespace of theirs.
+fn own_name() {
+    let mine = Namespace::create("mario").unwrap();
+    mine.remove_name().unwrap();
+    assert!(!Namespace::exists("mario"));
+    let error = mine.remove_name().unwrap_err();
+    assert!(matches!(error, NamespaceError::NotFound { .. }), "{error}");
+    // While the handle is open the number is not used again.
+    let theirs = Namespace::create("mario").unwrap();
+    assert_ne!(theirs.inode(), mine.inode());
+    let is_replaced = || {
+        let error = mine.remove_name().unwrap_err();
+        assert!(matches!(error, NamespaceError::Replaced { .. }), "{error}");
+    };
+    is_replaced();
+    assert_eq!(Namespace::open("mario").unwrap(), theirs);
+    theirs.remove_name().unwrap();
+    // A link to what is mine is not the name that I made.
+    let path = Path::new(NETNS_DIR).join("mario");
+    let again = Namespace::create("mario").unwrap();
+    umount2(&path, MntFlags::MNT_DETACH).unwrap();
+    is_replaced();
+    fs::remove_file(&path).unwrap();
+    let luigi = again.give_name("luigi").unwrap();
+    std::os::unix::fs::symlink("luigi", &path).unwrap();
+    let error = again.remove_name().unwrap_err();
+    assert!(matches!(error, NamespaceError::Replaced { .. }), "{error}");
+    assert_eq!(Namespace::open("mario").unwrap(), luigi);
+}
+
+fn link() {
+    let mario = Namespace::create("mario").unwrap();
+    let path = Path::new(NETNS_DIR).join("link");
+    std::os::unix::fs::symlink("mario", &path).unwrap();
+    assert_eq!(Namespace::open("link").unwrap(), mario);
+    Namespace::delete("link").unwrap();
+    assert!(!Namespace::exists("link"));
+    assert_eq!(Namespace::open("mario").unwrap(), mario);
 }
 
 fn failed_creation() {

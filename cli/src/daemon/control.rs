@@ -183,6 +183,7 @@ impl Service for Control {
             Some(Source::Announcements) => self.lab.announce_due(),
             Some(Source::Herald) => self.hear_herald(),
             Some(Source::Metrics) => self.tell_metrics(),
+            Some(Source::Broker(index)) => self.lab.namespaces().notice(index),
             None => {}
         }
     }
@@ -246,7 +247,10 @@ impl Control {
             log: self.log.clone(),
             metrics: self.metrics.as_ref().map(Endpoint::address),
             group: self.options.group,
-            guard: Some(self.guard.view(self.lab.namespaces().broker())),
+            guard: Some(crate::protocol::GuardView {
+                brokers: self.lab.namespaces().brokers(),
+                ..self.guard.view(self.lab.namespaces().broker())
+            }),
             warnings: self.warnings(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ports,
@@ -255,7 +259,9 @@ impl Control {
 
     /// What is wrong with the switch as a whole; what is wrong with a port is in its view.
     fn warnings(&self) -> Vec<String> {
-        self.guard.warnings()
+        let mut warnings = self.guard.warnings();
+        warnings.extend(self.lab.namespaces().warnings());
+        warnings
     }
 
     /// The ports are removed before the answer, so that who reads it may use their names anew.
@@ -271,6 +277,7 @@ impl Control {
         let attached = self.lab.attach(params)?;
         self.keep()
             .inspect_err(|_| self.lab.undo_attach(&attached))?;
+        self.lab.namespaces().keep();
         reply(&attached)
     }
 

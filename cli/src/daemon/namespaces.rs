@@ -1,8 +1,9 @@
 //! Opening namespaces: by a broker where the switch has given up the right to, else by itself.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, RawFd};
 
 use nix::unistd::Pid;
 use vswitch_netns::{Announcer, Namespace, NamespaceError, NamespaceName, Netlink, Offloads};
@@ -16,6 +17,8 @@ use crate::runtime_dir::RuntimeDir;
 #[derive(Debug)]
 pub(crate) struct Namespaces {
     broker: Option<Broker>,
+    /// What was made last without a broker, until it is to stay.
+    made: RefCell<Option<Namespace>>,
     /// What was missing when the switch was started.
     missing: Option<MissingRights>,
     /// With which words the successor is started.
@@ -33,6 +36,7 @@ impl Namespaces {
         let broker = config.guarded.then(|| Broker::start(&successor));
         Ok(Self {
             broker: broker.transpose()?,
+            made: RefCell::new(None),
             missing,
             successor,
         })
@@ -46,9 +50,34 @@ impl Namespaces {
         self.missing.clone().map_or(Ok(()), Err)
     }
 
-    /// The broker's process.
+    /// The broker's process that is asked next.
     pub(super) fn broker(&self) -> Option<i32> {
-        self.broker.as_ref().map(|broker| broker.pid().as_raw())
+        Some(self.broker.as_ref()?.pid()?.as_raw())
+    }
+
+    /// Its processes that live.
+    pub(super) fn brokers(&self) -> Vec<i32> {
+        self.broker.as_ref().map(Broker::pids).unwrap_or_default()
+    }
+
+    /// What becomes readable when one of the broker's processes has ended, or says something late.
+    pub(super) fn news_fds(&self) -> impl Iterator<Item = RawFd> {
+        self.broker.iter().flat_map(Broker::fds)
+    }
+
+    /// Takes note of that; `index` is its place among them.
+    pub(super) fn notice(&self, index: usize) {
+        if let Some(broker) = &self.broker {
+            broker.notice(index);
+        }
+    }
+
+    /// What is wrong with the broker's processes, a sentence each.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.broker
+            .as_ref()
+            .map(Broker::warnings)
+            .unwrap_or_default()
     }
 
     /// Starts the program that is to succeed this switch; see [`Broker::start_successor`].
@@ -62,7 +91,8 @@ impl Namespaces {
         }
     }
 
-    /// Opens a named namespace; makes it where there is none, if `create`.
+    /// Opens a named namespace; makes it where there is none, if `create`. One that was made can be
+    /// deleted until [`Self::keep`] is called, or another one is asked for.
     ///
     /// # Errors
     /// As [`Namespace::open`] and [`Namespace::create`] have it.
@@ -74,26 +104,29 @@ impl Namespaces {
         if let Some(broker) = &self.broker {
             return Ok(broker.open(name, create)?);
         }
-        let mut created = false;
-        let namespace = match Namespace::open(name.as_str()) {
+        self.keep();
+        let (namespace, created) = match Namespace::open(name.as_str()) {
             Err(NamespaceError::NotFound { .. }) if create => {
-                created = true;
-                Namespace::create(name.as_str())?
+                (Namespace::create(name.as_str())?, true)
             }
-            other => other?,
+            other => (other?, false),
         };
         let opened = || -> Result<_, super::LabError> {
             Ok((
                 Netlink::open_in(&namespace)?,
                 Offloads::open_in(&namespace)?,
                 Announcer::open_in(&namespace)?,
+                namespace.try_clone()?,
             ))
         };
-        let (netlink, offloads, announcer) = opened().inspect_err(|_| {
+        let (netlink, offloads, announcer, again) = opened().inspect_err(|_| {
             if created {
-                let _ = Namespace::delete(name.as_str());
+                let _ = namespace.remove_name();
             }
         })?;
+        if created {
+            self.made.replace(Some(again));
+        }
         Ok(Inside {
             namespace,
             netlink,
@@ -103,15 +136,24 @@ impl Namespaces {
         })
     }
 
-    /// Deletes the namespace that was made last.
+    /// The namespace that was made last is to stay: nothing keeps it alive any longer.
+    pub(super) fn keep(&self) {
+        self.made.take();
+        if let Some(broker) = &self.broker {
+            broker.keep();
+        }
+    }
+
+    /// Deletes the namespace that was made last, if its name still leads to it.
     ///
     /// # Errors
-    /// As [`Namespace::delete`] has it.
+    /// As [`Namespace::remove_name`] has it.
     pub(super) fn delete(&self, name: &NamespaceName) -> Result<(), NamespaceError> {
-        match &self.broker {
-            Some(broker) => broker.delete(name),
-            None => Namespace::delete(name.as_str()),
+        if let Some(broker) = &self.broker {
+            return broker.delete(name);
         }
+        let made = self.made.take().filter(|made| made.name() == Some(name));
+        made.map_or(Ok(()), |made| made.remove_name())
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) enum Source {
     Herald,
     Metrics,
     Announcements,
+    /// Which of the broker's processes.
+    Broker(usize),
 }
 
 impl Control {
@@ -43,7 +45,10 @@ impl Control {
             herald.map(|fd| (Source::Herald, fd)),
             metrics.map(|fd| (Source::Metrics, fd)),
         ];
-        always.into_iter().chain(sometimes.into_iter().flatten())
+        let brokers = self.lab.namespaces().news_fds().enumerate();
+        let brokers = brokers.map(|(index, fd)| (Source::Broker(index), fd));
+        let sometimes = sometimes.into_iter().flatten();
+        always.into_iter().chain(sometimes).chain(brokers)
     }
 
     /// Tells whoever serves metrics how things are, if it wants to know.

@@ -136,8 +136,11 @@ pub(crate) struct GuardView {
     pub(crate) seccomp: LayerView,
     /// The list of paths.
     pub(crate) landlock: LayerView,
-    /// The process that has the rights to enter namespaces.
+    /// The process that has the rights to enter namespaces, and is asked next.
     pub(crate) broker: Option<i32>,
+    /// All that live of these processes.
+    #[serde(default)]
+    pub(crate) brokers: Vec<i32>,
 }
 
 /// A part of it.

@@ -58,6 +58,7 @@ pub(super) fn open(name: &str, proof: &Proof) -> Result<(Namespace, Netlink), Fo
         Ok(namespace) => namespace,
         Err(NamespaceError::NotFound { .. }) => return Err(Found::Gone),
         Err(NamespaceError::Stale { .. }) => return Err(Found::Stale),
+        Err(NamespaceError::Occupied { .. }) => return Err(Found::Foreign),
         Err(error) => return Err(Found::Unknown(error.to_string())),
     };
     let netlink =

@@ -27,6 +27,8 @@ pub(super) enum Request {
         /// Its name.
         name: String,
     },
+    /// The namespace that was made last is to stay. Not answered.
+    Keep,
     /// The successor; comes with three descriptors.
     Start,
 }
@@ -59,8 +61,12 @@ pub(super) enum Refusal {
     Exists(String),
     /// There is a file and no namespace.
     Stale(String, PathBuf),
-    /// The path leads to something else.
-    NotANamespace(PathBuf),
+    /// There is something else under its name, which comes second.
+    Occupied(String, String),
+    /// Its name leads to another one by now.
+    Replaced(String),
+    /// The path leads to something else, which comes second.
+    NotANamespace(PathBuf, String),
     /// The system refused: what, and the error number.
     System(String, i32),
 }
@@ -91,7 +97,9 @@ impl From<NamespaceError> for Refusal {
             NamespaceError::NotFound { name } => Self::NotFound(name),
             NamespaceError::Exists { name } => Self::Exists(name),
             NamespaceError::Stale { name, path } => Self::Stale(name, path),
-            NamespaceError::NotANamespace { path } => Self::NotANamespace(path),
+            NamespaceError::Occupied { name, what } => Self::Occupied(name, what),
+            NamespaceError::Replaced { name } => Self::Replaced(name),
+            NamespaceError::NotANamespace { path, what } => Self::NotANamespace(path, what),
             NamespaceError::System { action, errno } => Self::System(action, errno as i32),
             // A name that breaks the rules: the switch has checked it before.
             other => Self::System(other.to_string(), Errno::EINVAL as i32),
@@ -105,7 +113,9 @@ impl From<Refusal> for NamespaceError {
             Refusal::NotFound(name) => Self::NotFound { name },
             Refusal::Exists(name) => Self::Exists { name },
             Refusal::Stale(name, path) => Self::Stale { name, path },
-            Refusal::NotANamespace(path) => Self::NotANamespace { path },
+            Refusal::Occupied(name, what) => Self::Occupied { name, what },
+            Refusal::Replaced(name) => Self::Replaced { name },
+            Refusal::NotANamespace(path, what) => Self::NotANamespace { path, what },
             Refusal::System(action, errno) => Self::System {
                 action,
                 errno: Errno::from_raw(errno),
@@ -124,6 +134,11 @@ mod tests {
         for error in [
             NamespaceError::NotFound { name: name() },
             NamespaceError::Exists { name: name() },
+            NamespaceError::Replaced { name: name() },
+            NamespaceError::Occupied {
+                name: name(),
+                what: "a FIFO".to_owned(),
+            },
             NamespaceError::System {
                 action: "open it".to_owned(),
                 errno: Errno::EPERM,

@@ -1,4 +1,4 @@
-//! A helper with the rights that the switch itself has given up.
+//! Helpers with the rights that the switch itself has given up.
 //!
 //! # Theory of operation
 //!
@@ -11,61 +11,66 @@
 //! before the fork. It never sees what clients send: only names that have been checked, and it
 //! checks them once more. It has no other descriptor, and ends with its switch.
 //!
-//! One request is under way at a time. Where the kernel takes too long over one, it fails, and so do
-//! those that are asked while it does; the broker itself undoes what it has made too late.
+//! There are two of them ([`helper`]), because a switch that has given up the right to fork cannot
+//! replace one that was killed, or stopped. The first that is well is asked. When one ends, the kernel
+//! tells the switch by its socket. What is wrong is a warning in the log and in `show`.
+//!
+//! Each helper has one request under way at a time, and bounds it in time ([`work`]): what takes
+//! longer goes on in a thread of its own, which undoes what it has made. A helper that does not answer in
+//! time all the same is left alone until it does.
 
+mod helper;
+mod limit;
 mod message;
 mod program;
 mod serve;
 #[allow(unsafe_code, reason = "fork, and what was inherited")]
 mod sys;
+mod work;
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socketpair, sockopt};
-use nix::sys::time::{TimeVal, TimeValLike};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::Pid;
 use vswitch_netns::{Announcer, Namespace, NamespaceError, NamespaceName, Netlink, Offloads};
 use vswitch_switch::handover::monotonic;
 
+use helper::{Failure, Health, Helper};
 use message::{Answer, Request};
 pub(crate) use program::start as start_program;
 
+/// How many there are.
+const HELPERS: usize = 2;
 /// How long its end is waited for. It ends at once, but where it waits for a lock itself.
 const PARTING_MS: u32 = 1000;
-/// How long the broker may take for a request, on a machine that is busy. Together with a second one,
+/// How long a helper may take for a request, on a machine that is busy. Together with a second one,
 /// which undoes the first, it is less than a supervisor waits for a sign of life.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long an answer is waited for that has come too late already.
 const BRIEFLY: Duration = Duration::from_millis(50);
 
-/// The switch's end of its broker.
+/// The switch's end of its helpers.
 #[derive(Debug)]
 pub(crate) struct Broker {
-    /// None once it is to end.
-    socket: Option<OwnedFd>,
-    pid: Pid,
+    helpers: Vec<Helper>,
     patience: Duration,
-    /// What was asked for and not answered in time.
-    owed: RefCell<Option<Request>>,
+    /// Which one has made the last namespace.
+    maker: Cell<Option<usize>>,
 }
 
 impl Drop for Broker {
-    /// Waits for its end: after a switch there is no process of it.
+    /// Waits for their end: after a switch there is no process of it.
     fn drop(&mut self) {
-        self.socket = None;
-        for _ in 0..PARTING_MS {
-            match waitpid(self.pid, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => {
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                _ => return,
+        self.helpers.iter().for_each(Helper::dismiss);
+        for helper in &self.helpers {
+            // One that was stopped ends with this process, by the kernel.
+            if helper.health() != Health::Stopped {
+                helper.await_end(PARTING_MS);
             }
         }
     }
@@ -87,37 +92,164 @@ pub(crate) struct Inside {
 }
 
 impl Broker {
-    /// Forks the broker. `words` is how the successor is started, without the program's name.
+    /// Forks the helpers. `words` is how the successor is started, without the program's name.
     ///
     /// To be called while the process has one thread.
     ///
     /// # Errors
     /// Where the system gives no process or socket.
     pub(crate) fn start(words: &[OsString]) -> io::Result<Self> {
-        let flags = SockFlag::SOCK_CLOEXEC;
-        let (ours, its) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
         let parent = nix::unistd::getpid();
-        match sys::fork()? {
-            Some(pid) => Ok(Self::on(ours, pid)),
-            None => serve::serve(its, parent, words),
+        let mut helpers = Vec::new();
+        for _ in 0..HELPERS {
+            let flags = SockFlag::SOCK_CLOEXEC;
+            let (ours, its) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
+            match sys::fork()? {
+                Some(pid) => helpers.push(Helper::on(ours, pid)),
+                None => serve::serve(its, parent, words),
+            }
         }
+        Ok(Self::of(helpers))
     }
 
-    const fn on(socket: OwnedFd, pid: Pid) -> Self {
+    const fn of(helpers: Vec<Helper>) -> Self {
         Self {
-            socket: Some(socket),
-            pid,
+            helpers,
             patience: PATIENCE,
-            owed: RefCell::new(None),
+            maker: Cell::new(None),
         }
     }
 
-    /// Its process.
-    pub(crate) const fn pid(&self) -> Pid {
-        self.pid
+    /// The process that is asked next, if one is left.
+    pub(crate) fn pid(&self) -> Option<Pid> {
+        let well = self.ready().map(|index| self.helpers[index].pid());
+        let alive = |helper: &&Helper| helper.health() != Health::Ended;
+        well.or_else(|| self.helpers.iter().find(alive).map(Helper::pid))
     }
 
-    /// Opens a named namespace; makes it where there is none, if `create`.
+    /// Those that live.
+    pub(crate) fn pids(&self) -> Vec<i32> {
+        let helpers = self.helpers.iter();
+        let alive = helpers.filter(|helper| helper.health() != Health::Ended);
+        alive.map(|helper| helper.pid().as_raw()).collect()
+    }
+
+    /// Descriptors that become readable when one of them has ended, or says something late. They stay
+    /// the same.
+    pub(crate) fn fds(&self) -> impl Iterator<Item = RawFd> {
+        self.helpers.iter().map(Helper::fd)
+    }
+
+    /// Takes note of what the helper of this index has said unasked: its end, as a rule.
+    pub(crate) fn notice(&self, index: usize) {
+        let Some(helper) = self.helpers.get(index) else {
+            return;
+        };
+        if let Some(late) = helper.notice() {
+            self.undo(index, late);
+        }
+        self.log_losses();
+    }
+
+    fn log_losses(&self) {
+        for helper in self.helpers.iter().filter(|helper| helper.is_news()) {
+            log::warn!("{}", self.loss(helper));
+        }
+    }
+
+    /// What is wrong with them, a sentence each.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.log_losses();
+        let all = self.helpers.iter();
+        if all.clone().all(|helper| helper.health() == Health::Ended) {
+            return vec![self.all_lost()];
+        }
+        all.filter_map(|helper| match helper.health() {
+            Health::Well => None,
+            Health::Ended => Some(self.loss(helper)),
+            Health::Stopped => Some(format!(
+                "the helper process {0} was stopped by a signal, and does not answer: \
+                 'kill -CONT {0}' lets it go on",
+                helper.pid()
+            )),
+            Health::Busy => Some(format!(
+                "the helper process {} does not answer, and is not asked until it does; if it stays so, \
+                 'vswitch restart' starts another",
+                helper.pid()
+            )),
+        })
+        .collect()
+    }
+
+    /// What the end of a helper means.
+    fn loss(&self, ended: &Helper) -> String {
+        let left = self
+            .helpers
+            .iter()
+            .find(|helper| helper.pid() != ended.pid() && helper.health() != Health::Ended);
+        match left {
+            Some(left) => format!(
+                "the helper process {} has ended, and process {} does its work alone: \
+                 'vswitch restart' starts both again",
+                ended.pid(),
+                left.pid()
+            ),
+            None => self.all_lost(),
+        }
+    }
+
+    #[expect(clippy::unused_self, reason = "it is about its helpers")]
+    fn all_lost(&self) -> String {
+        "both helper processes have ended: namespaces cannot be attached by name, and 'vswitch \
+         restart' does not work; kill the switch's process too and run it again, which keeps all \
+         that it has"
+            .to_owned()
+    }
+
+    /// The first that can be asked now.
+    fn ready(&self) -> Option<usize> {
+        let mut healths = self.helpers.iter().map(Helper::health);
+        healths.position(|health| health == Health::Well)
+    }
+
+    /// The first that can be asked, after those that owe an answer had a moment for it.
+    fn choose(&self) -> Result<usize, NamespaceError> {
+        if let Some(index) = self.ready() {
+            return Ok(index);
+        }
+        for (index, helper) in self.helpers.iter().enumerate() {
+            if helper.health() == Health::Busy
+                && let Some(late) = helper.settle(BRIEFLY)
+            {
+                self.undo(index, late);
+            }
+        }
+        let has_ended = |helper: &Helper| helper.health() == Health::Ended;
+        let failure = if self.helpers.iter().all(has_ended) {
+            Failure::Ended
+        } else {
+            Failure::Late
+        };
+        self.ready().ok_or_else(|| failed(failure))
+    }
+
+    /// Takes back what a helper has done too late.
+    fn undo(&self, index: usize, (request, answer): (Request, Answer)) {
+        // A successor that nobody talks to ends by itself.
+        let (Request::Open { name, .. }, Answer::Opened { created: true }) = (request, answer)
+        else {
+            return;
+        };
+        let helper = &self.helpers[index];
+        let delete = Request::Delete { name: name.clone() };
+        match helper.ask(delete, &[], BRIEFLY) {
+            Ok((Answer::Deleted, _)) => {}
+            _ => log::warn!("the namespace {name} was made at the last moment, and is left"),
+        }
+    }
+
+    /// Opens a named namespace; makes it where there is none, if `create`. One that was made can be
+    /// deleted until [`Self::keep`] is called, or another one is asked for.
     ///
     /// # Errors
     /// As [`Namespace::open`] and [`Namespace::create`] have it.
@@ -126,7 +258,7 @@ impl Broker {
         name: &NamespaceName,
         create: bool,
     ) -> Result<Inside, NamespaceError> {
-        let request = Request::Open {
+        let request = || Request::Open {
             name: name.to_string(),
             create,
             until: monotonic() + self.patience,
@@ -171,100 +303,83 @@ impl Broker {
     /// Deletes the namespace that [`Self::open`] has made last.
     ///
     /// # Errors
-    /// As [`Namespace::delete`] has it; that it is another one.
+    /// As [`Namespace::remove_name`] has it; that it is another one.
     pub(crate) fn delete(&self, name: &NamespaceName) -> Result<(), NamespaceError> {
+        let Some(index) = self.maker.take() else {
+            return Err(system("delete a namespace that is not ours", Errno::EPERM));
+        };
         let name = name.to_string();
-        self.ask(Request::Delete { name }, &[]).map(drop)
+        let asked = self.helpers[index].ask(Request::Delete { name }, &[], self.patience);
+        understood(asked).map(drop)
+    }
+
+    /// The namespace that was made last is to stay: nothing keeps it alive any longer that is the
+    /// helper's.
+    pub(crate) fn keep(&self) {
+        if let Some(index) = self.maker.take() {
+            // One that has ended keeps nothing; one that does not read lets go at the next request.
+            let _ = self.helpers[index].tell(&Request::Keep, &[]);
+        }
     }
 
     /// Starts the program that is installed now, with the words that were laid down, to succeed
     /// this switch. The three descriptors become its standard input, output and error. It is a
-    /// child of the broker, and once that has ended, of whom the system gives orphans to.
+    /// child of the helper, and once that has ended, of whom the system gives orphans to.
     ///
     /// # Errors
     /// What the system says.
     pub(crate) fn start_successor(&self, standard: [BorrowedFd<'_>; 3]) -> io::Result<Pid> {
-        let answer = self.ask(Request::Start, &standard);
+        let answer = self.ask(|| Request::Start, &standard);
         match answer.map_err(|error| io::Error::other(error.to_string()))? {
             (Answer::Started { pid }, _) => Ok(Pid::from_raw(pid)),
             _ => Err(io::Error::other(unexpected().to_string())),
         }
     }
 
+    /// Asks the first helper that is well; the next, if it ends meanwhile.
     fn ask(
         &self,
-        request: Request,
+        request: impl Fn() -> Request,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(Answer, Vec<OwnedFd>), NamespaceError> {
-        self.settle()?;
-        match self.exchange(request, descriptors)? {
-            (Answer::Refused(refusal), _) => Err(refusal.into()),
-            answered => Ok(answered),
+        self.keep();
+        loop {
+            let index = self.choose()?;
+            let asked = self.helpers[index].ask(request(), descriptors, self.patience);
+            if matches!(asked, Err(Failure::Ended)) {
+                self.log_losses();
+                continue;
+            }
+            if matches!(asked, Ok((Answer::Opened { created: true }, _))) {
+                self.maker.set(Some(index));
+            }
+            return understood(asked);
         }
-    }
-
-    /// Takes the answer that came too late, if one did. Where it has not come yet, the broker is busy.
-    fn settle(&self) -> Result<(), NamespaceError> {
-        let owed = self.owed.borrow().clone();
-        let Some(request) = owed else { return Ok(()) };
-        let answer = self.receive(Instant::now() + BRIEFLY)?;
-        // A successor that nobody talks to ends by itself.
-        if let (Request::Open { name, .. }, (Answer::Opened { created: true }, _)) =
-            (request, answer)
-        {
-            log::warn!("the namespace {name} was made at the last moment, and is left");
-        }
-        Ok(())
-    }
-
-    fn exchange(
-        &self,
-        request: Request,
-        descriptors: &[BorrowedFd<'_>],
-    ) -> Result<(Answer, Vec<OwnedFd>), NamespaceError> {
-        let deadline = Instant::now() + self.patience;
-        sys::send(self.socket()?, &request.encode(), descriptors).map_err(failed)?;
-        self.owed.replace(Some(request));
-        self.receive(deadline)
-    }
-
-    /// Waits for the answer that is owed, until then.
-    fn receive(&self, deadline: Instant) -> Result<(Answer, Vec<OwnedFd>), NamespaceError> {
-        let socket = self.socket()?;
-        let left = deadline.saturating_duration_since(Instant::now());
-        // Zero would be for ever.
-        let left = i64::try_from(left.as_millis()).unwrap_or(i64::MAX).max(1);
-        let left = TimeVal::milliseconds(left);
-        setsockopt(&socket, sockopt::ReceiveTimeout, &left).map_err(failed)?;
-        let received = sys::receive(socket);
-        if !matches!(received, Err(Errno::EAGAIN)) {
-            self.owed.take();
-        }
-        let (bytes, descriptors) = received.map_err(failed)?;
-        if bytes.is_empty() {
-            return Err(failed(Errno::EPIPE));
-        }
-        let answer = Answer::decode(&bytes).ok_or_else(unexpected)?;
-        Ok((answer, descriptors))
-    }
-
-    fn socket(&self) -> Result<BorrowedFd<'_>, NamespaceError> {
-        self.socket.as_ref().map(AsFd::as_fd).ok_or_else(unexpected)
     }
 }
 
-fn failed(errno: Errno) -> NamespaceError {
-    match errno {
-        Errno::EAGAIN => system(
+fn understood(
+    asked: Result<(Answer, Vec<OwnedFd>), Failure>,
+) -> Result<(Answer, Vec<OwnedFd>), NamespaceError> {
+    match asked.map_err(failed)? {
+        (Answer::Refused(refusal), _) => Err(refusal.into()),
+        answered => Ok(answered),
+    }
+}
+
+fn failed(failure: Failure) -> NamespaceError {
+    match failure {
+        Failure::Late => system(
             "ask the helper process, which does not answer in time",
             Errno::ETIMEDOUT,
         ),
-        Errno::EPIPE | Errno::ECONNRESET => system(
+        Failure::Ended => system(
             "ask the helper process, which has ended: kill the switch's process too and run it \
              again, which keeps all that it has",
-            errno,
+            Errno::EPIPE,
         ),
-        _ => system("ask the helper process", errno),
+        Failure::Nonsense => unexpected(),
+        Failure::System(errno) => system("ask the helper process", errno),
     }
 }
 
@@ -280,53 +395,4 @@ fn unexpected() -> NamespaceError {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::thread;
-
-    use super::message::Refusal;
-    use super::*;
-
-    /// A broker in the place of the process, of which there is none.
-    fn pair() -> (Broker, OwnedFd) {
-        let flags = SockFlag::SOCK_CLOEXEC;
-        let (ours, its) =
-            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags).unwrap();
-        (Broker::on(ours, Pid::from_raw(i32::MAX)), its)
-    }
-
-    fn heard(socket: &OwnedFd) -> Request {
-        let (bytes, _) = sys::receive(socket.as_fd()).unwrap();
-        Request::decode(&bytes).unwrap()
-    }
-
-    fn say(socket: &OwnedFd, answer: &Answer) {
-        sys::send(socket.as_fd(), &answer.encode(), &[]).unwrap();
-    }
-
-    #[test]
-    fn an_answer_that_is_late_is_not_taken_for_another() {
-        let (mut broker, its) = pair();
-        broker.patience = Duration::from_millis(5);
-        let (late, next) = (
-            NamespaceName::new("late").unwrap(),
-            NamespaceName::new("next").unwrap(),
-        );
-        let error = broker.open(&late, true).unwrap_err().to_string();
-        assert!(error.contains("does not answer in time"), "{error}");
-        // Nothing else is asked meanwhile.
-        broker.delete(&next).unwrap_err();
-        assert!(matches!(heard(&its), Request::Open { name, .. } if name == "late"));
-
-        broker.patience = Duration::from_secs(600);
-        say(&its, &Answer::Refused(Refusal::NotFound("late".to_owned())));
-        let helper = thread::spawn(move || {
-            let name = "next".to_owned();
-            assert_eq!(heard(&its), Request::Delete { name });
-            say(&its, &Answer::Deleted);
-        });
-        broker.delete(&next).unwrap();
-        helper.join().unwrap();
-        let error = broker.delete(&next).unwrap_err().to_string();
-        assert!(error.contains("has ended"), "{error}");
-    }
-}
+mod tests;

@@ -4,22 +4,24 @@ use std::ffi::{CStr, OsString};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use caps::Capability;
-use std::os::unix::fs::FileExt;
-
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::time::{TimeVal, TimeValLike};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, getppid, setsid};
-use vswitch_netns::{
-    Announcer, Namespace, NamespaceError, NamespaceName, Netlink, NetlinkError, Offloads,
-};
+use rustix::net::RecvFlags;
+use vswitch_netns::{Announcer, Namespace, NamespaceError, Netlink, NetlinkError, Offloads};
 use vswitch_switch::handover::monotonic;
 
+use super::limit::Starts;
 use super::message::{Answer, Refusal, Request};
+use super::work::{Undone, Worker};
 use super::{program, sys};
 use crate::daemon::guard::keep;
 
@@ -34,15 +36,41 @@ const KEPT: &[Capability] = &[
 /// As what `ps` shows it.
 const NAME: &CStr = c"vswitch-broker";
 
-/// How a namespace is recognised: its name and its inode.
-type Made = (NamespaceName, u64);
+/// How long a request may take: less than the switch waits for its answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often it is looked whether a successor has ended, while there may be one.
+const LOOK_AGAIN_S: i64 = 1;
+
+/// What a broker has.
+struct Broker {
+    /// With which words the successor is started.
+    words: Arc<[OsString]>,
+    /// The namespace that was made last, until the switch says that it is to stay. While this handle is open
+    /// no other one can have its inode number.
+    made: Option<Namespace>,
+    starts: Starts,
+    worker: Worker,
+}
+
+/// A namespace that was opened.
+struct Opened {
+    namespace: Namespace,
+    /// Sockets in it: for requests, for offloads, for announcements.
+    sockets: [OwnedFd; 3],
+    created: bool,
+}
 
 /// Serves the switch at the other end of `socket`, whose process is `parent`.
 pub(super) fn serve(socket: OwnedFd, parent: Pid, words: &[OsString]) -> ! {
     let code = match settle(socket, parent) {
         Ok(socket) => {
-            let mut made = None;
-            while answer_next(socket.as_fd(), words, &mut made).is_ok() {}
+            let mut broker = Broker {
+                words: words.into(),
+                made: None,
+                starts: Starts::default(),
+                worker: Worker::default(),
+            };
+            while broker.answer_next(socket.as_fd()).is_ok() {}
             0
         }
         Err(_) => 1,
@@ -98,63 +126,140 @@ fn call_itself(name: &[u8]) -> io::Result<()> {
     memory.write_all_at(&words, start)
 }
 
-/// Answers one request; an error where there will be no other.
-fn answer_next(
-    socket: BorrowedFd<'_>,
-    words: &[OsString],
-    made: &mut Option<Made>,
-) -> Result<(), Errno> {
-    let (bytes, descriptors) = sys::receive(socket)?;
-    if bytes.is_empty() {
-        return Err(Errno::EPIPE);
+impl Broker {
+    /// Answers one request; an error where there will be no other.
+    fn answer_next(&mut self, socket: BorrowedFd<'_>) -> Result<(), Errno> {
+        let (bytes, descriptors) = self.next_message(socket)?;
+        if bytes.is_empty() {
+            return Err(Errno::EPIPE);
+        }
+        let mut handed = Vec::new();
+        let done = match Request::decode(&bytes) {
+            Some(Request::Open {
+                name,
+                create,
+                until,
+            }) => self.open(name, create, until, &mut handed),
+            Some(Request::Delete { name }) => self.delete(&name),
+            Some(Request::Keep) => {
+                self.made = None;
+                return Ok(());
+            }
+            Some(Request::Start) => self.start(descriptors),
+            None => Err(system("understand a request", Errno::EPROTO)),
+        };
+        let answer = done.unwrap_or_else(|error| Answer::Refused(Refusal::from(error)));
+        let handed: Vec<BorrowedFd<'_>> = handed.iter().map(AsFd::as_fd).collect();
+        sys::send(socket, &answer.encode(), &handed)
     }
-    reap();
-    let mut handed = Vec::new();
-    let done = match Request::decode(&bytes) {
-        Some(Request::Open {
-            name,
-            create,
-            until,
-        }) => open(&name, create, until, made, &mut handed),
-        Some(Request::Delete { name }) => delete(&name, made),
-        Some(Request::Start) => start(words, descriptors),
-        None => Err(system("understand a request", Errno::EPROTO)),
-    };
-    let answer = done.unwrap_or_else(|error| Answer::Refused(Refusal::from(error)));
-    let handed: Vec<BorrowedFd<'_>> = handed.iter().map(AsFd::as_fd).collect();
-    sys::send(socket, &answer.encode(), &handed)
+
+    /// The next message. Successors that end meanwhile are taken note of.
+    fn next_message(&mut self, socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Vec<OwnedFd>), Errno> {
+        loop {
+            self.starts.reap();
+            // Zero is for ever.
+            let interval = i64::from(self.starts.has_some()) * LOOK_AGAIN_S;
+            setsockopt(
+                &socket,
+                sockopt::ReceiveTimeout,
+                &TimeVal::seconds(interval),
+            )?;
+            match sys::receive(socket, RecvFlags::empty()) {
+                Err(Errno::EAGAIN) => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn open(
+        &mut self,
+        name: String,
+        create: bool,
+        until: Duration,
+        handed: &mut Vec<OwnedFd>,
+    ) -> Result<Answer, NamespaceError> {
+        self.made = None;
+        let action = format!("open the network namespace {name}");
+        let work = move || open(&name, create, until);
+        let undo = |late: Result<Opened, NamespaceError>| {
+            if let Ok(late) = late
+                && late.created
+            {
+                // What cannot be undone is left: nobody is there to be told.
+                let _ = late.namespace.remove_name();
+            }
+        };
+        let opened = self.worker.within(PATIENCE, work, undo);
+        let opened = opened.map_err(|undone| not_done(&action, undone))??;
+        handed.push(opened.namespace.try_clone()?.into());
+        handed.extend(opened.sockets);
+        if opened.created {
+            self.made = Some(opened.namespace);
+        }
+        Ok(Answer::Opened {
+            created: opened.created,
+        })
+    }
+
+    /// Deletes the namespace that was made last, if its name still leads to it.
+    fn delete(&mut self, name: &str) -> Result<Answer, NamespaceError> {
+        let is_meant = |made: &Namespace| made.name().is_some_and(|known| known.as_str() == name);
+        let Some(made) = self.made.take().filter(is_meant) else {
+            return Err(system("delete a namespace that is not ours", Errno::EPERM));
+        };
+        let work = move || made.remove_name();
+        let removed = self.worker.within(PATIENCE, work, drop);
+        removed.map_err(|undone| not_done("delete the network namespace", undone))??;
+        Ok(Answer::Deleted)
+    }
+
+    fn start(&mut self, descriptors: Vec<OwnedFd>) -> Result<Answer, NamespaceError> {
+        let standard: [OwnedFd; 3] = descriptors
+            .try_into()
+            .map_err(|_| system("start a program without its descriptors", Errno::EBADF))?;
+        let now = Instant::now();
+        let permit = self.starts.permit(now);
+        permit.map_err(|why| system(&why, Errno::EAGAIN))?;
+        self.starts.note_attempt(now);
+        let words = Arc::clone(&self.words);
+        let work = move || program::start(&words, standard.each_ref().map(AsFd::as_fd));
+        // One that nobody talks to ends by itself.
+        let started = self.worker.within(PATIENCE, work, drop);
+        let started = started.map_err(|undone| not_done("start the successor", undone))?;
+        let child = started.map_err(|error| match error.raw_os_error() {
+            Some(errno) => system("start the successor", Errno::from_raw(errno)),
+            None => system(&format!("start the successor: {error}"), Errno::ENOENT),
+        })?;
+        self.starts.note(child);
+        Ok(Answer::Started {
+            pid: child.as_raw(),
+        })
+    }
 }
 
-fn open(
-    name: &str,
-    create: bool,
-    until: Duration,
-    made: &mut Option<Made>,
-    handed: &mut Vec<OwnedFd>,
-) -> Result<Answer, NamespaceError> {
-    let mut created = false;
-    let namespace = match Namespace::open(name) {
-        Err(NamespaceError::NotFound { .. }) if create => {
-            let namespace = Namespace::create(name)?;
-            created = true;
-            let known = namespace.name().cloned();
-            *made = known.map(|name| (name, namespace.inode()));
-            namespace
-        }
-        other => other?,
+/// Opens a namespace, or makes it; what is made too late is removed again.
+fn open(name: &str, create: bool, until: Duration) -> Result<Opened, NamespaceError> {
+    let late = || system("open a namespace in time", Errno::ETIMEDOUT);
+    if monotonic() > until {
+        return Err(late());
+    }
+    let (namespace, created) = match Namespace::open(name) {
+        Err(NamespaceError::NotFound { .. }) if create => (Namespace::create(name)?, true),
+        other => (other?, false),
     };
     let sockets = sockets_in(&namespace);
-    let is_late = created && monotonic() > until;
+    let is_late = monotonic() > until;
     if created && (sockets.is_err() || is_late) {
-        Namespace::delete(name)?;
+        namespace.remove_name()?;
     }
     if is_late {
-        return Err(system("make a namespace in time", Errno::ETIMEDOUT));
+        return Err(late());
     }
-    let sockets = sockets?;
-    handed.push(namespace.into());
-    handed.extend(sockets);
-    Ok(Answer::Opened { created })
+    Ok(Opened {
+        namespace,
+        sockets: sockets?,
+        created,
+    })
 }
 
 fn sockets_in(namespace: &Namespace) -> Result<[OwnedFd; 3], NamespaceError> {
@@ -173,46 +278,94 @@ fn sockets_in(namespace: &Namespace) -> Result<[OwnedFd; 3], NamespaceError> {
     ])
 }
 
-/// Deletes the namespace that was made last, if its name still leads to it.
-fn delete(name: &str, made: &mut Option<Made>) -> Result<Answer, NamespaceError> {
-    let last = made.take().filter(|(known, _)| known.as_str() == name);
-    let Some((_, inode)) = last else {
-        return Err(system("delete a namespace that is not ours", Errno::EPERM));
-    };
-    if Namespace::open(name)?.inode() != inode {
-        return Err(system(
-            "delete a namespace that is another by now",
-            Errno::EPERM,
-        ));
+fn not_done(action: &str, undone: Undone) -> NamespaceError {
+    match undone {
+        Undone::Late => system(&format!("{action}, which takes too long"), Errno::ETIMEDOUT),
+        Undone::Crowded => system(
+            &format!("{action}, while too many that were asked for before hang"),
+            Errno::EBUSY,
+        ),
+        Undone::NoThread => system(action, Errno::EAGAIN),
     }
-    Namespace::delete(name)?;
-    Ok(Answer::Deleted)
-}
-
-fn start(words: &[OsString], descriptors: Vec<OwnedFd>) -> Result<Answer, NamespaceError> {
-    let [input, output, error]: [OwnedFd; 3] = descriptors
-        .try_into()
-        .map_err(|_| system("start a program without its descriptors", Errno::EBADF))?;
-    let standard = [input.as_fd(), output.as_fd(), error.as_fd()];
-    let child = program::start(words, standard).map_err(|error| match error.raw_os_error() {
-        Some(errno) => system("start the successor", Errno::from_raw(errno)),
-        None => system(&format!("start the successor: {error}"), Errno::ENOENT),
-    })?;
-    Ok(Answer::Started {
-        pid: child.as_raw(),
-    })
-}
-
-/// Takes note of the end of successors that have failed.
-fn reap() {
-    while let Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) =
-        waitpid(None, Some(WaitPidFlag::WNOHANG))
-    {}
 }
 
 fn system(action: &str, errno: Errno) -> NamespaceError {
     NamespaceError::System {
         action: action.to_owned(),
         errno,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sched::{CloneFlags, unshare};
+    use vswitch_netns::userns;
+
+    use super::*;
+
+    /// Does `work` where it may make namespaces, if it may anywhere.
+    fn where_allowed(work: impl FnOnce() + Send) {
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                let flags = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS;
+                let allowed = unshare(flags).is_ok()
+                    && userns::private_mounts().is_ok()
+                    && userns::private_run().is_ok();
+                if allowed {
+                    work();
+                } else {
+                    eprintln!("no namespaces can be made here: nothing was tried");
+                }
+            });
+            thread.join().unwrap();
+        });
+    }
+
+    fn broker() -> Broker {
+        Broker {
+            words: Vec::new().into(),
+            made: None,
+            starts: Starts::default(),
+            worker: Worker::default(),
+        }
+    }
+
+    fn make(broker: &mut Broker, name: &str) -> bool {
+        let until = monotonic() + Duration::from_secs(600);
+        let opened = broker.open(name.to_owned(), true, until, &mut Vec::new());
+        matches!(opened.unwrap(), Answer::Opened { created: true })
+    }
+
+    #[test]
+    fn the_namespace_of_a_stranger_is_left() {
+        where_allowed(|| {
+            let mut broker = broker();
+            assert!(make(&mut broker, "mario"));
+            // Somebody else has that name now, and would have the inode number.
+            Namespace::delete("mario").unwrap();
+            let theirs = Namespace::create("mario").unwrap();
+            let error = broker.delete("mario").unwrap_err();
+            assert!(matches!(error, NamespaceError::Replaced { .. }), "{error}");
+            assert_eq!(Namespace::open("mario").unwrap(), theirs);
+            // Nor is one that was there before, or another one, or the same one twice.
+            assert!(!make(&mut broker, "mario"));
+            broker.delete("mario").unwrap_err();
+            assert!(make(&mut broker, "luigi"));
+            broker.delete("mario").unwrap_err();
+            assert!(make(&mut broker, "toad"));
+            broker.delete("toad").unwrap();
+            broker.delete("toad").unwrap_err();
+            assert!(Namespace::exists("mario") && Namespace::exists("luigi"));
+        });
+    }
+
+    #[test]
+    fn what_comes_too_late_is_not_done() {
+        where_allowed(|| {
+            let before = monotonic().saturating_sub(Duration::from_secs(1));
+            let opened = broker().open("mario".to_owned(), true, before, &mut Vec::new());
+            assert!(opened.unwrap_err().to_string().contains("in time"));
+            assert!(!Namespace::exists("mario"));
+        });
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn close_all_but(socket: OwnedFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(kept) }
 }
 
-/// Sends a message, and descriptors with it.
+/// Sends a message, and descriptors with it. EAGAIN where the other one does not read.
 pub(super) fn send(
     socket: BorrowedFd<'_>,
     bytes: &[u8],
@@ -71,7 +71,7 @@ pub(super) fn send(
             socket.as_raw_fd(),
             &parts,
             control,
-            MsgFlags::MSG_NOSIGNAL,
+            MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT,
             None,
         );
         match sent {
@@ -83,9 +83,12 @@ pub(super) fn send(
 
 /// Receives a message and what came with it; no bytes at the end of the connection, no descriptor where
 /// this process has no number left for one of them.
-pub(super) fn receive(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Vec<OwnedFd>), Errno> {
+pub(super) fn receive(
+    socket: BorrowedFd<'_>,
+    flags: RecvFlags,
+) -> Result<(Vec<u8>, Vec<OwnedFd>), Errno> {
     let mut bytes = vec![0; MAX_BYTES];
-    let received = ancillary::receive(socket, &mut bytes, RecvFlags::empty());
+    let received = ancillary::receive(socket, &mut bytes, flags);
     let received = received.map_err(|error| Errno::try_from(error).unwrap_or(Errno::EIO))?;
     if received.is_too_long {
         return Err(Errno::EMSGSIZE);

@@ -97,6 +97,7 @@ const REQUESTS: &[libc::Ioctl] = &[
     libc::SIOCETHTOOL,
     SIOCGSKNS,
     NS_GET_USERNS,
+    libc::NS_GET_NSTYPE,
 ];
 /// linux/sockios.h
 const SIOCGSKNS: libc::Ioctl = 0x894c;

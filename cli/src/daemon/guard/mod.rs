@@ -56,6 +56,7 @@ impl Guard {
                 Err(reason) => layer(Err(reason), None),
             },
             broker: None,
+            brokers: Vec::new(),
         };
         view.log();
         Self { view, _paths: held }

@@ -29,15 +29,15 @@ impl Worker<'_> {
         let Some(noted) = self.doer.noted(key) else {
             return Ok(());
         };
-        match observe::open(host, &noted.proof) {
-            Ok(_) => {}
+        let removed = match observe::open(host, &noted.proof) {
+            Ok((namespace, _)) => namespace.remove_name(),
             // It got its file, but nothing on it.
-            Err(Found::Stale) if !noted.made => {}
+            Err(Found::Stale) if !noted.made => Namespace::delete(host),
             Err(Found::Unknown(why)) => bail!("cannot look at the host '{host}': {why}"),
             Err(_) => return Ok(()),
-        }
-        match Namespace::delete(host) {
-            Err(NamespaceError::NotFound { .. }) => Ok(()),
+        };
+        match removed {
+            Err(NamespaceError::NotFound { .. } | NamespaceError::Replaced { .. }) => Ok(()),
             other => Ok(other?),
         }
     }
