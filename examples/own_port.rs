@@ -86,7 +86,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (switch_b, luigi) = switch_with_host("luigi", right)?;
 
     mario.send(b"\xff\xff\xff\xff\xff\xff\x02\0\0\0\0\x01\x88\xb5is anybody there?")?;
-    let heard = luigi.recv_timeout(Duration::from_secs(5));
+    let heard = luigi.recv_timeout(Duration::from_secs(60));
     let heard = heard.ok_or("nothing came through the tunnel")?;
     println!(
         "luigi heard: {}",

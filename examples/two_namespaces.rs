@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // A socket stays in the namespace where it was opened, whatever its thread does later.
     let listener = luigi.run(|| UdpSocket::bind("10.0.0.2:7000"))??;
     let sender = mario.run(|| UdpSocket::bind("10.0.0.1:0"))??;
-    listener.set_read_timeout(Some(Duration::from_secs(5)))?;
+    listener.set_read_timeout(Some(Duration::from_secs(60)))?;
     sender.send_to(b"it's-a me", "10.0.0.2:7000")?;
     let mut buffer = [0; 64];
     let (length, from) = listener.recv_from(&mut buffer)?;

@@ -30,7 +30,8 @@ mod switching;
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Trial};
+use harness::environment::{Programs, is_coloured};
+use libtest_mimic::{Arguments, ColorSetting, Trial};
 
 fn all_tests() -> Vec<Trial> {
     let mut tests = Vec::new();
@@ -44,8 +45,11 @@ fn all_tests() -> Vec<Trial> {
 }
 
 fn main() -> ExitCode {
-    harness::stage::run(|rights| {
+    harness::stage::run(Programs::None, |rights| {
         let mut arguments = Arguments::from_args();
+        if is_coloured() {
+            arguments.color.get_or_insert(ColorSetting::Always);
+        }
         // Most of the time they wait.
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         arguments.test_threads.get_or_insert(2 * processors);

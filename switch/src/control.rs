@@ -400,7 +400,7 @@ mod tests {
         assert_eq!(handle.ports().unwrap()[0].link, LinkState::Down);
         assert_eq!(b_cable.try_recv(), None);
         handle.set_link(a, LinkState::Up).unwrap();
-        let arrived = b_cable.recv_timeout(Duration::from_secs(10)).unwrap();
+        let arrived = b_cable.recv_timeout(Duration::from_secs(120)).unwrap();
         assert_eq!(arrived.bytes, frame(1));
 
         handle.set_link(a, LinkState::Absent).unwrap();
@@ -429,7 +429,7 @@ mod tests {
         let before = handle.replace_port(Box::new(again), LinkState::Up).unwrap();
         assert_eq!(before.driver(), "none");
         b_cable.send(&frame).unwrap();
-        let arrived = a_cable.recv_timeout(Duration::from_secs(10)).unwrap();
+        let arrived = a_cable.recv_timeout(Duration::from_secs(120)).unwrap();
         assert_eq!(arrived.bytes, frame);
         assert_eq!(a_cable.try_recv(), None, "what came before is lost");
         let ports = handle.ports().unwrap();

@@ -14,7 +14,7 @@
 //! let running = switch.spawn()?;
 //!
 //! mario.send(b"\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x88\xb5it's-a me")?;
-//! let frame = luigi.recv_timeout(Duration::from_secs(5)).ok_or("nothing came")?;
+//! let frame = luigi.recv_timeout(Duration::from_secs(60)).ok_or("nothing came")?;
 //! assert!(frame.bytes.ends_with(b"it's-a me"));
 //!
 //! for port in running.handle().ports()? {

@@ -164,7 +164,7 @@ fn killed() {
     assert!(warnings(&switch)[0].contains(&said));
     assert!(ok("show s").contains(&said), "people see it too");
     ok("attach luigi");
-    ok("ping mario luigi --count 1");
+    ok("ping mario luigi --count 1 -W 60");
 
     // The remedy of the warning helps.
     ok("restart s");
@@ -186,7 +186,7 @@ fn killed() {
         assert!(told.contains("helper process, which has ended"), "{told}");
     }
     // All else goes on.
-    ok("ping mario luigi --count 1");
+    ok("ping mario luigi --count 1 -W 60");
     ok("detach luigi");
     assert!(
         again
@@ -216,7 +216,7 @@ fn stopped() {
     assert!(wait_until(PATIENCE, || warnings(&switch).len() == 2));
     let told = fails("attach toad", 1);
     assert!(told.contains("does not answer in time"), "{told}");
-    ok("ping mario luigi --count 1");
+    ok("ping mario luigi --count 1 -W 60");
     ok("detach luigi");
     for pid in &all {
         send(*pid, Signal::SIGCONT);

@@ -8,7 +8,7 @@ use vswitch_netns::{Namespace, Netlink};
 
 use super::{Switch, fails, json, namespaces, ok, words};
 use crate::harness::isolated;
-use crate::harness::program::run_vswitch;
+use crate::harness::program::{VSWITCH, run_vswitch, vswitch_ok};
 
 pub(super) fn tests() -> Vec<Trial> {
     vec![
@@ -166,31 +166,28 @@ fn netns() {
     assert_eq!(json("netns list"), json!([]));
 }
 
+/// The words of `vswitch LINE VSWITCH MORE`: there may be spaces in the path of the program.
+fn with_program<'a>(line: &'a str, more: &'a str) -> Vec<&'a str> {
+    [words(line), vec![VSWITCH], words(more)].concat()
+}
+
 fn exec() {
     ok("netns add mario");
-    let status = |line: &str| run_vswitch(words(line)).status.code();
-    let vswitch = env!("CARGO_BIN_EXE_vswitch");
-    assert_eq!(
-        status(&format!("exec mario -- {vswitch} --version")),
-        Some(0)
-    );
-    assert_eq!(status(&format!("exec mario {vswitch} frobnicate")), Some(2));
-    assert_eq!(
-        status(&format!("exec mario {vswitch} show nobody")),
-        Some(1)
-    );
+    let status = |line, more| run_vswitch(with_program(line, more)).status.code();
+    assert_eq!(status("exec mario --", "--version"), Some(0));
+    assert_eq!(status("exec mario", "frobnicate"), Some(2));
+    assert_eq!(status("exec mario", "show nobody"), Some(1));
     assert!(fails("exec mario no-such-command", 127).contains("no-such-command"));
     assert!(fails("exec mario /", 126).contains('/'));
-    let links = ok(&format!("exec mario -- {vswitch} netns list"));
+    let links = vswitch_ok(with_program("exec mario --", "netns list"));
     assert_eq!(links, "mario\n", "it sees the same names");
 }
 
 fn exec_all() {
-    let vswitch = env!("CARGO_BIN_EXE_vswitch");
-    let line = format!("exec --all -- {vswitch} netns list");
-    assert_eq!(ok(&line), "", "nowhere to run it");
+    let line = with_program("exec --all --", "netns list");
+    assert_eq!(vswitch_ok(&line), "", "nowhere to run it");
     ok("netns add mario luigi");
-    let output = run_vswitch(words(&line));
+    let output = run_vswitch(&line);
     assert!(output.status.success());
     assert_eq!(
         String::from_utf8_lossy(&output.stdout),
@@ -198,7 +195,7 @@ fn exec_all() {
     );
     let headings = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(headings, "netns: luigi\nnetns: mario\n");
-    let output = run_vswitch(words(&format!("exec --all {vswitch} frobnicate")));
+    let output = run_vswitch(with_program("exec --all", "frobnicate"));
     assert_eq!(output.status.code(), Some(2));
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(told.matches("netns: ").count(), 2, "all are tried: {told}");

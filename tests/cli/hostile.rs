@@ -142,7 +142,7 @@ fn thousand() {
         // Who comes anew is served as well.
         ask(&mut Peer::connect(&switch.socket()));
         if round == 10 {
-            ok("ping mario luigi --count 3");
+            ok("ping mario luigi --count 3 -W 60");
         }
     }
     let growth = most.saturating_sub(before);

@@ -74,7 +74,7 @@ fn pair() {
     assert_eq!(told["addresses"].as_array().unwrap().len(), 1);
     let told = report("ping mario 10.0.0.2 --count 1", true);
     assert_eq!(told["to"], Value::Null);
-    let text = ok("ping luigi mario -4 --count 1");
+    let text = ok("ping luigi mario -4 --count 1 -W 60");
     assert!(
         text.starts_with(
             "luigi pings 10.0.0.1 with 56 bytes\n64 bytes from 10.0.0.1: icmp_seq=1 time="

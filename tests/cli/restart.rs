@@ -5,7 +5,6 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
-use std::time::Duration;
 
 use libtest_mimic::Trial;
 use nix::sys::signal::{Signal, kill};
@@ -16,13 +15,17 @@ use super::userlab::User;
 use super::{Switch, fails, json, ok, run_vswitch};
 use crate::harness::program::{Background, install, runtime_dir, vswitch};
 use crate::harness::traffic::{Station, Traffic};
-use crate::harness::{PATIENCE, isolated, wait_until};
+use crate::harness::{A_WHILE, PATIENCE, isolated, wait_until};
 
 pub(super) fn tests() -> Vec<Trial> {
     let mut tests = vec![
         isolated(
             "cli_restart_loses_no_frame_and_forgets_nothing",
             under_traffic,
+        ),
+        isolated(
+            "harness_traffic_waits_for_a_switch_that_is_held_up",
+            held_up,
         ),
         isolated("cli_restart_that_fails_leaves_all_as_it_was", all_failures),
         isolated("cli_restart_takes_the_program_that_is_installed", upgrade),
@@ -42,10 +45,6 @@ pub(super) fn tests() -> Vec<Trial> {
     }));
     tests
 }
-
-/// Between two frames: their rings hold as many as come in half a second, in which a successor gets
-/// its turn on a busy machine too.
-const INTERVAL: Duration = Duration::from_micros(500);
 
 const HOSTS: [Station<'_>; 2] = [
     Station {
@@ -96,7 +95,7 @@ fn under_traffic() {
     attach();
     ok("detach yoshi");
     ok("fdb add 02:00:00:00:00:99 mario-vsw");
-    let traffic = Traffic::begin(HOSTS, INTERVAL);
+    let traffic = Traffic::begin(HOSTS);
     let mut before = shown();
     let mut seen = frames("rx");
     for _ in 0..10 {
@@ -109,6 +108,7 @@ fn under_traffic() {
         let after = shown();
         assert_eq!(after, before);
         before = after;
+        traffic.goes_on();
         let now = frames("rx");
         assert!(
             now.iter().zip(&seen).all(|(now, seen)| now > seen),
@@ -141,6 +141,20 @@ fn under_traffic() {
     assert!(ok("list").contains(" 2 "));
 }
 
+/// The senders go by what has arrived: nothing is lost to a ring that nobody empties, for however
+/// long. By the clock it was full after half a second.
+fn held_up() {
+    let switch = Switch::start("s");
+    attach();
+    let traffic = Traffic::begin(HOSTS);
+    let pid = Pid::from_raw(switch.pid());
+    kill(pid, Signal::SIGSTOP).unwrap();
+    std::thread::sleep(A_WHILE * 10);
+    kill(pid, Signal::SIGCONT).unwrap();
+    traffic.goes_on();
+    traffic.end_without_loss(|| ok("port list --json"));
+}
+
 /// The process that was started, and is to fail.
 fn all_failures() {
     for (fault, why) in [
@@ -162,7 +176,7 @@ fn all_failures() {
         );
         attach();
         let (old, before) = (pid(), shown());
-        let traffic = Traffic::begin(HOSTS, INTERVAL);
+        let traffic = Traffic::begin(HOSTS);
         for _ in 0..2 {
             let complaint = fails("restart s", 1);
             assert!(complaint.contains(why), "{fault}: {complaint}");
@@ -170,6 +184,7 @@ fn all_failures() {
                 complaint.contains("goes on as it was"),
                 "{fault}: {complaint}"
             );
+            traffic.goes_on();
         }
         traffic.end_without_loss(|| ok("port list --json"));
         assert_eq!((pid(), shown()), (old, before), "{fault}");
@@ -186,11 +201,10 @@ fn upgrade() {
     install(program.as_ref());
     let mut command = Command::new(program);
     command.args(["run", "s", "--detach"]);
-    command.env("VSWITCH_RUNTIME_DIR", runtime_dir());
     assert!(command.status().unwrap().success());
     attach();
     let old = pid();
-    let traffic = Traffic::begin(HOSTS, INTERVAL);
+    let traffic = Traffic::begin(HOSTS);
 
     fs::remove_file(program).unwrap();
     let complaint = fails("restart s", 1);
@@ -229,9 +243,10 @@ fn exists(pid: i64) -> bool {
 fn foreground() {
     let mut first = start(vswitch(["run", "s"]));
     attach();
-    let traffic = Traffic::begin(HOSTS, INTERVAL);
+    let traffic = Traffic::begin(HOSTS);
     for _ in 0..3 {
         json("restart s");
+        traffic.goes_on();
     }
     traffic.end_without_loss(|| ok("port list --json"));
     let last = pid();
@@ -374,7 +389,7 @@ fn userlab() {
         assert_eq!(told["pid"], after["pid"]);
         assert_ne!(before["pid"], after["pid"]);
         assert_eq!(before["ports"][0]["name"], after["ports"][0]["name"]);
-        user.ok("ping mario luigi --count 2");
+        user.ok("ping mario luigi --count 2 -W 60");
     }
     user.ok("attach yoshi");
     user.ok("stop s");

@@ -1,16 +1,15 @@
 //! `vswitch shell`.
 
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
 use libtest_mimic::Trial;
-use nix::pty::openpty;
 
+use super::terminal::Terminal;
 use super::{fails, ok, words};
-use crate::harness::program::{Background, vswitch};
-use crate::harness::{PATIENCE, isolated, wait_until};
+use crate::harness::isolated;
+use crate::harness::program::{Background, SHELL, VSWITCH, vswitch};
 
 pub(super) fn tests() -> Vec<Trial> {
     vec![
@@ -23,13 +22,10 @@ pub(super) fn tests() -> Vec<Trial> {
 fn inside() {
     ok("netns add mario");
     let mut command = vswitch(words("shell mario"));
-    command.env("SHELL", "/bin/sh").stdin(Stdio::piped());
+    command.env("SHELL", SHELL).stdin(Stdio::piped());
     command.stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    let script = format!(
-        "echo $VSWITCH_NETNS\n{} link show lo\nexit 7\n",
-        env!("CARGO_BIN_EXE_vswitch")
-    );
+    let script = format!("echo $VSWITCH_NETNS\n'{VSWITCH}' link show lo\nexit 7\n");
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(script.as_bytes()).unwrap();
     drop(stdin);
@@ -56,6 +52,7 @@ fn prompt() {
     }
 }
 
+/// The terminal is the shell's own, as that of a user is: some refuse to be interactive on another.
 fn prompt_of(shell: &str) {
     let home = tempfile::tempdir().unwrap();
     for (file, text) in [
@@ -65,41 +62,25 @@ fn prompt_of(shell: &str) {
     ] {
         std::fs::write(home.path().join(file), text).unwrap();
     }
-    let pty = openpty(None, None).unwrap();
     let mut command = vswitch(words("shell mario"));
     command
         .env("SHELL", shell)
         .env("HOME", home.path())
         .env("ENV", "$HOME/.shrc")
-        .env("TERM", "dumb")
-        .env_remove("ZDOTDIR")
-        .stdin(pty.slave.try_clone().unwrap())
-        .stdout(pty.slave.try_clone().unwrap())
-        .stderr(pty.slave);
-    let mut child = command.spawn().unwrap();
-    drop(command);
-    let mut terminal = File::from(pty.master);
-    terminal
-        .write_all(
-            b"echo $((6 * 7)) $OWN $VSWITCH_NETNS\nls /proc/self/fd | tr '\\n' ' '\nexit 3\n",
-        )
-        .unwrap();
-    let mut told = Vec::new();
-    // The terminal is broken (EIO) when the shell has ended.
-    let _ = terminal.read_to_end(&mut told);
-    let told = String::from_utf8_lossy(&told).into_owned();
-    let mut status = None;
-    assert!(wait_until(PATIENCE, || {
-        status = child.try_wait().unwrap();
-        status.is_some()
-    }));
-    if shell.ends_with("fish") {
-        assert!(told.contains("[mario] "), "{shell}: {told}");
-        return;
-    }
-    assert!(told.contains("[mario] own "), "{shell}: {told}");
-    assert!(told.contains("42 read mario"), "{shell}: {told}");
-    assert_eq!(status.unwrap().code(), Some(3), "{shell}: {told}");
+        .env("PATH", "/usr/bin:/bin") // fish starts programs of its own
+        .env("TERM", "dumb");
+    let mut terminal = Terminal::start(command, 80, 24);
+    terminal.press("echo \"=$OWN=$VSWITCH_NETNS=\"\nexit 3\n");
+    let status = terminal.wait();
+    let told = terminal.drawn();
+    // fish has settings of its own, which it keeps elsewhere.
+    let (prompt, own) = match shell {
+        "/usr/bin/fish" => ("[mario] ", ""),
+        _ => ("[mario] own ", "read"),
+    };
+    assert!(told.contains(prompt), "{shell}: {told}");
+    assert!(told.contains(&format!("={own}=mario=")), "{shell}: {told}");
+    assert_eq!(status.code(), Some(3), "{shell}: {told}");
 }
 
 fn refused() {

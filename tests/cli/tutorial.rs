@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use libtest_mimic::Trial;
 
 use super::Surroundings;
+use crate::harness::program::VSWITCH;
 use crate::harness::{PATIENCE, isolated, wait_until};
 
 const DOCUMENT: &str = include_str!("../../docs/tutorial.md");
@@ -58,11 +59,7 @@ fn steps() -> Vec<Step> {
 
 fn follow() {
     fs::create_dir(BIN).unwrap();
-    symlink(
-        env!("CARGO_BIN_EXE_vswitch"),
-        Path::new(BIN).join("vswitch"),
-    )
-    .unwrap();
+    symlink(VSWITCH, Path::new(BIN).join("vswitch")).unwrap();
     let before = Surroundings::now();
     let steps = steps();
     assert!(steps.len() > 50, "{}", steps.len());
@@ -110,10 +107,7 @@ fn run(words: &[&str], input: &str) -> (String, Option<i32>) {
     let output = File::create(path).unwrap();
     let mut child = Command::new(Path::new(BIN).join("vswitch"))
         .args(words)
-        .env_clear()
         .env("PATH", BIN)
-        .env("SHELL", "/bin/sh")
-        .env("HOME", "/")
         .stdin(Stdio::piped())
         .stdout(output.try_clone().unwrap())
         .stderr(output)

@@ -126,12 +126,20 @@ fn storm(scene: &mut Scene) -> Res {
             .get(&VICTIM.0)
             .map_or(0, |tally| tally.received)
     });
-    let stream = |to, rate| Some(Stream { to, rate, len: 60 });
-    scene.station(VICTIM).send(stream([0xff; 6], rate));
+    let stream = |to, rate, in_flight| {
+        let len = 60;
+        Some(Stream {
+            to,
+            rate,
+            len,
+            in_flight,
+        })
+    };
+    scene.station(VICTIM).send(stream([0xff; 6], rate, None));
     let slowest = slowest_answer(scene, Duration::from_secs(1))?;
     scene
         .station(VICTIM)
-        .send(stream(FRIEND.mac(), scene.pace.rate));
+        .send(stream(FRIEND.mac(), scene.pace.rate, scene.pace.in_flight));
     let after = scene.station(A).with_heard(|heard| {
         heard
             .streams

@@ -13,6 +13,7 @@ use super::forwarder::{Forwarder, Res};
 use super::rivals::{Bridge, Ovs};
 use super::vswitch::Vswitch;
 use crate::harness::station::{self, Station, Stream};
+use crate::harness::traffic::IN_FLIGHT;
 use crate::harness::{PATIENCE, wait_until};
 
 /// How much, and how long.
@@ -27,6 +28,9 @@ pub(crate) struct Pace {
     /// Whether everything runs on one processor: then the kernel cannot put frames out of order
     /// when a thread moves from one to another.
     pub(crate) on_one_processor: bool,
+    /// The most frames in flight from one host to another, so that none is lost because a program
+    /// does not get the processor; any number where that is what is measured.
+    pub(crate) in_flight: Option<u64>,
 }
 
 impl Pace {
@@ -36,6 +40,7 @@ impl Pace {
         times: 3,
         lead: Duration::from_millis(100),
         on_one_processor: true,
+        in_flight: Some(IN_FLIGHT),
     };
 }
 
@@ -124,6 +129,8 @@ pub(crate) const A: Host = Host(1);
 pub(crate) const B: Host = Host(2);
 pub(crate) const VICTIM: Host = Host(3);
 pub(crate) const FRIEND: Host = Host(4);
+/// Nothing comes any more that has not come for so long.
+const QUIET: Duration = Duration::from_secs(5);
 /// Who sends to whom.
 const PAIRS: [(Host, Host); 4] = [(A, B), (B, A), (VICTIM, FRIEND), (FRIEND, VICTIM)];
 
@@ -156,6 +163,9 @@ impl Scene {
             scene
                 .stations
                 .push(Station::start(host.0, host.mac(), port));
+        }
+        for (from, to) in PAIRS {
+            scene.station(from).set_partner(scene.station(to));
         }
         Ok(scene)
     }
@@ -223,29 +233,36 @@ impl Scene {
                 to: to.mac(),
                 rate: rate(from),
                 len: 60,
+                in_flight: self.pace.in_flight,
             }));
         }
     }
 
-    /// Has all stations be quiet, and waits until nothing comes any more.
+    /// Has all stations be quiet, and waits until all that was in flight has arrived; where some of
+    /// it was lost, until nothing has come for a while.
     pub(crate) fn hush(&self) {
         for station in &self.stations {
             station.send(None);
         }
+        wait_until(PATIENCE, || self.stations.iter().all(Station::is_silent));
         let count = || -> u64 {
             let received = |station: &Station| {
                 station.with_heard(|heard| heard.streams.values().map(|t| t.received).sum::<u64>())
             };
             self.stations.iter().map(received).sum()
         };
-        let mut before = u64::MAX;
-        for _ in 0..40 {
+        let has_all = |(from, to): &(Host, Host)| {
+            let sender = self.station(*from);
+            self.station(*to).has_all_of(from.0, sender)
+        };
+        let mut before = count();
+        // Only where the very last frame of a stream is missing.
+        while !wait_until(QUIET, || PAIRS.iter().all(has_all)) {
             let now = count();
             if now == before {
                 return;
             }
             before = now;
-            std::thread::sleep(Duration::from_millis(60));
         }
     }
 
@@ -264,7 +281,7 @@ impl Scene {
     pub(crate) fn end(&mut self) -> [Fate; 2] {
         let after = self.back.unwrap_or_else(Instant::now);
         // As long as it takes, but not for ever.
-        wait_until(Duration::from_secs(10), || {
+        wait_until(PATIENCE, || {
             PAIRS.iter().all(|(from, to)| {
                 self.station(*to).with_heard(|heard| {
                     let tally = heard.streams.get(&from.0);

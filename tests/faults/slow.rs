@@ -48,6 +48,7 @@ fn load(scene: &Scene, len: usize) {
         to: VICTIM.mac(),
         rate: scene.pace.rate,
         len,
+        in_flight: scene.pace.in_flight,
     }));
 }
 

@@ -1,9 +1,11 @@
 //! What every integration test stands on: namespaces of its own, frames, transfers, pings.
 
 pub(crate) mod devices;
+pub(crate) mod environment;
 pub(crate) mod icmp;
 pub(crate) mod isolation;
 pub(crate) mod packet;
+pub(crate) mod patience;
 pub(crate) mod ports;
 pub(crate) mod program;
 pub(crate) mod rpc;
@@ -19,10 +21,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub(crate) use isolation::isolated;
-
-/// How long anything may take before a test gives it up. Only a bound on failure: the machine
-/// may be slow and shared, and no test measures time.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) use patience::{A_WHILE, PATIENCE};
 
 /// Waits until `condition` holds, and says whether it did before `deadline` had passed.
 pub(crate) fn wait_until(deadline: Duration, mut condition: impl FnMut() -> bool) -> bool {

@@ -12,24 +12,26 @@ use nix::unistd::Pid;
 
 use super::{PATIENCE, sys, wait_until};
 
-/// The runtime directory of the calling test: inside its own `/run`.
+/// The program under test. There may be spaces in the path, and others may not be let in there.
+pub(crate) const VSWITCH: &str = env!("CARGO_BIN_EXE_vswitch");
+/// The shell that every system has (POSIX). No other program may be needed.
+pub(crate) const SHELL: &str = "/bin/sh";
+/// The runtime directory of each test: inside its own `/run`.
+pub(crate) const RUNTIME_DIR: &str = "/run/vswitch";
+
+/// The runtime directory of the calling test.
 pub(crate) fn runtime_dir() -> PathBuf {
-    PathBuf::from("/run/vswitch")
+    PathBuf::from(RUNTIME_DIR)
 }
 
-/// The program with this test's runtime directory and an environment of no surprises.
+/// The program, in the environment of tests, without input.
 pub(crate) fn vswitch<I, A>(arguments: I) -> Command
 where
     I: IntoIterator<Item = A>,
     A: AsRef<OsStr>,
 {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vswitch"));
-    command
-        .args(arguments)
-        .env("VSWITCH_RUNTIME_DIR", runtime_dir())
-        .env_remove("RUST_LOG")
-        .env("NO_COLOR", "1")
-        .stdin(Stdio::null());
+    let mut command = Command::new(VSWITCH);
+    command.args(arguments).stdin(Stdio::null());
     command
 }
 
@@ -66,7 +68,7 @@ where
 
 /// Installs the program at this path too.
 pub(crate) fn install(path: &Path) {
-    fs::copy(env!("CARGO_BIN_EXE_vswitch"), path).unwrap();
+    fs::copy(VSWITCH, path).unwrap();
     // A child that another test was starting meanwhile may have inherited the descriptor, and holds
     // it for a moment.
     let is_busy = || {

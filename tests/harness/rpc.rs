@@ -3,12 +3,13 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// How long a reply may take where many ask at once.
-const PATIENCE: Duration = Duration::from_secs(120);
+use super::PATIENCE;
+
+/// How many clients may ask at once, each of which waits for those before it.
+const CLIENTS: u32 = 8;
 
 /// A client of a switch.
 pub(crate) struct Rpc {
@@ -19,7 +20,11 @@ impl Rpc {
     /// Connects to the socket at `path`.
     pub(crate) fn connect(path: &Path) -> Result<Self, String> {
         let stream = UnixStream::connect(path)
-            .and_then(|stream| stream.set_read_timeout(Some(PATIENCE)).map(|()| stream))
+            .and_then(|stream| {
+                stream
+                    .set_read_timeout(Some(PATIENCE * CLIENTS))
+                    .map(|()| stream)
+            })
             .map_err(|error| format!("cannot connect to {}: {error}", path.display()))?;
         Ok(Self {
             stream: BufReader::new(stream),

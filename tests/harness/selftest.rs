@@ -22,6 +22,8 @@ pub(crate) fn tests() -> Vec<Trial> {
             shared_by_threads,
         ),
         isolated("harness_tally_counts", tally),
+        isolated("harness_patience_is_multiplied", patience),
+        isolated("harness_environment_is_always_the_same", environment),
         isolated("harness_pings_both_families", pings),
         isolated("harness_transfers_and_hashes", transfers),
         isolated("harness_captures_frames", captures),
@@ -32,6 +34,45 @@ pub(crate) fn tests() -> Vec<Trial> {
 
 fn tally() {
     super::tally::check_itself();
+}
+
+fn patience() {
+    super::patience::check_itself();
+}
+
+/// Whatever was set outside, and however the tests were started.
+fn environment() {
+    super::environment::check_itself();
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().trim().to_owned()
+    };
+    assert_eq!(field("Umask:"), "0022");
+    for signals in ["SigIgn:", "SigBlk:"] {
+        // The runtime of Rust ignores SIGPIPE, the C library keeps the first of those in real time.
+        let signals = u64::from_str_radix(&field(signals), 16).unwrap();
+        assert_eq!(signals & 0x7fff_ffff & !(1 << 12), 0, "{status}");
+    }
+    assert!(fs::File::open("/dev/tty").is_err(), "there is a terminal");
+    for descriptor in 0..3 {
+        let to = fs::read_link(format!("/proc/self/fd/{descriptor}")).unwrap();
+        let expected = if descriptor == 0 {
+            "/dev/null"
+        } else {
+            "pipe:"
+        };
+        assert!(
+            to.to_string_lossy().starts_with(expected),
+            "{}",
+            to.display()
+        );
+    }
+    let directory = tempfile::tempdir().unwrap();
+    assert!(directory.path().starts_with("/tmp"));
+    // A program without anything to choose it by.
+    let mut command = std::process::Command::new("sh");
+    assert!(command.spawn().is_err(), "programs are found by name");
 }
 
 fn empty_namespaces() {

@@ -1,7 +1,8 @@
 //! The stages that the test process goes through before its first thread.
 //!
 //! 1. The process that `cargo test` starts enters new mount, network and PID namespaces, inside
-//!    a new user namespace unless it is root, and starts itself again in them.
+//!    a new user namespace unless it is root, and starts itself again in them, in the
+//!    [environment](super::environment) of tests.
 //! 2. That one, PID 1 of its namespace, mounts `/proc`, starts itself
 //!    once more, and reaps orphans. The kernel ends all that still runs when it goes: daemons
 //!    that a failed test left behind too.
@@ -11,7 +12,7 @@
 
 use std::env;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::{Child, Command, ExitCode, ExitStatus};
 use std::thread;
 
 use nix::mount::{MsFlags, mount};
@@ -20,6 +21,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use vswitch_netns::userns;
 
+use super::environment::{self, Programs};
 use super::sys;
 
 const INIT: &str = "vswitch-tests-init";
@@ -32,7 +34,10 @@ pub(crate) struct NoRights;
 
 /// Goes through the stages; `tests` is called in the last, or in the first if namespaces cannot
 /// be had and this is not CI.
-pub(crate) fn run(tests: impl FnOnce(Result<(), NoRights>) -> ExitCode) -> ExitCode {
+pub(crate) fn run(
+    programs: Programs,
+    tests: impl FnOnce(Result<(), NoRights>) -> ExitCode,
+) -> ExitCode {
     match env::args().next().as_deref() {
         Some(TESTS) => tests(Ok(())),
         Some(INIT) => init(),
@@ -42,7 +47,7 @@ pub(crate) fn run(tests: impl FnOnce(Result<(), NoRights>) -> ExitCode) -> ExitC
         // Listing needs no rights.
         _ if env::args().any(|argument| argument == "--list") => tests(Ok(())),
         _ => match enter_namespaces() {
-            Ok(()) => again_as(INIT).map_or(ExitCode::FAILURE, code),
+            Ok(()) => enclosed(programs).map_or(ExitCode::FAILURE, code),
             Err(reason) => {
                 eprintln!("\n!!! THE INTEGRATION TESTS DID NOT RUN: {reason}\n");
                 if env::var_os("CI").is_some() {
@@ -71,19 +76,39 @@ fn init() -> ExitCode {
     // Inside some containers /proc may not be mounted anew; the old one serves, with other PIDs.
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     let _ = mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>);
+    environment::prepare();
     again_as(TESTS).map_or(ExitCode::FAILURE, code)
+}
+
+/// This program as `stage`.
+fn command(stage: &str) -> Option<Command> {
+    let mut command = Command::new(env::current_exe().ok()?);
+    command.arg0(stage).args(env::args_os().skip(1));
+    sys::die_with_parent(&mut command);
+    Some(command)
+}
+
+fn spawn(mut command: Command) -> Option<Child> {
+    command
+        .spawn()
+        .inspect_err(|error| eprintln!("!!! the tests cannot start themselves again: {error}"))
+        .ok()
+}
+
+/// Starts this program again as the first process of the namespaces, and waits for its end.
+fn enclosed(programs: Programs) -> Option<ExitStatus> {
+    let mut command = command(INIT)?;
+    environment::enclose(&mut command, programs);
+    let mut child = spawn(command)?;
+    environment::pass_output_on(&mut child)
+        .inspect_err(|error| eprintln!("!!! the output of the tests is lost: {error}"))
+        .ok()?;
+    child.wait().ok()
 }
 
 /// Starts this program again as `stage`, and waits for its end, reaping whatever else ends.
 fn again_as(stage: &str) -> Option<ExitStatus> {
-    let program = env::current_exe().ok()?;
-    let mut command = Command::new(program);
-    command.arg0(stage).args(env::args_os().skip(1));
-    sys::die_with_parent(&mut command);
-    let child = command
-        .spawn()
-        .inspect_err(|error| eprintln!("!!! the tests cannot start themselves again: {error}"))
-        .ok()?;
+    let child = spawn(command(stage)?)?;
     let child = Pid::from_raw(child.id().cast_signed());
     loop {
         match waitpid(None, None).ok()? {

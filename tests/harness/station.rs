@@ -1,10 +1,13 @@
 //! A host that sends numbered frames at a steady rate and keeps books of those that it gets.
 //!
 //! One thread does both, so that what is measured is not who of many threads gets the processor.
+//!
+//! For a measurement it goes by the clock. For a test, which is to hold on any machine, it goes by
+//! what has arrived as well: [`Stream::in_flight`].
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -38,6 +41,9 @@ const TICK: Duration = Duration::from_millis(10);
 const HELD_UP: Duration = Duration::from_millis(5);
 /// The shortest that a station sleeps.
 const SHORTEST: Duration = Duration::from_micros(250);
+/// A station whose window is full sends a frame so often all the same: what was in flight may be lost.
+/// It takes a ring that nobody empties ten seconds to overflow by them.
+const PROBE: Duration = Duration::from_millis(20);
 /// Batches that are taken in one go before it is time to send again.
 const MOST_BATCHES: usize = 4;
 
@@ -50,11 +56,16 @@ pub(crate) struct Stream {
     pub(crate) rate: f64,
     /// The length of each, without check sequence.
     pub(crate) len: usize,
+    /// So many may be in flight to the partner of this station; any number, if there is none.
+    pub(crate) in_flight: Option<u64>,
 }
 
 /// A running station.
 pub(crate) struct Station {
     sent: Arc<AtomicU64>,
+    /// The number behind the last one that was sent; meaningful while it is silent.
+    next: Arc<AtomicU64>,
+    is_silent: Arc<AtomicBool>,
     heard: Arc<Mutex<Heard>>,
     orders: Sender<Order>,
     thread: Option<JoinHandle<()>>,
@@ -75,6 +86,8 @@ enum Order {
     Send(Option<Stream>),
     Use(Option<Box<PacketPort>>),
     Pause(Duration),
+    /// Whose books tell what has arrived.
+    Partner(Arc<Mutex<Heard>>),
 }
 
 /// Opens the interface of a host for a station.
@@ -93,7 +106,8 @@ impl Station {
     /// A station of this number and address behind an interface; it begins to listen.
     pub(crate) fn start(number: u16, mac: [u8; 6], port: PacketPort) -> Self {
         let (orders, inbox) = mpsc::channel();
-        let sent = Arc::new(AtomicU64::new(0));
+        let [sent, next] = [(); 2].map(|()| Arc::new(AtomicU64::new(0)));
+        let is_silent = Arc::new(AtomicBool::new(true));
         let heard = Arc::new(Mutex::new(Heard::default()));
         let work = Work {
             number,
@@ -101,20 +115,32 @@ impl Station {
             port: Some(Plugged::new(port)),
             inbox,
             sent: Arc::clone(&sent),
+            last: Arc::clone(&next),
+            is_silent: Arc::clone(&is_silent),
             heard: Arc::clone(&heard),
+            partner: None,
             stream: None,
             next: 0,
         };
         Self {
             sent,
+            next,
+            is_silent,
             heard,
             orders,
             thread: Some(std::thread::spawn(move || work.run())),
         }
     }
 
+    /// Makes another station its partner, to which the frames go of which not too many may be in
+    /// flight.
+    pub(crate) fn set_partner(&self, partner: &Self) {
+        let _ = self.orders.send(Order::Partner(Arc::clone(&partner.heard)));
+    }
+
     /// Sends this from now on; nothing if there is none.
     pub(crate) fn send(&self, stream: Option<Stream>) {
+        self.is_silent.store(false, Ordering::Release);
         let _ = self.orders.send(Order::Send(stream));
     }
 
@@ -131,6 +157,17 @@ impl Station {
     /// Frames that its kernel took so far.
     pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Whether it has come to its last order, by which it sends nothing.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.is_silent.load(Ordering::Acquire)
+    }
+
+    /// Whether the last frame that a silent station of this number has sent is here.
+    pub(crate) fn has_all_of(&self, number: u16, sender: &Self) -> bool {
+        let next = sender.next.load(Ordering::Acquire);
+        self.with_heard(|heard| heard.next_of(number)) == Some(next)
     }
 
     /// What it has got so far.
@@ -171,7 +208,10 @@ struct Work {
     port: Option<Plugged>,
     inbox: Receiver<Order>,
     sent: Arc<AtomicU64>,
+    last: Arc<AtomicU64>,
+    is_silent: Arc<AtomicBool>,
     heard: Arc<Mutex<Heard>>,
+    partner: Option<Arc<Mutex<Heard>>>,
     stream: Option<Sending>,
     /// Where the numbers of the next stream begin: none of its frames is taken for one of before.
     next: u64,
@@ -188,6 +228,11 @@ struct Plugged {
 /// A stream under way.
 struct Sending {
     rate: f64,
+    in_flight: Option<u64>,
+    /// Where its numbers began.
+    first: u64,
+    /// When the last frame was sent.
+    sent_at: Instant,
     schedule: Schedule,
     start: Instant,
     looked: Instant,
@@ -218,11 +263,13 @@ impl Work {
                 let before = self.stream.as_ref().map(|before| before.next);
                 let next = before.unwrap_or(self.next);
                 self.next = next + 2 * WINDOW;
+                self.is_silent.store(stream.is_none(), Ordering::Release);
                 self.stream =
                     stream.map(|stream| Sending::new(&stream, self.mac, self.number, next));
             }
             Order::Use(port) => self.port = port.map(|port| Plugged::new(*port)),
             Order::Pause(time) => std::thread::sleep(time),
+            Order::Partner(heard) => self.partner = Some(heard),
         }
     }
 
@@ -232,8 +279,13 @@ impl Work {
             return TICK;
         };
         stream.let_go_if_held_up();
+        let room = stream.room(self.number, self.partner.as_deref());
+        if room == 0 {
+            stream.begin_anew(Instant::now());
+            return SHORTEST;
+        }
         let count = match stream.schedule.next(stream.start.elapsed()) {
-            Next::Send(count) => count.min(BATCH),
+            Next::Send(count) => count.min(BATCH).min(room),
             // Four stations that spin would leave nothing for the switch: frames go in twos and
             // threes instead.
             Next::Spin => return SHORTEST,
@@ -245,6 +297,8 @@ impl Work {
         let status = port.transmit(Selection::new(&frames, &indices[..count]), &mut counters);
         drop(frames);
         stream.next += count as u64;
+        stream.sent_at = Instant::now();
+        self.last.store(stream.next, Ordering::Release);
         stream.schedule.note_sent(count as u64);
         self.sent.fetch_add(counters.tx.frames, Ordering::Relaxed);
         if status == TxStatus::LinkGone {
@@ -318,6 +372,11 @@ impl Plugged {
 }
 
 impl Heard {
+    /// The number behind the highest that came from a sender.
+    fn next_of(&self, sender: u16) -> Option<u64> {
+        self.streams.get(&sender).and_then(Tally::next)
+    }
+
     fn take(&mut self, bytes: &[u8], mac: [u8; 6], now: Instant) {
         let is_numbered =
             bytes.len() >= NUMBER_AT + 8 && bytes[12..14] == ETHER_TYPE && bytes[14..18] == MAGIC;
@@ -351,6 +410,9 @@ impl Sending {
         frame.resize(stream.len.max(LEAST_LEN), 0);
         Self {
             rate: stream.rate,
+            in_flight: stream.in_flight,
+            first: next,
+            sent_at: Instant::now(),
             schedule: Schedule::new(stream.rate),
             start: Instant::now(),
             looked: Instant::now(),
@@ -363,10 +425,30 @@ impl Sending {
     fn let_go_if_held_up(&mut self) {
         let now = Instant::now();
         if now.saturating_duration_since(self.looked) > TICK + HELD_UP {
-            self.start = now;
-            self.schedule = Schedule::new(self.rate);
+            self.begin_anew(now);
         }
         self.looked = now;
+    }
+
+    /// Has nothing to make up for.
+    fn begin_anew(&mut self, now: Instant) {
+        self.start = now;
+        self.schedule = Schedule::new(self.rate);
+    }
+
+    /// How many more frames may be in flight to the partner.
+    fn room(&self, number: u16, partner: Option<&Mutex<Heard>>) -> usize {
+        let (Some(most), Some(partner)) = (self.in_flight, partner) else {
+            return BATCH;
+        };
+        let heard = partner.lock().unwrap_or_else(PoisonError::into_inner);
+        let arrived = heard.next_of(number).unwrap_or_default().max(self.first);
+        drop(heard);
+        let room = most.saturating_sub(self.next - arrived);
+        if room == 0 && self.sent_at.elapsed() >= PROBE {
+            return 1;
+        }
+        usize::try_from(room).unwrap_or(usize::MAX)
     }
 
     /// The next frames, numbered.

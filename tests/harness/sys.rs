@@ -29,6 +29,27 @@ pub(crate) fn die_with_parent(command: &mut Command) {
     unsafe { command.pre_exec(set_signal) };
 }
 
+/// Has the child lead a session without a terminal, and act on each signal as a program does by
+/// default: `nohup`, for one, passes on that SIGHUP is ignored.
+pub(crate) fn forget_session(command: &mut Command) {
+    let forget = || {
+        // SAFETY: setsid(2) takes nothing. It fails only for the leader of a process group, which
+        // a child is not.
+        if unsafe { libc::setsid() } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        for signal in 1..=64 {
+            // SAFETY: the call takes two numbers; no handler is set. It fails for the signals that
+            // nobody can change, and for those that the C library keeps.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure only makes system calls, which are
+    // async-signal-safe, and allocates nothing.
+    unsafe { command.pre_exec(forget) };
+}
+
 /// The index of an interface in the calling thread's network namespace.
 pub(crate) fn interface_index(interface: &str) -> io::Result<u32> {
     let name = CString::new(interface)?;

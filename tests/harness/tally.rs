@@ -81,6 +81,11 @@ impl Tally {
         found.unwrap_or_default()
     }
 
+    /// The number behind the highest that came; none if none did.
+    pub(crate) fn next(&self) -> Option<u64> {
+        self.highest.map(|highest| highest + 1)
+    }
+
     /// Whether anything has come after `moment`.
     pub(crate) fn came_after(&self, moment: Instant) -> bool {
         self.last.is_some_and(|last| last > moment)
@@ -125,6 +130,7 @@ pub(crate) fn check_itself() {
     }
     let counted = (tally.received, tally.duplicates, tally.reordered);
     assert_eq!(counted, (6, 2, 1), "2 is lost, 3 late, 3 and 4 twice");
+    assert_eq!(tally.next(), Some(7));
     assert_eq!(tally.longest_gap, ms(45));
     assert_eq!(tally.recovery(start + ms(20)), ms(30));
     assert!(tally.came_after(start + ms(50)) && !tally.came_after(start + ms(51)));

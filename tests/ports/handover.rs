@@ -1,7 +1,5 @@
 //! Ports that go on in another switch, under traffic.
 
-use std::time::Duration;
-
 use libtest_mimic::Trial;
 use vswitch_netns::Netlink;
 use vswitch_switch::bridge::PortId;
@@ -78,9 +76,9 @@ fn under_traffic(receive: ReceivePath) {
         switch.add_port(Box::new(port)).unwrap();
     }
     let mut running = switch.spawn().unwrap();
-    let traffic = Traffic::begin(HOSTS, Duration::from_micros(500));
+    let traffic = Traffic::begin(HOSTS);
     for round in 0..20 {
-        std::thread::sleep(Duration::from_millis(20));
+        traffic.goes_on();
         let then = if round % 3 == 2 {
             Then::GoOn
         } else {

@@ -35,10 +35,11 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Args, Command};
+use harness::environment::Programs;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    harness::stage::run(|rights| {
+    harness::stage::run(Programs::Installed, |rights| {
         if rights.is_err() {
             return ExitCode::FAILURE;
         }

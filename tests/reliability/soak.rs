@@ -69,6 +69,7 @@ impl Soak {
             times: 20,
             lead: Duration::from_millis(200),
             on_one_processor: false,
+            in_flight: None,
         };
         let mut scene = Scene::set(Rival::Vswitch, pace, &OPTIONS)?;
         scene.pace.rate = match options.rate {

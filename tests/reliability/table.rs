@@ -29,6 +29,7 @@ pub(crate) fn run(options: &FaultsArgs) -> ExitCode {
         times: options.times,
         lead: Duration::from_millis(300),
         on_one_processor: false,
+        in_flight: None,
     };
     if options.markdown {
         println!(

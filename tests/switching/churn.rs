@@ -1,6 +1,6 @@
 //! Ports come and go while others talk.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use super::frames::{BROADCAST, number_of, numbered, source_of};
 use super::lab::{Host, Lab, OverOnDrop, Plan, mac, on_one_processor};
 use super::tcp;
 use crate::harness::packet::Endpoint;
+use crate::harness::traffic::IN_FLIGHT;
 use crate::harness::{PATIENCE, isolated};
 
 const ROUNDS: u8 = 40;
@@ -33,10 +34,10 @@ fn come_and_go() {
         .send_patiently(&numbered(BROADCAST, dst, 0))
         .unwrap();
 
-    let over = AtomicBool::new(false);
+    let (over, arrived) = (AtomicBool::new(false), AtomicU64::new(0));
     let talkers = [lab.hosts.remove(0), lab.hosts.remove(0)];
     thread::scope(|scope| {
-        let over = &over;
+        let (over, arrived) = (&over, &arrived);
         let [one, two] = &talkers;
         scope.spawn(move || {
             while !over.load(Ordering::Relaxed) {
@@ -44,9 +45,10 @@ fn come_and_go() {
             }
         });
         let sent = scope.spawn(move || {
-            on_one_processor(|| send_until(over, sender, |number| numbered(dst, src, number)))
+            let frame = |number| numbered(dst, src, number);
+            on_one_processor(|| send_until(over, arrived, sender, frame))
         });
-        let received = scope.spawn(move || receive_all(receiver, src));
+        let received = scope.spawn(move || receive_all(receiver, src, arrived));
         {
             let _over = OverOnDrop(over);
             for round in 0..ROUNDS {
@@ -59,12 +61,20 @@ fn come_and_go() {
     lab.stop();
 }
 
-/// Sends numbered frames at a modest rate. Returns how many there were before the last.
-fn send_until(over: &AtomicBool, wire: &Endpoint, frame: impl Fn(u64) -> Vec<u8>) -> u64 {
+/// Sends numbered frames at a modest rate, no more of them at once than a port has room for. Returns
+/// how many there were before the last.
+fn send_until(
+    over: &AtomicBool,
+    arrived: &AtomicU64,
+    wire: &Endpoint,
+    frame: impl Fn(u64) -> Vec<u8>,
+) -> u64 {
     let mut number = 0;
     while !over.load(Ordering::Relaxed) {
-        wire.send_patiently(&frame(number)).unwrap();
-        number += 1;
+        if number - arrived.load(Ordering::Relaxed) < IN_FLIGHT {
+            wire.send_patiently(&frame(number)).unwrap();
+            number += 1;
+        }
         thread::sleep(Duration::from_micros(200));
     }
     wire.send_patiently(&frame(LAST)).unwrap();
@@ -72,13 +82,16 @@ fn send_until(over: &AtomicBool, wire: &Endpoint, frame: impl Fn(u64) -> Vec<u8>
 }
 
 /// The numbers of all frames from `src` that come before the last.
-fn receive_all(wire: &Endpoint, src: [u8; 6]) -> Vec<u64> {
+fn receive_all(wire: &Endpoint, src: [u8; 6], arrived: &AtomicU64) -> Vec<u64> {
     let mut numbers = Vec::new();
     loop {
         let frame = wire.receive_where(PATIENCE, |frame| source_of(frame) == src);
         match number_of(&frame.expect("the last frame").bytes) {
             Some(LAST) => return numbers,
-            number => numbers.extend(number),
+            number => {
+                numbers.extend(number);
+                arrived.store(numbers.len() as u64, Ordering::Relaxed);
+            }
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::fs;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
 use libtest_mimic::Trial;
 use nix::unistd::gettid;
@@ -12,14 +11,21 @@ use vswitch_switch::{BridgeConfig, Switch};
 
 use super::frames::{BROADCAST, numbered, received_before};
 use super::lab::{Host, Plan};
-use crate::harness::isolated;
 use crate::harness::packet::Endpoint;
+use crate::harness::{A_WHILE, PATIENCE, isolated, wait_until};
 
 pub(super) fn tests() -> Vec<Trial> {
     vec![isolated(
         "switching_an_idle_switch_uses_no_processor_time",
         idle,
     )]
+}
+
+/// Whether a thread waits for something (`proc_pid_stat(5)`).
+fn sleeps(thread: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/self/task/{thread}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    fields.starts_with('S')
 }
 
 /// How often a thread has gone to sleep, and the ticks of processor time it has used.
@@ -79,11 +85,14 @@ fn idle() {
     // Two answers, so that it has done all that it was woken for.
     handle.ports().unwrap();
     handle.ports().unwrap();
-    thread::sleep(Duration::from_millis(100));
-
-    let before = work_of(&thread);
-    assert!(before.0 > 0, "it has slept before");
-    thread::sleep(Duration::from_secs(2));
+    // However long it takes until it gets the processor for it.
+    let mut before = work_of(&thread);
+    let rests = wait_until(PATIENCE, || {
+        let rested = std::mem::replace(&mut before, work_of(&thread));
+        sleeps(&thread) && rested == before
+    });
+    assert!(rests && before.0 > 0, "it never sleeps");
+    thread::sleep(A_WHILE * 10);
     assert_eq!(
         work_of(&thread),
         before,

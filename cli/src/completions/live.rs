@@ -266,7 +266,6 @@ fn programs(dir: PathBuf) -> Vec<String> {
 mod tests {
     use super::*;
     use std::os::unix::net::UnixListener;
-    use std::time::Instant;
 
     fn live(line: &str) -> Live {
         Live::of(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
@@ -299,7 +298,7 @@ mod tests {
         }
     }
 
-    /// The deadline is a bound on failure; what is shown is that there is an end at all.
+    /// What is shown is that there is an end at all.
     #[test]
     fn a_switch_that_is_silent_completes_to_nothing() {
         let base = tempfile::tempdir().unwrap();
@@ -308,9 +307,7 @@ mod tests {
         dir.prepare(&runtime).unwrap();
         let listener = UnixListener::bind(dir.socket()).unwrap();
         let live = live(&format!("vswitch --runtime-dir {}", base.path().display()));
-        let begin = Instant::now();
         assert!(live.switches().is_empty() && live.macs().is_empty());
-        assert!(begin.elapsed() < Duration::from_secs(30));
         drop(listener);
     }
 }

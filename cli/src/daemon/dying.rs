@@ -42,7 +42,9 @@ mod tests {
 
     #[test]
     fn a_child_that_was_killed_is_dying_until_its_parent_knows() {
-        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "read line"]).stdin(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let pid = child.id();
         assert!(!is_dying(pid));
         child.kill().unwrap();

@@ -137,7 +137,9 @@ mod tests {
     #[test]
     fn a_bound_process_gets_its_cpus_back() {
         // Reads until its input is closed.
-        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "read line"]).stdin(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let pid = Pid::from_raw(child.id().cast_signed());
         let before = sched_getaffinity(pid).unwrap();
         let one = OneCpu::bind(&[pid]).unwrap();

@@ -72,22 +72,23 @@ impl Process {
 #[cfg(test)]
 mod tests {
     use std::os::unix::process::{CommandExt, ExitStatusExt};
-    use std::process::Command;
+    use std::process::{Command, Stdio};
 
     use super::*;
 
     #[test]
     fn one_that_has_ended_is_never_mistaken_for_another() {
-        let sleep = |group: bool| {
-            let mut command = Command::new("sleep");
-            command.arg("1000");
+        // The shell that every system has (POSIX); it waits for input, and so for a signal.
+        let waits = |group: bool| {
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", "read line"]).stdin(Stdio::piped());
             if group {
                 command.process_group(0);
             }
             command.spawn().unwrap()
         };
         for group in [false, true] {
-            let mut child = sleep(group);
+            let mut child = waits(group);
             let process = Process::open(child.id().cast_signed()).unwrap();
             let send = |signal| {
                 if group {
@@ -97,7 +98,9 @@ mod tests {
                 }
             };
             send(Signal::SIGTERM).unwrap();
+            let input = child.stdin.take();
             let status = child.wait().unwrap();
+            drop(input);
             assert_eq!(status.signal(), Some(libc::SIGTERM));
             let error = send(Signal::SIGTERM).unwrap_err();
             assert_eq!(error.raw_os_error(), Some(libc::ESRCH));

@@ -499,7 +499,7 @@ mod tests {
                 "state": "absent", "mtu": 1500, "driver": "packet",
                 "rx": {"frames": 0, "bytes": 0}, "tx": {"frames": 0, "bytes": 0},
                 "drops": {"egress_full": 3}, "addresses": ["10.0.0.1/24"],
-                "blocked": null,
+                "blocked": null, "warnings": [],
             })
         );
     }

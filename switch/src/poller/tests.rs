@@ -89,7 +89,7 @@ fn asked_beside_another(patience: Option<Duration>) {
             if ready(&mut poller, patience).contains(&PORT) {
                 break;
             }
-            assert!(begun.elapsed() < Duration::from_secs(30), "never asked");
+            assert!(begun.elapsed() < Duration::from_secs(120), "never asked");
         }
         poller.note(PORT, FEW);
     }

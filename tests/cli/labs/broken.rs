@@ -11,7 +11,7 @@ use vswitch_netns::{InterfaceName, Namespace, Netlink, VethEnd};
 
 use super::{LabFile, ends, nothing_is_left, reaches};
 use crate::cli::{Surroundings, json, namespaces, ok};
-use crate::harness::program::{Background, run_vswitch, runtime_dir, vswitch};
+use crate::harness::program::{Background, VSWITCH, run_vswitch, runtime_dir, vswitch};
 use crate::harness::{PATIENCE, isolated, wait_until};
 
 const LAB: &str = r#"
@@ -91,7 +91,7 @@ fn mended() {
 
 /// The lab, and its command is this program.
 fn with_command() -> LabFile {
-    let program = format!("[[\"{}\"", env!("CARGO_BIN_EXE_vswitch"));
+    let program = format!("[[\"{VSWITCH}\"");
     LabFile::new(&LAB.replace("[[\"vswitch\"", &program))
 }
 

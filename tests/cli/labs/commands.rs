@@ -7,10 +7,8 @@ use vswitch_netns::Namespace;
 
 use super::{LabFile, ends, nothing_is_left};
 use crate::cli::{Surroundings, json};
-use crate::harness::program::run_vswitch;
+use crate::harness::program::{VSWITCH as PROGRAM, run_vswitch};
 use crate::harness::{PATIENCE, isolated, wait_until};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_vswitch");
 
 pub(super) fn tests() -> Vec<Trial> {
     vec![

@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::cli::{complaint, sys, words};
-use crate::harness::program::is_empty_dir;
+use crate::harness::program::{VSWITCH, is_empty_dir};
 use crate::harness::{PATIENCE, wait_until};
 
 /// Somebody without rights, with a runtime directory.
@@ -48,8 +48,7 @@ impl User {
         fs::create_dir("/run/bin").unwrap();
         fs::write(PROGRAM, "").unwrap();
         let none = None::<&str>;
-        let built = Some(env!("CARGO_BIN_EXE_vswitch"));
-        mount(built, PROGRAM, none, MsFlags::MS_BIND, none).unwrap();
+        mount(Some(VSWITCH), PROGRAM, none, MsFlags::MS_BIND, none).unwrap();
         Self { session }
     }
 
@@ -64,9 +63,6 @@ impl User {
             .args(words(line))
             .env("XDG_RUNTIME_DIR", &self.session)
             .env_remove("VSWITCH_RUNTIME_DIR")
-            .env_remove("RUST_LOG")
-            .env("NO_COLOR", "1")
-            .current_dir("/")
             .stdin(Stdio::null());
         // The only user of a namespace is its root, for whom the default is another.
         if !sys::can_be_nobody() {
@@ -170,5 +166,5 @@ pub(in crate::cli) fn mounts() -> String {
 
 /// Pings come there and back: the command fails if one does not.
 pub(in crate::cli) fn assert_traffic(user: &User, from: &str, to: &str) {
-    user.ok(&format!("ping {from} {to} -4 -c 3 -W 10"));
+    user.ok(&format!("ping {from} {to} -4 -c 3 -W 60"));
 }
