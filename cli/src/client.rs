@@ -21,6 +21,7 @@ use crate::protocol::{
     method,
 };
 use crate::runtime_dir::{RuntimeDir, RuntimeDirError};
+use crate::users;
 pub(crate) use news::{News, Told};
 
 /// How long a daemon may take to answer before it is taken for hung: it may have dozens of
@@ -72,6 +73,17 @@ pub(crate) enum ClientError {
         /// What the system said.
         source: io::Error,
     },
+    /// Somebody else answers there.
+    #[error(
+        "the socket {path} is that of user {user}, who is neither this user nor root, and is not \
+         believed: choose another --runtime-dir, or run the command as that user"
+    )]
+    Stranger {
+        /// The socket.
+        path: PathBuf,
+        /// Who listens on it.
+        user: u32,
+    },
     /// The conversation broke off.
     #[error("the switch '{switch}' did not answer: {source}")]
     Broken {
@@ -92,14 +104,18 @@ impl Client {
     /// [`ClientError::NotRunning`], or [`ClientError::Connect`] where it runs and does not
     /// accept.
     pub(crate) fn connect(runtime: &RuntimeDir, name: &SwitchName) -> Result<Self, ClientError> {
-        let path = runtime.switch(name).socket();
+        let dir = runtime.switch(name);
+        dir.require_safe(runtime)?;
+        let path = dir.socket();
         let connected = UnixStream::connect(&path).and_then(|stream| {
             stream.set_read_timeout(Some(PATIENCE))?;
             stream.set_write_timeout(Some(PATIENCE))?;
-            Ok(stream)
+            let server = users::peer(&stream)?;
+            Ok((stream, server))
         });
         match connected {
-            Ok(stream) => Ok(Self {
+            Ok((_, user)) if !users::is_trusted(user) => Err(ClientError::Stranger { path, user }),
+            Ok((stream, _)) => Ok(Self {
                 switch: name.clone(),
                 stream: BufReader::new(stream),
                 next_id: 1,

@@ -47,6 +47,7 @@ mod topology;
 #[doc(hidden)]
 pub mod trial;
 mod userlab;
+mod users;
 mod values;
 
 use std::process::ExitCode;

@@ -1,5 +1,7 @@
 //! Where switches keep their sockets: one directory for all, one of mode 0700 in it for each.
 
+mod trust;
+
 use std::fs::{self, DirBuilder, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -55,20 +57,28 @@ pub(crate) enum RuntimeDirError {
         /// The path.
         path: PathBuf,
     },
-    /// Everybody may write in it.
+    /// Others may write in it, and so replace what is in it.
     #[error(
-        "everybody may write in the directory {path}: 'chmod o-w' it, or choose another --runtime-dir"
+        "{who} may write in the directory {path} (mode {mode:04o}), and so replace what is in it: \
+         'chmod {remedy} {path}', or choose another --runtime-dir"
     )]
-    OpenToAll {
+    Writable {
         /// The directory.
         path: PathBuf,
+        /// Who may.
+        who: &'static str,
+        /// Its permission bits.
+        mode: u32,
+        /// What chmod(1) is to take away.
+        remedy: &'static str,
     },
     /// Somebody else could replace what is in it.
     #[error(
-        "the directory {path} belongs to user {owner}, not to us: choose another --runtime-dir"
+        "{path} belongs to user {owner}, who could replace what is in it, and is neither this user \
+         nor root: choose another --runtime-dir, or run the command as that user"
     )]
     Foreign {
-        /// The directory.
+        /// The directory, or a symbolic link.
         path: PathBuf,
         /// Its owner's number.
         owner: u32,
@@ -123,8 +133,9 @@ impl RuntimeDir {
     /// The names of all switches that have a directory, running or not, in order.
     ///
     /// # Errors
-    /// [`RuntimeDirError::Io`] where the directory exists and cannot be read.
+    /// As [`Self::require_safe`]; [`RuntimeDirError::Io`] where the directory exists and cannot be read.
     pub(crate) fn switches(&self) -> Result<Vec<SwitchName>, RuntimeDirError> {
+        self.require_safe()?;
         names_in(&self.0)
     }
 
@@ -138,6 +149,7 @@ impl RuntimeDir {
     /// # Errors
     /// [`RuntimeDirError::Io`] where the directory exists and cannot be read.
     pub(crate) fn labs(&self) -> Result<Vec<LabName>, RuntimeDirError> {
+        self.require_safe()?;
         names_in(&self.0.join(LABS))
     }
 
@@ -147,15 +159,7 @@ impl RuntimeDir {
     /// # Errors
     /// As where a switch is started.
     pub(crate) fn examine(&self) -> Result<(), RuntimeDirError> {
-        match fs::metadata(&self.0) {
-            Ok(metadata) if !metadata.is_dir() => {
-                let path = self.0.clone();
-                return Err(RuntimeDirError::NotADirectory { path });
-            }
-            Ok(metadata) => self.check(&metadata)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(io_error(&self.0, source)),
-        }
+        self.require_safe()?;
         let nearest = self.0.ancestors().find(|path| path.exists());
         let nearest = nearest.unwrap_or(Path::new("/"));
         access(nearest, AccessFlags::W_OK | AccessFlags::X_OK)
@@ -167,24 +171,21 @@ impl RuntimeDir {
     /// # Errors
     /// See [`RuntimeDirError`].
     pub(crate) fn prepare(&self) -> Result<(), RuntimeDirError> {
+        // Nothing is made where somebody else could replace it at once.
+        self.require_safe()?;
         let mode = if geteuid().is_root() { 0o755 } else { 0o700 };
         let made = DirBuilder::new().recursive(true).mode(mode).create(&self.0);
         made.map_err(|source| io_error(&self.0, source))?;
-        let metadata = fs::metadata(&self.0).map_err(|source| io_error(&self.0, source))?;
-        self.check(&metadata)
+        self.require_safe()
     }
 
-    /// Refuses a directory in which somebody else could replace what is in it.
-    fn check(&self, metadata: &Metadata) -> Result<(), RuntimeDirError> {
-        // A sticky directory such as /tmp protects its entries from other users.
-        if metadata.mode() & 0o1000 == 0 {
-            refuse_foreign(&self.0, metadata)?;
-            if metadata.mode() & 0o002 != 0 {
-                let path = self.0.clone();
-                return Err(RuntimeDirError::OpenToAll { path });
-            }
-        }
-        Ok(())
+    /// Refuses it where somebody else could replace it, or what is in it. That it is not there is no
+    /// reason.
+    ///
+    /// # Errors
+    /// [`RuntimeDirError::Foreign`], [`RuntimeDirError::Writable`] and others.
+    pub(crate) fn require_safe(&self) -> Result<(), RuntimeDirError> {
+        trust::require(&self.0)
     }
 }
 
@@ -215,6 +216,16 @@ impl SwitchDir {
     /// The directory itself.
     pub(crate) fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Refuses it where somebody else could replace the socket in it, or the directory itself, of which
+    /// `parent` is the runtime directory.
+    ///
+    /// # Errors
+    /// As [`RuntimeDir::require_safe`].
+    pub(crate) fn require_safe(&self, parent: &RuntimeDir) -> Result<(), RuntimeDirError> {
+        parent.require_safe()?;
+        trust::require_last(&self.0)
     }
 
     /// The control socket.

@@ -31,6 +31,7 @@ mod rights;
 mod scrapers;
 mod shell;
 mod state;
+mod strangers;
 mod supervision;
 mod sys;
 mod terminal;
@@ -87,6 +88,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         scrapers::tests(),
         shell::tests(),
         state::tests(),
+        strangers::tests(),
         supervision::tests(),
         top::tests(),
         tutorial::tests(),

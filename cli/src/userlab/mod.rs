@@ -68,6 +68,8 @@ pub(crate) fn enter(cli: &mut Cli) -> Result<(), UserLabError> {
         return Ok(());
     }
     let runtime = RuntimeDir::resolve(cli.runtime_dir.take(), |name| std::env::var_os(name))?;
+    // Here, where directories of root are known as root's.
+    runtime.require_safe()?;
     cli.runtime_dir = Some(runtime.path().to_owned());
     let is_made = match place {
         Place::NewLab(_) => true,
@@ -88,6 +90,9 @@ pub(crate) fn enter(cli: &mut Cli) -> Result<(), UserLabError> {
 /// To be called while the process has one thread.
 pub(crate) fn look_around(runtime: &RuntimeDir) {
     if rights::are_held(rights::NAMESPACE) {
+        return;
+    }
+    if runtime.require_safe().is_err() {
         return;
     }
     // Nobody is kept waiting: a lab without a keeper is not looked for either.

@@ -1,13 +1,16 @@
 //! A command's connection to the keeper. While it is open the lab does not end.
 
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use nix::unistd::geteuid;
+
 use super::UserLabError;
 use super::files::LabDir;
 use super::namespaces::Namespaces;
+use crate::users;
 
 /// How long a keeper may take to answer, before it is taken for hung.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -37,6 +40,10 @@ impl Visit {
         let path = dir.socket();
         let greeted = UnixStream::connect(&path).and_then(|stream| {
             stream.set_read_timeout(Some(patience))?;
+            // Whoever else hands namespaces over is not to have this process work in them.
+            if users::peer(&stream)? != geteuid().as_raw() {
+                return Err(io::Error::other("it is that of another user"));
+            }
             let namespaces = Namespaces::receive(&stream)?;
             Ok(namespaces.map(|namespaces| Self { stream, namespaces }))
         });

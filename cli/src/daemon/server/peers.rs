@@ -8,30 +8,28 @@ use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::unistd::geteuid;
 
+use crate::users;
+
 #[allow(unsafe_code, reason = "a socket option that no crate has")]
 mod sys;
 
-/// What somebody is in a user namespace that has no number for them (`overflowuid`).
-const NOBODY_HERE: u32 = 65_534;
-
 /// Who may ask: the switch's own user, root, and the members of a group. The directory keeps all
 /// others out; this is for a connection that got past it, as one that was passed on.
+///
+/// In the lab of an ordinary user, that user has the number 0, and all others of the system, root too,
+/// appear as one without a number of its own: none of them may ask.
 #[derive(Clone, Debug)]
 pub(crate) struct Peers {
     own: u32,
     group: Option<u32>,
-    /// Whether this is a user namespace, in which the system's root has no number.
-    is_lab: bool,
 }
 
 impl Peers {
     /// This user, root, and the members of this group.
     pub(crate) fn new(group: Option<u32>) -> Self {
-        let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
         Self {
             own: geteuid().as_raw(),
             group,
-            is_lab: !map.trim().is_empty() && !map.contains("4294967295"),
         }
     }
 
@@ -43,14 +41,22 @@ impl Peers {
         let unknown = |error: io::Error| format!("who asks is unknown: {error}");
         let peer = getsockopt(stream, PeerCredentials).map_err(|errno| unknown(errno.into()))?;
         let user = peer.uid();
-        if user == self.own || user == 0 || (self.is_lab && user == NOBODY_HERE) {
+        if user == self.own || user == 0 {
             return Ok(());
         }
-        if let Some(group) = self.group {
+        // Groups that have no number here are not told apart.
+        if let Some(group) = self.group.filter(|group| !users::is_unmapped_group(*group)) {
             let groups = sys::groups_of_peer(stream.as_fd()).map_err(unknown)?;
             if peer.gid() == group || groups.contains(&group) {
                 return Ok(());
             }
+        }
+        if users::is_unmapped(user) {
+            return Err(
+                "this switch is in the lab of an ordinary user, who alone may ask it: run the \
+                 command as that user"
+                    .to_owned(),
+            );
         }
         Err(format!(
             "the user {user} may not ask this switch: it is that of user {}{}",
@@ -74,7 +80,6 @@ mod tests {
         let stranger = Peers {
             own: 4711,
             group: None,
-            is_lab: false,
         };
         let user = geteuid();
         if !user.is_root() {

@@ -27,13 +27,14 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::SigSet;
-use nix::unistd::{daemon, dup2_stdout};
+use nix::unistd::{daemon, dup2_stdout, geteuid};
 
 use super::files::{Identity, LabDir};
 use super::namespaces::Namespaces;
 use super::{sys, visit};
 use crate::args::KeeperArgs;
 use crate::runtime_dir::RuntimeDir;
+use crate::users;
 use contents::Contents;
 use members::Members;
 
@@ -53,6 +54,8 @@ struct Keeper {
     /// Of the socket that it listens on.
     socket: Identity,
     namespaces: Namespaces,
+    /// The lab's owner, as known in the lab.
+    user: u32,
     /// The commands that are at work.
     guests: Vec<UnixStream>,
     members: Members,
@@ -139,6 +142,7 @@ impl Keeper {
             Ok(Self {
                 socket: Identity::of(&path)?,
                 namespaces: Namespaces::of("self")?,
+                user: geteuid().as_raw(),
                 dir,
                 runtime,
                 listener,
@@ -213,7 +217,9 @@ impl Keeper {
     fn accept(&mut self) {
         loop {
             match self.listener.accept() {
-                Ok((stream, _)) => {
+                // Only the lab's owner is let in, who has the number of this process in here. The
+                // directory keeps all others out: this is for a connection that got past it.
+                Ok((stream, _)) if users::peer(&stream).is_ok_and(|user| user == self.user) => {
                     let greeted = stream
                         .set_nonblocking(true)
                         .and_then(|()| self.namespaces.send(&stream));
@@ -223,6 +229,7 @@ impl Keeper {
                         self.looks_again = false;
                     }
                 }
+                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return thread::sleep(PAUSE),
