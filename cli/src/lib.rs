@@ -15,6 +15,7 @@
 //! - `pcapng`: captured frames as a file
 //! - `metrics`: what a running switch tells Prometheus
 //! - `place`, `peers`: a namespace that a command acts in; where the ends of cables are
+//! - `ingress`: rules that have no effect on ports
 //! - `itself`: the program, to be started again
 //! - `process`: signals that never reach a stranger
 //! - `render`: output for people
@@ -28,6 +29,7 @@ mod completions;
 mod daemon;
 mod doctor;
 mod exit;
+mod ingress;
 mod itself;
 mod lock_file;
 mod measure;

@@ -47,6 +47,8 @@
 //! - `peer`: in which namespace the other end of a link is
 //! - [`monitor`]: news of interfaces that come, change and go
 //! - [`offload`]: segmentation that a packet socket can pass on, and that which it cannot
+//! - [`ingress`]: rules that a packet socket does not heed
+//! - `uplink`: what the default routes need
 //! - [`quiet`]: keeping the host's own stack out of an interface
 
 pub mod address;
@@ -57,6 +59,7 @@ pub mod change;
 pub mod counters;
 pub mod exec;
 mod guard;
+pub mod ingress;
 pub mod link;
 pub mod losses;
 pub mod monitor;
@@ -75,6 +78,7 @@ pub mod route;
 mod sys;
 #[doc(hidden)]
 pub mod trial;
+mod uplink;
 pub mod userns;
 pub mod veth;
 

@@ -38,7 +38,7 @@ use crate::namespace::NamespaceError;
 use crate::netlink::{Netlink, NetlinkError};
 
 /// Among the classifiers of an interface ours comes late: those of the user act before it.
-const PRIORITY: u32 = 0xfff0;
+pub(crate) const PRIORITY: u32 = 0xfff0;
 /// Where a classifier hangs that looks at what comes in (`TC_H_MIN_INGRESS` of `clsact`).
 const INGRESS: TcHandle = TcHandle {
     major: 0xffff,
@@ -231,6 +231,43 @@ impl Netlink {
         Ok(true)
     }
 
+    /// Makes an interface quiet again that was made quiet and that somebody has changed since; `ours` where
+    /// it is to have no address at all. Gives what was put back, in words.
+    ///
+    /// To be called by who has made it quiet, and what the kernel did not allow then is not asked
+    /// for again with a warning.
+    pub fn keep_quiet(&mut self, link: &Link, ours: bool) -> Result<Vec<String>, QuietError> {
+        let _inside = self.namespace()?.enter()?;
+        let mut put_back = Vec::new();
+        if link.arp {
+            self.change_link(link, &LinkChange::new().arp(false))?;
+            put_back.push("ARP off".to_owned());
+        }
+        let mode = read_setting(&link.name, "addr_gen_mode");
+        let no_address = LinkChange::new().link_local(LinkLocal::None);
+        if mode.as_deref() == Some("0") && self.change_link(link, &no_address).is_ok() {
+            put_back.push("no link-local address".to_owned());
+        }
+        let is_on = read_setting(&link.name, "disable_ipv6").as_deref() == Some("0");
+        if is_on && write_setting(&link.name, "disable_ipv6", "1").is_ok() {
+            put_back.push("IPv6 off".to_owned());
+        }
+        let addresses = if ours {
+            self.addresses(Some(link))?
+        } else {
+            Vec::new()
+        };
+        for address in addresses {
+            match self.delete_address(link, address.net) {
+                Ok(()) => put_back.push(format!("without the address {}", address.net)),
+                // It has gone with another, or with IPv6.
+                Err(AddressError::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(put_back)
+    }
+
     /// Whether an interface of the socket's namespace is quiet at the moment: the classifier tells.
     /// Nothing is changed.
     pub fn is_quiet(&mut self, link: &Link) -> bool {
@@ -308,9 +345,15 @@ fn clsact(link: &Link) -> TcMessage {
     message
 }
 
-fn filter(link: &Link) -> TcMessage {
+/// What hangs at the ingress of an interface.
+pub(crate) fn ingress_of(link: &Link) -> TcMessage {
     let mut message = TcMessage::with_index(link.index.cast_signed());
     message.header.parent = INGRESS;
+    message
+}
+
+fn filter(link: &Link) -> TcMessage {
+    let mut message = ingress_of(link);
     message.header.handle = TcHandle { major: 0, minor: 1 };
     message.header.info = (PRIORITY << 16) | ALL_PROTOCOLS;
     message.attributes.push(TcAttribute::Kind("bpf".to_owned()));

@@ -28,6 +28,10 @@ pub(crate) struct PortAddArgs {
     /// The switch; may be left out when exactly one runs.
     #[arg(long, value_name = "NAME")]
     pub(crate) switch: Option<SwitchName>,
+
+    /// Plug it in even if the machine's default route leads through it, and is lost.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]

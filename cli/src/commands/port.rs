@@ -5,6 +5,7 @@ use vswitch_netns::Netlink;
 
 use crate::args::PortAction;
 use crate::client::{Client, ClientError};
+use crate::ingress;
 use crate::protocol::{
     NoParams, PortAddParams, PortDelParams, PortSetParams, PortView, Removed, method,
 };
@@ -19,10 +20,12 @@ pub(crate) fn run(runtime: &RuntimeDir, action: PortAction) -> anyhow::Result<()
             let mut client = connect(args.switch.as_ref())?;
             let params = PortAddParams {
                 interface: args.interface.to_string(),
+                force: args.force,
             };
             client
                 .call::<PortView>(method::PORT_ADD, &params)
                 .map_err(|error| explain(error, &client, &params.interface))?;
+            warn_of_rules(&params.interface);
         }
         PortAction::Del(args) => {
             let params = PortDelParams {
@@ -52,6 +55,14 @@ pub(crate) fn run(runtime: &RuntimeDir, action: PortAction) -> anyhow::Result<()
         }
     }
     Ok(())
+}
+
+/// Says what rules of the interface have no effect on what the switch gets.
+fn warn_of_rules(interface: &str) {
+    let rules = ingress::rules(interface);
+    if !rules.is_empty() {
+        crate::complain(&format!("warning: {}", ingress::warning(interface, &rules)));
+    }
 }
 
 /// Why an interface that is to be seen here could not be plugged into a switch that is elsewhere.

@@ -289,7 +289,7 @@ impl Control {
     }
 
     fn port_add(&mut self, params: &PortAddParams) -> Outcome {
-        self.lab.take(&params.interface)?;
+        self.lab.take(&params.interface, params.force)?;
         if let Err(error) = self.keep() {
             if let Err(error) = self.lab.give_back(&params.interface) {
                 log::warn!("cannot take back {}: {error}", params.interface);

@@ -8,6 +8,7 @@ use vswitch_netns::{Link, Namespace, Netlink, Offloads};
 
 use crate::client::{Client, ClientError};
 use crate::daemon::owner_of;
+use crate::ingress;
 use crate::protocol::{PortView, SwitchView};
 use crate::runtime_dir::RuntimeDir;
 
@@ -42,6 +43,8 @@ pub(crate) struct Living {
     pub(crate) quiet: Vec<String>,
     /// Named namespaces that are none any more.
     pub(crate) stale: Vec<String>,
+    /// Rules at the ingress of ports, by the ports' names.
+    pub(crate) ingress_rules: BTreeMap<String, Vec<String>>,
     /// The inside ends of the cables that can be looked at, by the ports' names.
     pub(crate) inside_ends: BTreeMap<String, InsideEnd>,
 }
@@ -62,6 +65,11 @@ impl Living {
         let ports = living.switches.iter().flat_map(|switch| &switch.ports);
         living.inside_ends = ports
             .filter_map(|port| Some((port.name.clone(), inside_end(port)?)))
+            .collect();
+        let ports = living.switches.iter().flat_map(|switch| &switch.ports);
+        living.ingress_rules = ports
+            .map(|port| (port.name.clone(), ingress::rules(&port.name)))
+            .filter(|(_, rules)| !rules.is_empty())
             .collect();
         living
     }

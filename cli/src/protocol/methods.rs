@@ -343,6 +343,9 @@ pub(crate) struct ReaddressParams {
 pub(crate) struct PortAddParams {
     /// Its name.
     pub(crate) interface: String,
+    /// Also where the machine's default route leads through it.
+    #[serde(default)]
+    pub(crate) force: bool,
 }
 
 /// Which interface to unplug.

@@ -1,7 +1,7 @@
 //! What stands in the way of a lab on this machine: names that are taken, interfaces that are not
 //! there. Told before anything is done.
 
-use vswitch_netns::{Link, Namespace};
+use vswitch_netns::{Link, Namespace, Netlink};
 
 use super::lab::Lab;
 use super::parse::Problem;
@@ -68,7 +68,10 @@ fn unfit(lab: &Lab, survey: &Survey, key: &Key, spec: &Spec) -> Option<String> {
                      those that there are"
                 )),
                 Some(_) if held.is_some() => None,
-                Some(found) => cannot_be_port(found),
+                Some(found) => cannot_be_port(found).or_else(|| {
+                    let may_be_lost = lab.forced.contains(interface);
+                    (!may_be_lost).then(|| is_needed(found)).flatten()
+                }),
             }
         }
         // That its host is another's is told already.
@@ -106,6 +109,17 @@ fn cannot_receive(switch: &str, is: &Spec, wanted: &SwitchSpec) -> Option<String
         )),
         _ => None,
     }
+}
+
+/// Whether the machine's default route would be lost with this interface.
+fn is_needed(link: &Link) -> Option<String> {
+    let mut netlink = Netlink::open().ok()?;
+    let through = netlink.default_route_through(link).ok()??;
+    Some(format!(
+        "the machine's default route leads through '{}' and would be lost with '{}' as a port: name \
+         another interface, or say 'force_ports = true' beside 'ports'",
+        through.name, link.name
+    ))
 }
 
 fn cannot_be_port(link: &Link) -> Option<String> {

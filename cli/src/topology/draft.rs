@@ -49,6 +49,7 @@ pub(super) struct Switch {
     pub(super) receive_span: Option<Span>,
     pub(super) spec: SwitchSpec,
     pub(super) ports: Vec<Placed<String>>,
+    pub(super) force_ports: bool,
 }
 
 #[derive(Debug)]
@@ -112,6 +113,7 @@ pub(super) fn draft(name: &LabName, file: &LabFile, problems: &mut Vec<Problem>)
             ports: placed(section.ports.as_ref(), |name: &InterfaceName| {
                 name.to_string()
             }),
+            force_ports: section.force_ports,
         };
         draft.switches.insert(key.0.to_string(), switch);
     }

@@ -63,6 +63,8 @@ pub(crate) struct SwitchSection {
     pub(crate) receive: Option<At<Receive>>,
     /// Existing interfaces of the machine that become ports.
     pub(crate) ports: Option<At<List<Text<InterfaceName>>>>,
+    /// Take them even if the machine's default route leads through one, and is lost (false).
+    pub(crate) force_ports: bool,
 }
 
 /// Which VLANs share what is learnt.

@@ -25,6 +25,8 @@ pub(crate) struct Lab {
     pub(crate) receive_places: BTreeMap<String, Span>,
     /// Interfaces that must be there before, and where they are named.
     pub(crate) existing: BTreeMap<String, Span>,
+    /// Those of them that are taken even if a default route leads through them.
+    pub(crate) forced: BTreeSet<String>,
 }
 
 /// The lab's name: as the file says, or `otherwise`.
@@ -68,6 +70,7 @@ struct Builder {
     things: Things,
     places: BTreeMap<Key, Span>,
     existing: BTreeMap<String, Span>,
+    forced: BTreeSet<String>,
 }
 
 impl Builder {
@@ -82,6 +85,9 @@ impl Builder {
             receive_places.insert(switch.clone(), place.clone());
             for port in &section.ports {
                 self.existing.insert(port.value.clone(), port.span.clone());
+                if section.force_ports {
+                    self.forced.insert(port.value.clone());
+                }
                 self.port(switch, &port.value, &port.span);
             }
         }
@@ -117,6 +123,7 @@ impl Builder {
             places: self.places,
             receive_places,
             existing: self.existing,
+            forced: self.forced,
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use vswitch_netns::{
     AddressError, LinkError, MonitorError, NameError, NamespaceError, NetlinkError, OffloadError,
-    QuietError,
+    QuietError, RouteError,
 };
 use vswitch_switch::control::ControlError;
 use vswitch_switch::port::PacketError;
@@ -139,6 +139,19 @@ pub(crate) enum LabError {
     /// The interface could not be opened as a port.
     #[error(transparent)]
     Packet(#[from] PacketError),
+    /// As a port it would take the machine off the network.
+    #[error(
+        "the machine's default route leads through '{through}' and would be lost with '{interface}' as a port: plug in another interface, or this one all the same with 'vswitch port add {interface} --force'"
+    )]
+    Uplink {
+        /// The interface.
+        interface: String,
+        /// The same, or what stands on it.
+        through: String,
+    },
+    /// The routes cannot be read.
+    #[error(transparent)]
+    Route(#[from] RouteError),
     /// There is no timer for what is to be done later.
     #[error("the system gives no timer: {0}")]
     Timer(#[source] std::io::Error),
@@ -159,6 +172,7 @@ impl LabError {
             | Self::AttachedElsewhere { .. }
             | Self::SubnetFull { .. }
             | Self::PortHere(_)
+            | Self::Uplink { .. }
             | Self::CableEnd { .. }
             | Self::Enslaved(_)
             | Self::NotEthernet(_)
@@ -186,6 +200,7 @@ impl LabError {
             | Self::Quiet(_)
             | Self::Monitor(_)
             | Self::Packet(_)
+            | Self::Route(_)
             | Self::Timer(_)
             | Self::Control(_) => ErrorCode::System,
         }

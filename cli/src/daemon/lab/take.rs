@@ -18,8 +18,9 @@ impl Lab {
     /// Plugs in an existing interface, which the host's own stack then leaves alone.
     ///
     /// # Errors
-    /// See [`LabError`]; nothing is changed then.
-    pub(crate) fn take(&mut self, interface: &str) -> Result<PortId, LabError> {
+    /// See [`LabError`]; nothing is changed then. Without `force` also where a default route leads
+    /// through the interface.
+    pub(crate) fn take(&mut self, interface: &str, force: bool) -> Result<PortId, LabError> {
         rights::require("plug in an interface", rights::SWITCH)?;
         self.read_news();
         if let Some(id) = self.port_of_name(interface) {
@@ -30,6 +31,12 @@ impl Lab {
         }
         let link = self.netlink.link(interface)?;
         refuse_unfit(&link)?;
+        if !force && let Some(through) = self.netlink.default_route_through(&link)? {
+            return Err(LabError::Uplink {
+                interface: interface.to_owned(),
+                through: through.name,
+            });
+        }
         // Who holds this is alone with the interface: nothing was changed before.
         let port = self.prepared_port().open(interface)?;
         if !link.arp {

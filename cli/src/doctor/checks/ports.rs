@@ -13,6 +13,7 @@ pub(in crate::doctor) fn all(living: &Living) -> Vec<Finding> {
         findings.extend(ends(switch, living));
         findings.extend(offloads(switch, living));
         findings.extend(states(switch));
+        findings.extend(rules(switch, living));
     }
     let ports: usize = living.switches.iter().map(|s| s.ports.len()).sum();
     if findings.is_empty() && ports > 0 {
@@ -88,6 +89,24 @@ fn offloads(switch: &SwitchView, living: &Living) -> Option<Finding> {
             "'vswitch detach NS' and 'vswitch attach NS' switch it off again, or 'ethtool -K'",
         ),
     )
+}
+
+/// Rules that drop nothing of what the switch gets.
+fn rules(switch: &SwitchView, living: &Living) -> Vec<Finding> {
+    let ruled = switch.ports.iter().filter_map(|port| {
+        let rules = living.ingress_rules.get(&port.name)?;
+        let found = format!(
+            "rules at the ingress of {} have no effect on what the switch gets, which sees frames \
+             before they do: {}",
+            port.name.escape_debug(),
+            listed(rules.iter().map(String::as_str))
+        );
+        Some(
+            finding("ingress rules", Grade::Warning, found)
+                .remedy("filter at the host that sends, or at the egress of other ports"),
+        )
+    });
+    ruled.collect()
 }
 
 fn states(switch: &SwitchView) -> Option<Finding> {

@@ -94,6 +94,8 @@ impl Worker<'_> {
     pub(super) fn make_port(&mut self, switch: &str, interface: &str) -> anyhow::Result<()> {
         let params = PortAddParams {
             interface: interface.to_owned(),
+            // Whether the machine can do without it was asked before anything was changed.
+            force: true,
         };
         let client = self.client(switch)?;
         let _: PortView = client.call(method::PORT_ADD, &params)?;
