@@ -207,6 +207,8 @@ pub struct Link {
     pub peer_namespace_id: Option<i32>,
     /// The index of the bridge or bond that it is a member of.
     pub master: Option<u32>,
+    /// The group of interfaces that it is in (`IFLA_GROUP`); 0 as they are made.
+    pub group: u32,
     /// A remark of the administrator's.
     pub alias: Option<String>,
 }
@@ -221,6 +223,7 @@ const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
 const IFLA_AF_SPEC: u16 = 26;
+const IFLA_GROUP: u16 = 27;
 const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_MIN_MTU: u16 = 50;
 const IFLA_MAX_MTU: u16 = 51;
@@ -260,6 +263,7 @@ impl Link {
             IFLA_LINK => self.peer_index = u32_of(value),
             IFLA_LINK_NETNSID => self.peer_namespace_id = u32_of(value).map(u32::cast_signed),
             IFLA_MASTER => self.master = u32_of(value),
+            IFLA_GROUP => self.group = u32_of(value).unwrap_or_default(),
             IFLA_IFALIAS => self.alias = Some(text_of(value)),
             IFLA_OPERSTATE => {
                 self.state = value.first().copied().unwrap_or_default().into();

@@ -9,7 +9,7 @@ use netlink_sys::{Socket, SocketAddr};
 use nix::errno::Errno;
 use thiserror::Error;
 
-use crate::answer::Messages;
+use crate::answer::{Messages, u32_of};
 use crate::link::{Link, LinkError};
 use crate::namespace::{Namespace, NamespaceError};
 use crate::netlink::{Netlink, NetlinkError, retried};
@@ -18,6 +18,8 @@ use crate::netlink::{Netlink, NetlinkError, retried};
 const RECEIVE_BUFFER_BYTES: libc::c_int = 4 << 20;
 /// The greatest event there is fits several times.
 const EVENT_BYTES: usize = 1 << 16;
+/// Where `ifinfomsg` and `ifaddrmsg` have the index of the interface.
+const INDEX_AT: usize = 4;
 /// How many queued datagrams are thrown away at most after an overrun; more cannot be queued.
 const MAX_DISCARDED: usize = 1 << 20;
 
@@ -33,6 +35,12 @@ pub enum LinkEvent {
         index: u32,
         /// Its name.
         name: String,
+    },
+    /// The IP addresses of an interface, or whether it has IPv6, may have changed. Only told by
+    /// [`LinkMonitor::open_with_addresses`].
+    Addresses {
+        /// The index of the interface.
+        index: u32,
     },
     /// There was more news than the socket could hold, and some is lost: read the whole list with
     /// [`LinkMonitor::links`]. Older news has been thrown away: what comes after this event is not
@@ -82,12 +90,28 @@ impl AsRawFd for LinkMonitor {
 impl LinkMonitor {
     /// Begins to watch the calling thread's namespace.
     pub fn open() -> Result<Self, MonitorError> {
+        Self::open_for(&[libc::RTNLGRP_LINK])
+    }
+
+    /// The same, and also what the IP stack has to do with the links: their addresses.
+    pub fn open_with_addresses() -> Result<Self, MonitorError> {
+        Self::open_for(&[
+            libc::RTNLGRP_LINK,
+            libc::RTNLGRP_IPV4_IFADDR,
+            libc::RTNLGRP_IPV6_IFADDR,
+            libc::RTNLGRP_IPV6_IFINFO,
+        ])
+    }
+
+    fn open_for(groups: &[u32]) -> Result<Self, MonitorError> {
         let mut socket = Socket::new(NETLINK_ROUTE).map_err(|e| NetlinkError::socket(&e))?;
         let prepare = |socket: &mut Socket| {
             socket.bind(&SocketAddr::new(0, 0))?;
             socket.set_non_blocking(true)?;
             socket.set_rx_buf_sz(RECEIVE_BUFFER_BYTES)?;
-            socket.add_membership(libc::RTNLGRP_LINK)
+            groups
+                .iter()
+                .try_for_each(|group| socket.add_membership(*group))
         };
         prepare(&mut socket).map_err(|error| NetlinkError::socket(&error))?;
         Ok(Self {
@@ -175,10 +199,19 @@ impl LinkMonitor {
 
 /// What a message tells, if it is about a link.
 pub(crate) fn event_of(message_type: u16, payload: &[u8]) -> Option<LinkEvent> {
+    if matches!(message_type, libc::RTM_NEWADDR | libc::RTM_DELADDR) {
+        // struct ifaddrmsg, with the index where ifinfomsg has it too.
+        let index = u32_of(payload.get(INDEX_AT..)?)?;
+        return Some(LinkEvent::Addresses { index });
+    }
     // The news of a bridge about its ports comes the same way, as another family: a port that
     // leaves its bridge is not deleted.
-    let family = *payload.first()?;
-    if i32::from(family) != libc::AF_UNSPEC {
+    let family = i32::from(*payload.first()?);
+    if family == libc::AF_INET6 && message_type == libc::RTM_NEWLINK {
+        let index = u32_of(payload.get(INDEX_AT..)?)?;
+        return Some(LinkEvent::Addresses { index });
+    }
+    if family != libc::AF_UNSPEC {
         return None;
     }
     let link = Link::parse(payload)?;

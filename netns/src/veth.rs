@@ -27,6 +27,7 @@ pub struct VethEnd {
     name: InterfaceName,
     mac: Option<MacBytes>,
     mtu_bytes: Option<u32>,
+    group: Option<u32>,
 }
 
 impl VethEnd {
@@ -36,6 +37,7 @@ impl VethEnd {
             name,
             mac: None,
             mtu_bytes: None,
+            group: None,
         }
     }
 
@@ -51,6 +53,15 @@ impl VethEnd {
     pub fn mtu_bytes(self, mtu_bytes: u32) -> Self {
         Self {
             mtu_bytes: Some(mtu_bytes),
+            ..self
+        }
+    }
+
+    /// Puts it into this group of interfaces (`ip link show group N`). It is in it from the moment that
+    /// anybody hears of it, so that programs which manage interfaces can tell it apart.
+    pub fn group(self, group: u32) -> Self {
+        Self {
+            group: Some(group),
             ..self
         }
     }
@@ -83,6 +94,9 @@ impl VethEnd {
         message
             .attributes
             .extend(self.mac.map(|mac| LinkAttribute::Address(mac.to_vec())));
+        message
+            .attributes
+            .extend(self.group.map(LinkAttribute::Group));
         message
     }
 }

@@ -21,6 +21,7 @@ mod labs;
 mod lifecycle;
 mod links;
 mod man;
+mod meddling;
 mod metrics;
 mod notify;
 mod ping;
@@ -37,6 +38,7 @@ mod sys;
 mod terminal;
 mod top;
 mod tutorial;
+mod uplink;
 mod userlab;
 mod vlans;
 
@@ -78,6 +80,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         lifecycle::tests(),
         links::tests(),
         man::tests(),
+        meddling::tests(),
         metrics::tests(),
         notify::tests(),
         ping::tests(),
@@ -92,6 +95,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         supervision::tests(),
         top::tests(),
         tutorial::tests(),
+        uplink::tests(),
         userlab::tests(),
         vlans::tests(),
     ]

@@ -69,6 +69,8 @@ use events::Hub;
 use forwarding::{Forwarding, SwitchThread};
 use guard::Guard;
 use handover::HandoverError;
+#[cfg(test)]
+pub(crate) use lab::GROUP;
 pub(crate) use lab::owner_of;
 use lab::{Lab, LabError};
 use lock::{DirLock, LockError};

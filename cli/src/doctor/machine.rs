@@ -52,6 +52,13 @@ impl Machine {
         self.path(path).exists()
     }
 
+    /// The names of the files in a directory.
+    pub(crate) fn files(&self, dir: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(dir)).into_iter().flatten().flatten();
+        let names = entries.map(|entry| entry.file_name().into_string());
+        names.filter_map(Result::ok).collect()
+    }
+
     /// A setting, where this kernel has it: `net.core.rmem_max`.
     pub(crate) fn sysctl(&self, name: &str) -> Option<String> {
         self.text(&format!("/proc/sys/{}", name.replace('.', "/")))

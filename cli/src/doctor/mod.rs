@@ -32,6 +32,7 @@ pub(crate) fn examine(
     let mut findings = checks::rights::all(machine, trials);
     findings.extend(checks::kernel::all(machine, trials));
     findings.extend(checks::network::all(machine));
+    findings.extend(checks::managers::all(machine, living));
     findings.extend(checks::limits::all(machine));
     findings.extend(checks::directories::all(machine, runtime, living));
     findings.extend(checks::leftovers::all(living));

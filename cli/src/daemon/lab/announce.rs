@@ -20,6 +20,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use vswitch_netns::{Announcer, NamespaceName, Netlink, is_announceable};
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::LinkState;
+use vswitch_switch::threads;
 
 use super::{Kind, Lab, LabError, Plug};
 use crate::daemon::broker::Inside;
@@ -105,11 +106,12 @@ impl Lab {
     }
 
     /// Announces the addresses of a port's namespace now, and again later.
-    pub(super) fn announce(&mut self, id: PortId, inner: &mut Netlink, announcer: &Announcer) {
+    pub(super) fn announce(&mut self, id: PortId, inner: &mut Netlink, announcer: Announcer) {
         if let Some(plug) = self.plugs.get(&id) {
-            speak_for(plug, inner, announcer);
+            speak_for(plug, inner, &announcer);
             self.announcements.plan(id, INTERVAL, ROUNDS - 1);
         }
+        close(vec![announcer]);
     }
 
     /// Announces them as soon as nothing else is to be done, and again later. For ports of which
@@ -121,9 +123,10 @@ impl Lab {
     /// Announces what is due.
     pub(crate) fn announce_due(&mut self) {
         let most = DELIVERIES / self.plugs.len().max(1);
+        let mut done = Vec::new();
         for (id, rounds) in self.announcements.take(most) {
             match self.announce_again(id) {
-                Ok(()) => {}
+                Ok(announcer) => done.extend(announcer),
                 // It was deleted, or will be: there is nothing to announce.
                 Err(error) => log::debug!("port {id} is not announced: {error}"),
             }
@@ -131,18 +134,20 @@ impl Lab {
                 self.announcements.plan(id, INTERVAL, rounds);
             }
         }
+        close(done);
         self.announcements.set(PACE);
     }
 
-    fn announce_again(&self, id: PortId) -> Result<(), LabError> {
+    /// Gives the socket by which it was done.
+    fn announce_again(&self, id: PortId) -> Result<Option<Announcer>, LabError> {
         let Some(plug) = self.plugs.get(&id) else {
-            return Ok(());
+            return Ok(None);
         };
         let Kind::Cable { namespace, .. } = &plug.kind else {
-            return Ok(());
+            return Ok(None);
         };
         if plug.link == LinkState::Absent {
-            return Ok(());
+            return Ok(None);
         }
         let name = NamespaceName::new(namespace)?;
         let Inside {
@@ -151,7 +156,16 @@ impl Lab {
             ..
         } = self.namespaces.open(&name, false)?;
         speak_for(plug, &mut netlink, &announcer);
-        Ok(())
+        Ok(Some(announcer))
+    }
+}
+
+/// Closes sockets without waiting for it: each has the kernel wait until no processor uses it any more
+/// (`synchronize_net` in `packet_release`), some milliseconds.
+fn close(announcers: Vec<Announcer>) {
+    if !announcers.is_empty() {
+        // Without a thread they are closed here and now.
+        let _ = threads::spawn("close", move || drop(announcers));
     }
 }
 

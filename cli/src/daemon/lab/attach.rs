@@ -160,7 +160,7 @@ impl Lab {
         };
         let plug = Plug::new(plan.outside.to_string(), &outside, kind);
         self.plugs.insert(id, plug);
-        self.announce(id, &mut inner, &announcer);
+        self.announce(id, &mut inner, announcer);
         Ok(Attached {
             namespace: plan.namespace.to_string(),
             created: progress.created,
@@ -182,7 +182,7 @@ impl Lab {
         namespace: &Namespace,
         progress: &mut Progress,
     ) -> Result<Link, LabError> {
-        let mut near = VethEnd::new(plan.outside.clone());
+        let mut near = VethEnd::new(plan.outside.clone()).group(super::GROUP);
         let mut far = VethEnd::new(plan.inside.clone());
         if let Some(mtu_bytes) = plan.mtu_bytes {
             near = near.mtu_bytes(mtu_bytes);

@@ -29,6 +29,7 @@ impl Lab {
                 Ok(None) => break,
                 Ok(Some(LinkEvent::Changed(link))) => self.changed(&link, &mut news),
                 Ok(Some(LinkEvent::Removed { index, .. })) => self.touch(index, &mut news.removed),
+                Ok(Some(LinkEvent::Addresses { index })) => self.touch(index, &mut news.stirred),
                 // Some were lost, of whatever links.
                 Ok(Some(_)) => self.all(&mut news),
                 Err(error) => {
@@ -51,6 +52,9 @@ impl Lab {
                 complain(*id, &error);
             }
         }
+        for id in &news.stirred {
+            self.keep_quiet(*id);
+        }
         // Another of its name may be there already.
         for id in news.removed.union(&news.touched) {
             self.come_back(*id);
@@ -61,6 +65,7 @@ impl Lab {
     /// back under its index, of which nobody else has told.
     fn all(&self, news: &mut News) {
         news.touched.extend(self.plugs.keys());
+        news.stirred.extend(self.plugs.keys());
         news.removed.extend(self.deaf());
     }
 
@@ -77,6 +82,9 @@ impl Lab {
 
     fn changed(&self, link: &Link, news: &mut News) {
         self.touch(link.index, &mut news.touched);
+        if link.arp {
+            self.touch(link.index, &mut news.stirred);
+        }
         let waits = |plug: &Plug| plug.link == LinkState::Absent && plug.interface == link.name;
         let waiting = self.plugs.iter().filter(|(_, plug)| waits(plug));
         news.touched.extend(waiting.map(|(id, _)| id));
@@ -143,6 +151,8 @@ impl Lab {
 struct News {
     /// Their link is to be looked at, or what has come may be theirs.
     touched: BTreeSet<PortId>,
+    /// Somebody may have changed what keeps the host's stack out of their interface.
+    stirred: BTreeSet<PortId>,
     /// Their interface is gone.
     removed: BTreeSet<PortId>,
 }

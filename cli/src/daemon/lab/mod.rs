@@ -8,6 +8,7 @@ mod error;
 mod leftovers;
 mod limits;
 mod links;
+mod meddling;
 mod plan;
 mod readdress;
 mod recall;
@@ -33,6 +34,7 @@ use crate::args::ReceiveArg;
 use crate::names::SwitchName;
 
 use announce::Announcements;
+use meddling::Meddling;
 use spares::Spares;
 
 pub(crate) use error::LabError;
@@ -40,6 +42,9 @@ pub(super) use leftovers::{give_back, remove_killed};
 
 /// How the alias of a switch-side end begins; the switch's name follows.
 const ALIAS_PREFIX: &str = "vswitch:";
+/// The group of the switch-side ends: a number that nobody else has thought of, in hexadecimal
+/// `vs`. The udev rule in `contrib/` knows it too.
+pub(crate) const GROUP: u32 = 0x7673;
 /// So many ports get large rings, of 2 MiB each. The kernel never swaps a ring: hundreds of large
 /// ones would be a gigabyte.
 const LARGE_RINGS: usize = 32;
@@ -89,6 +94,8 @@ struct Plug {
     settings: PortSettings,
     /// Why it could not come back, as it was told last.
     complaint: Option<String>,
+    /// Whether somebody changes its interface.
+    meddling: Meddling,
 }
 
 /// Whence the interface of a port comes.
@@ -122,6 +129,7 @@ impl Plug {
             kind,
             settings: PortSettings::default(),
             complaint: None,
+            meddling: Meddling::default(),
         }
     }
 
@@ -161,7 +169,7 @@ impl Lab {
             switch,
             handle,
             netlink: Netlink::open()?,
-            news: LinkMonitor::open()?,
+            news: LinkMonitor::open_with_addresses()?,
             subnet,
             receive,
             spares: Spares::default(),

@@ -53,7 +53,7 @@ impl Lab {
         self.note_addresses(id, all.copied().collect());
         replace(&mut inner, &inside, &former, &wanted)?;
         self.note_addresses(id, wanted);
-        self.announce(id, &mut inner, &announcer);
+        self.announce(id, &mut inner, announcer);
         Ok(())
     }
 

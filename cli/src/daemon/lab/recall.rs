@@ -88,6 +88,8 @@ impl Lab {
                 log::info!("port {id} ({}) is back, and {state}", plug.name);
                 self.changed = true;
                 self.announce_soon(id);
+                // While nobody looked, anybody may have changed it.
+                self.keep_quiet(id);
             }
             Err(error) => {
                 let complaint = error.to_string();

@@ -7,7 +7,7 @@ use vswitch_switch::control::ControlError;
 use vswitch_switch::datapath::PortInfo;
 use vswitch_switch::port::{LinkState, Traffic};
 
-use super::{Kind, Lab};
+use super::{Kind, Lab, Plug};
 use crate::protocol::{BlockedView, PortState, PortView, TrafficView};
 
 /// The reason of losses that the interface counts and the switch never sees: the kernel's queue
@@ -101,7 +101,7 @@ impl Lab {
                 loop_with: names.get(&blocked.peer).cloned().unwrap_or_default(),
                 for_s: blocked.remaining.as_secs(),
             }),
-            warnings: Vec::new(),
+            warnings: plug.map(Plug::warnings).unwrap_or_default(),
         }
     }
 }

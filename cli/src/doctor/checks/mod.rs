@@ -4,6 +4,7 @@ pub(super) mod directories;
 pub(super) mod kernel;
 pub(super) mod leftovers;
 pub(super) mod limits;
+pub(super) mod managers;
 pub(super) mod network;
 pub(super) mod ports;
 pub(super) mod rights;
