@@ -3,6 +3,8 @@
 use std::fs;
 
 use libtest_mimic::Trial;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use vswitch_netns::{InterfaceName, LinkChange, Namespace, Netlink, VethEnd};
 
@@ -17,6 +19,7 @@ pub(super) fn tests() -> Vec<Trial> {
     vec![
         isolated("cli_doctor_changes_nothing", changes_nothing),
         isolated("cli_doctor_tells_of_leftovers", leftovers),
+        isolated("cli_doctor_finds_switches_without_a_directory", ghosts),
         isolated("cli_doctor_tells_of_ports_that_differ", ports),
         isolated("cli_doctor_without_rights_tells_the_remedy", without_rights),
         isolated(
@@ -129,6 +132,36 @@ fn leftovers() {
         "ok",
         "{report:#}"
     );
+}
+
+/// By accident, say: what it forwards goes on, and it is found all the same.
+fn ghosts() {
+    let switch = Switch::start("s --subnet 10.0.0.0/24");
+    ok("attach mario");
+    ok("attach luigi");
+    let pid = switch.pid();
+    assert!(found(&examined(), "leftovers", "processes").is_empty());
+    fs::remove_dir_all(switch.dir()).unwrap();
+    let told = |report: &Value| {
+        let finding = found(report, "leftovers", "processes")[0].clone();
+        let found = finding["found"].as_str().unwrap().to_owned();
+        let remedy = finding["remedy"].as_str().unwrap().to_owned();
+        assert!(
+            found.contains(&format!("process {pid} is the switch 's'")),
+            "{found}"
+        );
+        assert!(remedy.contains(&format!("kill -INT {pid}")), "{remedy}");
+    };
+    told(&examined());
+    ok("ping mario luigi --count 1");
+    // Nor is it taken for another one that has its name by now.
+    let _again = Switch::start("s");
+    told(&examined());
+    // The remedy helps.
+    kill(Pid::from_raw(pid), Signal::SIGINT).unwrap();
+    let gone = || found(&examined(), "leftovers", "processes").is_empty();
+    assert!(wait_until(PATIENCE, gone));
+    assert!(super::link("mario-vsw").is_none());
 }
 
 fn ports() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use vswitch_netns::{Link, Namespace, Netlink, Offloads};
 
+use super::ghosts::{self, Ghost};
 use crate::client::{Client, ClientError};
 use crate::daemon::owner_of;
 use crate::ingress;
@@ -33,6 +34,8 @@ pub(crate) struct Living {
     pub(crate) killed: Vec<String>,
     /// Directories without a switch.
     pub(crate) empty: Vec<String>,
+    /// Processes of switches and labs whose directory is gone.
+    pub(crate) ghosts: Vec<Ghost>,
     /// What is told of switches that run and do not answer.
     pub(crate) mute: Vec<String>,
     /// The interfaces of this namespace.
@@ -58,6 +61,7 @@ impl Living {
                 .unwrap_or_default(),
             ..Self::default()
         };
+        living.ghosts = ghosts::now();
         living.ask_switches(runtime);
         living.look_at_links();
         let namespaces = Namespace::list().unwrap_or_default().into_iter();

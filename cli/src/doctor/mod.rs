@@ -10,12 +10,14 @@
 
 mod checks;
 mod finding;
+mod ghosts;
 mod living;
 mod machine;
 pub(crate) mod report;
 pub(crate) mod trials;
 
 pub(crate) use finding::{Area, Finding, Grade};
+pub(crate) use ghosts::Ghost;
 pub(crate) use living::Living;
 pub(crate) use machine::Machine;
 

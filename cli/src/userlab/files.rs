@@ -32,6 +32,11 @@ impl LabDir {
         Self(runtime.path().join(".lab"))
     }
 
+    /// The directory itself.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// Where the keeper listens.
     pub(super) fn socket(&self) -> PathBuf {
         self.0.join("keeper.sock")

@@ -1,13 +1,15 @@
 //! What is left of a lab when something of it is killed, and what becomes of that.
 
+use std::fs;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use libtest_mimic::Trial;
 use serde_json::json;
 
 use super::user::{LAB, User, assert_traffic};
 use crate::cli::{Surroundings, sys};
-use crate::harness::isolated;
+use crate::harness::{PATIENCE, isolated, wait_until};
 
 pub(super) fn tests() -> Vec<Trial> {
     vec![
@@ -16,6 +18,8 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated("cli_userlab_ends_with_a_switch_of_others", busy),
         isolated("cli_userlab_begins_anew_when_all_was_killed", all_killed),
         isolated("cli_userlab_that_was_killed_is_taken_down", record_left),
+        isolated("cli_userlab_ends_with_its_directory", session_ended),
+        isolated("cli_userlab_switch_ends_with_its_directory", one_removed),
     ]
 }
 
@@ -123,4 +127,58 @@ fn record_left() {
     assert!(user.ok("down").contains("is down"));
     user.assert_nothing_left();
     assert_eq!(Surroundings::now(), before);
+}
+
+/// The end of a session empties `XDG_RUNTIME_DIR`.
+fn session_ended() {
+    let user = User::new("session");
+    for times in 0..2 {
+        let before = Surroundings::now();
+        user.ok("run s --detach");
+        user.ok("run t --detach");
+        user.ok("attach mario --switch s");
+        let brokers = user.json("show s")["guard"]["brokers"].clone();
+        let brokers: Vec<i32> = serde_json::from_value(brokers).unwrap();
+        assert_eq!(brokers.len(), 2);
+        fs::remove_dir_all(user.dir()).unwrap();
+        user.assert_nothing_left();
+        let gone = || {
+            brokers
+                .iter()
+                .all(|pid| !Path::new(&format!("/proc/{pid}")).exists())
+        };
+        assert!(wait_until(PATIENCE, gone), "{times}");
+        assert_eq!(Surroundings::now(), before);
+    }
+    // Without a switch too.
+    user.ok("netns add mario");
+    fs::remove_dir_all(user.dir()).unwrap();
+    user.assert_nothing_left();
+}
+
+/// What is left of the lab goes on.
+fn one_removed() {
+    let user = User::new("one");
+    user.ok("run s --detach");
+    user.ok("run t --detach");
+    user.ok("attach mario --switch t");
+    fs::remove_dir_all(user.dir().join("s")).unwrap();
+    let one_left = || user.process("vswitch run s").is_none();
+    assert!(wait_until(PATIENCE, one_left), "{:?}", user.processes());
+    assert_eq!(user.json("list").as_array().unwrap().len(), 1);
+    assert_eq!(user.names(), ["mario"]);
+    // Moved away and back is not removed.
+    let (here, there) = (user.dir().join("t"), user.session.join("away"));
+    fs::rename(&here, &there).unwrap();
+    fs::rename(&there, &here).unwrap();
+    // The keeper's own directory: its lab is found through the switch, and ends with it.
+    let first = user.keeper().unwrap();
+    fs::remove_dir_all(user.dir().join(".lab")).unwrap();
+    assert_eq!(user.names(), ["mario"]);
+    let second = || user.process_ids("vswitch keeper");
+    assert!(wait_until(PATIENCE, || second()
+        .iter()
+        .any(|pid| *pid != first)));
+    user.ok("stop t");
+    user.assert_nothing_left();
 }

@@ -130,6 +130,13 @@ impl User {
         first
     }
 
+    /// All processes with these words.
+    pub(in crate::cli) fn process_ids(&self, words: &str) -> Vec<Pid> {
+        let all = self.processes().into_iter();
+        let meant = all.filter(|(_, line)| line.contains(words));
+        meant.map(|(pid, _)| pid).collect()
+    }
+
     pub(in crate::cli) fn keeper(&self) -> Option<Pid> {
         self.process("vswitch keeper")
     }

@@ -6,7 +6,7 @@ use vswitch_netns::Link;
 
 use super::listed;
 use crate::daemon::owner_of;
-use crate::doctor::{Area, Finding, Grade, Living};
+use crate::doctor::{Area, Finding, Ghost, Grade, Living};
 
 pub(in crate::doctor) fn all(living: &Living) -> Vec<Finding> {
     let found = [
@@ -17,6 +17,7 @@ pub(in crate::doctor) fn all(living: &Living) -> Vec<Finding> {
         stale(living),
     ];
     let mut findings: Vec<Finding> = found.into_iter().flatten().collect();
+    findings.extend(living.ghosts.iter().map(ghost));
     findings.extend(living.mute.iter().map(|told| {
         finding("switches", Grade::Warning, told.clone()).remedy(
             "look into its log ('vswitch show' names it); if it hangs, end it by 'kill -9' and start \
@@ -31,6 +32,31 @@ pub(in crate::doctor) fn all(living: &Living) -> Vec<Finding> {
 
 fn finding(check: &'static str, grade: Grade, found: impl Into<String>) -> Finding {
     Finding::new(Area::Leftovers, check, grade, found)
+}
+
+/// A process that no command finds any more.
+fn ghost(ghost: &Ghost) -> Finding {
+    let directory = ghost.directory.display().to_string();
+    let directory = directory.escape_debug();
+    let pid = ghost.pid;
+    let (found, remedy) = match &ghost.switch {
+        Some(name) => (
+            format!(
+                "process {pid} is the switch '{}', whose directory {directory} is gone or another \
+                 switch's: no command can ask it",
+                name.escape_debug()
+            ),
+            format!("'kill -INT {pid}' ends it and removes the cables that it made"),
+        ),
+        None => (
+            format!(
+                "process {pid} is the keeper of a lab whose directory {directory} is gone or \
+                 another lab's: no command finds it"
+            ),
+            format!("'kill {pid}' ends it, and the lab with it if no switch runs there"),
+        ),
+    };
+    finding("processes", Grade::Warning, found).remedy(remedy)
 }
 
 fn killed(living: &Living) -> Option<Finding> {
@@ -138,10 +164,17 @@ mod tests {
             mute: vec!["the switch 'u' did not answer".into()],
             quiet: vec!["eth1".into()],
             stale: vec!["a".into(), "b".into()],
+            ghosts: [Some("s".to_owned()), None]
+                .map(|switch| Ghost {
+                    pid: 4711,
+                    switch,
+                    directory: "/r/s".into(),
+                })
+                .into(),
             ..Living::default()
         };
         let found = all(&living);
-        assert_eq!(found.len(), 6, "{found:#?}");
+        assert_eq!(found.len(), 8, "{found:#?}");
         assert!(found.iter().all(|f| f.remedy.is_some()), "{found:#?}");
         let cables = the(&found, "cables");
         assert!(cables.found.contains("mario-vsw of s"), "{cables:?}");

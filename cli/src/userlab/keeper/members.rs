@@ -1,6 +1,6 @@
 //! The switches of a lab, as their keeper sees them.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -9,9 +9,13 @@ use nix::errno::Errno;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 
+use super::watch::Place;
 use crate::names::SwitchName;
 use crate::runtime_dir::RuntimeDir;
 use crate::userlab::files::Identity;
+
+/// What ends a switch (docs/control-protocol.md).
+const STOP: &[u8] = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"stop\"}\n";
 
 /// A switch of this lab.
 #[derive(Debug)]
@@ -20,6 +24,10 @@ struct Member {
     /// Ends with the switch. None of one that was killed: it may be started again, and its
     /// namespaces are to be there then.
     link: Option<UnixStream>,
+    /// Its directory, if it could be seen.
+    place: Option<Place>,
+    /// Whether it was told to stop.
+    is_dismissed: bool,
 }
 
 /// The switches of this lab, alive or killed, not those that were stopped.
@@ -62,6 +70,20 @@ impl Members {
         lost
     }
 
+    /// Tells those to stop whose directory was removed: nobody could ask them any more.
+    pub(super) fn stop_removed(&mut self) {
+        let is_removed = |member: &&mut Member| {
+            !member.is_dismissed && member.place.as_ref().is_some_and(Place::is_removed)
+        };
+        for member in self.0.iter_mut().filter(is_removed) {
+            if let Some(link) = &mut member.link {
+                // One that has ended by itself need not be told.
+                let _ = link.write_all(STOP);
+                member.is_dismissed = true;
+            }
+        }
+    }
+
     /// Looks at all switches of the runtime directory.
     ///
     /// # Errors
@@ -74,12 +96,20 @@ impl Members {
             if known.is_some_and(|index| self.0[index].link.is_some()) {
                 continue;
             }
-            match (look(runtime.switch(&name).socket())?, known) {
-                (Found::Alive(link), Some(index)) => self.0[index].link = Some(link),
-                (Found::Alive(link), None) => self.0.push(Member {
-                    name,
-                    link: Some(link),
-                }),
+            let dir = runtime.switch(&name);
+            match (look(dir.socket())?, known) {
+                (Found::Alive(link), known) => {
+                    let member = Member {
+                        name,
+                        link: Some(link),
+                        place: Place::at(dir.path()).ok(),
+                        is_dismissed: false,
+                    };
+                    match known {
+                        Some(index) => self.0[index] = member,
+                        None => self.0.push(member),
+                    }
+                }
                 (Found::Nothing, Some(index)) => {
                     self.0.remove(index);
                 }

@@ -8,10 +8,16 @@
 //! which switches there are, and, when nobody visits, what else was made ([`contents`]), and ends
 //! if it is no longer needed; what can't be seen is not taken for missing. So what a command makes
 //! is there before the lab can end, and a switch needs to know nothing of its keeper.
+//!
+//! The end of a session empties `XDG_RUNTIME_DIR`, after which no command would find the lab again, and
+//! the next session would make another one. So the keeper hears what is removed from the runtime
+//! directory ([`watch`]): a switch whose directory was removed is told to stop, and when the keeper's own
+//! was, it ends as soon as no switch is left that could be found without it.
 
 mod contents;
 mod members;
 mod setup;
+mod watch;
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
@@ -37,6 +43,7 @@ use crate::runtime_dir::RuntimeDir;
 use crate::users;
 use contents::Contents;
 use members::Members;
+use watch::{Place, Watch};
 
 /// What a keeper says when it listens.
 pub(super) const READY: &str = "ready";
@@ -59,6 +66,10 @@ struct Keeper {
     /// The commands that are at work.
     guests: Vec<UnixStream>,
     members: Members,
+    /// The directory of the lab.
+    place: Place,
+    /// Hears what is removed from the runtime directory; none where there are too many watches.
+    watch: Option<Watch>,
     /// Keeps those away who clear up what is old, as systemd-tmpfiles(8) does in /tmp: it takes
     /// sockets in other network namespaces for dead, and leaves directories that are locked.
     _in_use: Option<Flock<File>>,
@@ -122,6 +133,8 @@ fn tell(line: &str) {
 struct Ready {
     /// It was long, and nothing happened.
     in_vain: bool,
+    /// Something was removed from the runtime directory.
+    removal: bool,
     somebody_connects: bool,
     guests: Vec<bool>,
     members: Vec<bool>,
@@ -135,10 +148,12 @@ impl Keeper {
         let at_first = Contents::now()?;
         let in_use = File::open(runtime.path()).ok();
         let in_use = in_use.and_then(|file| Flock::lock(file, FlockArg::LockSharedNonblock).ok());
+        let watch = Watch::on(runtime.path()).ok();
         let keeper = UnixListener::bind(&path).and_then(|listener| {
             // Nobody else can enter the directory: there is no moment in which others may connect.
             fs::set_permissions(&path, Permissions::from_mode(0o600))?;
             listener.set_nonblocking(true)?;
+            let place = Place::at(dir.path())?;
             Ok(Self {
                 socket: Identity::of(&path)?,
                 namespaces: Namespaces::of("self")?,
@@ -146,6 +161,8 @@ impl Keeper {
                 dir,
                 runtime,
                 listener,
+                place,
+                watch,
                 guests: Vec::new(),
                 _in_use: in_use,
                 members: Members::default(),
@@ -168,6 +185,15 @@ impl Keeper {
             }
             let left = self.take_leavers(&ready.guests);
             let lost = self.members.lose(&ready.members);
+            if ready.removal {
+                self.watch.iter().for_each(Watch::clear);
+            }
+            // Before it is looked which switches there are: those are none any more.
+            self.members.stop_removed();
+            if self.is_lost() {
+                self.end(left);
+                return;
+            }
             if lost {
                 self.take_stock();
             }
@@ -178,16 +204,27 @@ impl Keeper {
         }
     }
 
+    /// Whether no command finds this keeper any more, nor needs it: its directory was removed, and every switch that
+    /// has one left has ended, or has another keeper by now.
+    fn is_lost(&self) -> bool {
+        let is_replaced =
+            || Identity::of(&self.dir.socket()).is_ok_and(|found| found != self.socket);
+        self.place.is_removed() && (self.members.links().next().is_none() || is_replaced())
+    }
+
     /// Waits for the next event.
     fn wait(&self) -> Ready {
         let guests = self.guests.iter().map(AsFd::as_fd);
         let members = self.members.links();
+        let watch = self.watch.iter().map(AsFd::as_fd);
         let mut fds: Vec<PollFd<'_>> = std::iter::once(self.listener.as_fd())
+            .chain(watch)
             .chain(guests)
             .chain(members)
             .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
             .collect();
-        let limit = self.looks_again.then_some(self.patience);
+        let looks_again = self.looks_again || self.watch.is_none() || self.place.is_removed();
+        let limit = looks_again.then_some(self.patience);
         let limit = limit.and_then(|limit| PollTimeout::try_from(limit).ok());
         match poll(&mut fds, limit.unwrap_or(PollTimeout::NONE)) {
             Ok(0) => {
@@ -208,6 +245,7 @@ impl Keeper {
         Ready {
             in_vain: false,
             somebody_connects: happened.next().unwrap_or(false),
+            removal: self.watch.is_some() && happened.next().unwrap_or(false),
             guests: happened.by_ref().take(self.guests.len()).collect(),
             members: happened.collect(),
         }
@@ -296,8 +334,11 @@ impl Keeper {
             let _ = fs::remove_file(&path);
         }
         drop(self.listener);
-        // Whoever holds the lock is making the next lab, and has use for what is there.
-        if let Some(lock) = self.dir.try_lock() {
+        // Whoever holds the lock is making the next lab, and has use for what is there. What is at
+        // the path of a directory that was removed is another keeper's.
+        if !self.place.is_removed()
+            && let Some(lock) = self.dir.try_lock()
+        {
             lock.remove();
         }
         let farewell = visit::farewell(&Contents::now().unwrap_or_default().namespaces);
