@@ -71,6 +71,9 @@ pub struct PortSnapshot {
     /// The bounds that were set for it alone.
     #[cfg_attr(feature = "serde", serde(default))]
     pub settings: PortSettings,
+    /// The port that it is joined with outside, where it is blocked because of a loop.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub blocked: Option<PortId>,
 }
 
 /// What a switch does after it stood still.

@@ -147,7 +147,8 @@ impl Switch {
         port: Box<dyn Port>,
     ) -> Result<(), ControlError> {
         self.engine.add_port_at(before.id, port, before.link)?;
-        self.engine.datapath.go_on_with(before);
+        let now = self.engine.now();
+        self.engine.datapath.go_on_with(now, before);
         Ok(())
     }
 
@@ -383,9 +384,9 @@ impl Engine {
                 now = self.now();
             }
         }
-        let bridge = self.datapath.bridge_mut();
-        if bridge.next_timeout().is_some_and(|timeout| timeout <= now) {
-            bridge.handle_timeout(now);
+        let next = self.datapath.bridge().next_timeout();
+        if next.is_some_and(|timeout| timeout <= now) {
+            self.datapath.handle_timeout(now);
         }
         self.tell_changes();
     }

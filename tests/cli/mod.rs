@@ -29,6 +29,7 @@ mod ports;
 mod protection;
 mod restart;
 mod rights;
+mod rings;
 mod scrapers;
 mod shell;
 mod state;
@@ -88,6 +89,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         protection::tests(),
         restart::tests(),
         rights::tests(),
+        rings::tests(),
         scrapers::tests(),
         shell::tests(),
         state::tests(),

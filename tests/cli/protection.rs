@@ -18,7 +18,8 @@ pub(super) fn tests() -> Vec<Trial> {
     ]
 }
 
-fn cable(near: &str, far: &str) {
+/// A cable in this namespace, whose ends are up.
+pub(super) fn cable(near: &str, far: &str) {
     let end = |name: &str| VethEnd::new(InterfaceName::new(name).unwrap());
     let mut netlink = Netlink::open().unwrap();
     netlink.create_veth(&end(near), &end(far), None).unwrap();
@@ -106,7 +107,6 @@ fn loops() {
     };
     let names = [&port["name"], &port["blocked"]["loop_with"]].map(|name| name.as_str().unwrap());
     assert!(names == ["left", "right"] || names == ["right", "left"]);
-    // It is tried again now and then: then the next greeting has it blocked anew.
     let is_told = |line: &str, text: &str| {
         wait_until(PATIENCE, || {
             wire.send_patiently(&greeting).unwrap();

@@ -26,12 +26,13 @@ pub(crate) struct ProtectionArgs {
     #[arg(long, value_name = "N", value_parser = limit)]
     pub(crate) port_max_macs: Option<u32>,
 
-    /// Hold a station where it was that moves more often than so many times in a second, or `off`.
-    /// [default: 30]
+    /// Follow a station between ports up to N times in a second, or `off` for always. Then its
+    /// entry stays where it was; its frames pass. [default: 30]
     #[arg(long, value_name = "N", value_parser = moves)]
     pub(crate) move_limit: Option<u8>,
 
-    /// Block a port that is part of a loop: `on` or `off`. [default: on]
+    /// Block a port that is part of a loop, as soon as a probe has proven it: `on` or `off`.
+    /// [default: on]
     #[arg(long, value_name = "ON", value_parser = switched)]
     pub(crate) loop_guard: Option<bool>,
 }

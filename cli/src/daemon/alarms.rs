@@ -23,6 +23,34 @@ pub(super) struct Alarms {
     events: Events,
     wake: Arc<EventFd>,
     quota: Quota,
+    told: Told,
+}
+
+/// Stations of which it was told that they move too often: once is enough for a while.
+#[derive(Debug, Default)]
+struct Told(BTreeMap<(u16, [u8; 6]), Instant>);
+
+impl Told {
+    /// So long nothing more is said of a station.
+    const PAUSE: Duration = Duration::from_secs(600);
+    const MAX: usize = 1024;
+
+    /// Whether there is nothing new in an alarm.
+    fn is_old(&mut self, alarm: &Alarm, now: Instant) -> bool {
+        let Alarm::Flapping { vlan, mac, .. } = alarm else {
+            return false;
+        };
+        self.0
+            .retain(|_, since| now.duration_since(*since) < Self::PAUSE);
+        let station = (vlan.get(), mac.0);
+        if self.0.contains_key(&station) {
+            return true;
+        }
+        if self.0.len() < Self::MAX {
+            self.0.insert(station, now);
+        }
+        false
+    }
 }
 
 /// How many lines may still be written.
@@ -64,6 +92,7 @@ impl Alarms {
         Ok(Self {
             events,
             wake,
+            told: Told::default(),
             quota: Quota {
                 since: Instant::now(),
                 written: 0,
@@ -91,7 +120,11 @@ impl Alarms {
             let Event::Alarm(alarm) = notice.event else {
                 continue;
             };
-            match self.quota.take(Instant::now()) {
+            let now = Instant::now();
+            if self.told.is_old(&alarm, now) {
+                continue;
+            }
+            match self.quota.take(now) {
                 None => {}
                 Some(0) => log::warn!("{}", sentence(&alarm, &names)),
                 Some(more) => log::warn!(
@@ -100,6 +133,14 @@ impl Alarms {
                 ),
             }
         }
+    }
+}
+
+/// For how many seconds a port is blocked.
+fn hold_of(alarm: &Alarm) -> u64 {
+    match alarm {
+        Alarm::Loop { hold, .. } => hold.as_secs(),
+        _ => 0,
     }
 }
 
@@ -116,24 +157,24 @@ fn sentence(alarm: &Alarm, names: &BTreeMap<PortId, String>) -> String {
             hold,
             ..
         } => format!(
-            "station {mac} moves between {} and {} all the time: for {} s it is held on {0}, and \
-             its frames from {1} are dropped; two hosts may have one address",
+            "station {mac} moves between {} and {} all the time: its entry stays on {0} for up to {} \
+             s; a bond, gateways or virtual machines may share one address",
             name(port),
             name(other),
             hold.as_secs()
         ),
-        Alarm::Loop {
-            port,
-            peer,
-            hold,
-            mac,
-            ..
-        } => format!(
-            "{} and {} are joined outside the switch, in a loop: frames of {mac} come round; {0} \
-             is blocked for {} s and then tried again",
+        Alarm::Loop { port, peer, .. } if port == peer => format!(
+            "what is sent out of {} comes back by it: there is a loop behind it; it is blocked until \
+             {} s after the loop has ended",
+            name(port),
+            hold_of(alarm)
+        ),
+        Alarm::Loop { port, peer, .. } => format!(
+            "{} and {} are joined outside the switch, in a loop: a probe sent out of one came back \
+             by the other; {0} is blocked until {} s after the loop has ended",
             name(port),
             name(peer),
-            hold.as_secs()
+            hold_of(alarm)
         ),
         Alarm::Unblocked { port } => format!("{} is not blocked any more", name(port)),
         Alarm::Storm { port, kind, limit } => format!(
@@ -148,6 +189,7 @@ fn sentence(alarm: &Alarm, names: &BTreeMap<PortId, String>) -> String {
 mod tests {
     use super::*;
     use vswitch_switch::bridge::FloodKind;
+    use vswitch_switch::wire::{MacAddr, VlanId};
 
     #[test]
     fn ports_are_told_by_their_names() {
@@ -163,6 +205,53 @@ mod tests {
         );
         let alarm = Alarm::Unblocked { port: PortId(2) };
         assert_eq!(sentence(&alarm, &names), "port 2 is not blocked any more");
+    }
+
+    #[test]
+    fn a_loop_is_told_as_what_is_known_of_it() {
+        let names = [
+            (PortId(1), "left".to_owned()),
+            (PortId(2), "right".to_owned()),
+        ]
+        .into();
+        let told = |peer| {
+            let alarm = Alarm::Loop {
+                port: PortId(2),
+                peer: PortId(peer),
+                hold: Duration::from_secs(5),
+                vlan: VlanId::NONE,
+                mac: MacAddr([2, 0, 0, 0, 0, 1]),
+            };
+            sentence(&alarm, &names)
+        };
+        assert_eq!(
+            told(1),
+            "right and left are joined outside the switch, in a loop: a probe sent out of one came \
+             back by the other; right is blocked until 5 s after the loop has ended"
+        );
+        assert_eq!(
+            told(2),
+            "what is sent out of right comes back by it: there is a loop behind it; it is blocked \
+             until 5 s after the loop has ended"
+        );
+    }
+
+    #[test]
+    fn a_station_that_moves_is_told_once_in_a_while() {
+        let start = Instant::now();
+        let mut told = Told::default();
+        let flapping = |last| Alarm::Flapping {
+            vlan: VlanId::NONE,
+            mac: MacAddr([2, 0, 0, 0, 0, last]),
+            port: PortId(1),
+            other: PortId(2),
+            hold: Duration::from_secs(5),
+        };
+        assert!(!told.is_old(&flapping(1), start));
+        assert!(told.is_old(&flapping(1), start + Duration::from_secs(599)));
+        assert!(!told.is_old(&flapping(2), start));
+        assert!(!told.is_old(&flapping(1), start + Told::PAUSE));
+        assert!(!told.is_old(&Alarm::Unblocked { port: PortId(1) }, start));
     }
 
     #[test]

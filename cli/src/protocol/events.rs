@@ -68,7 +68,7 @@ pub(crate) enum Happening {
     PortDown { port: String },
     /// A port's interface is gone.
     PortAbsent { port: String },
-    /// A station moves too often: it is held on `port`, and its frames from `other` are dropped.
+    /// A station moves too often: its entry stays on `port`, though it is heard on `other` too.
     Flapping {
         mac: String,
         vlan: u16,
@@ -76,7 +76,8 @@ pub(crate) enum Happening {
         other: String,
         hold_s: u64,
     },
-    /// Two ports are joined outside, and `port` is blocked.
+    /// Two ports are joined outside, and `port` is blocked; if both are the same, what is sent out of
+    /// it comes back by it.
     Loop {
         port: String,
         peer: String,
@@ -84,7 +85,7 @@ pub(crate) enum Happening {
         vlan: u16,
         hold_s: u64,
     },
-    /// A port that was blocked is tried again.
+    /// A port that was blocked forwards again.
     Unblocked { port: String },
     /// More frames of a kind come in by a port than it may let in: `broadcast`, `multicast` or
     /// `unknown unicast`.

@@ -68,7 +68,7 @@ pub(crate) struct StepView {
 /// What a source is to the table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SourceView {
-    /// `new`, `known`, `moves`, `held`, `static`, `not_learnt` or `no_room`.
+    /// `new`, `known`, `moves`, `held`, `static`, `not_learnt`, `no_room` or `probe`.
     pub(crate) is: String,
     /// The port that it is behind already.
     pub(crate) port: Option<String>,

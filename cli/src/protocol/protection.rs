@@ -23,7 +23,7 @@ pub(crate) struct Protection {
     /// The most stations that are learnt behind each port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) port_max_macs: Option<u32>,
-    /// How often a station may move in a second before it is held where it was.
+    /// How often a station may move in a second before its entry stays where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) move_limit: Option<u8>,
     /// Whether a port that is part of a loop is blocked.
@@ -91,9 +91,10 @@ pub(crate) struct LimitsView {
 /// Why a port is blocked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BlockedView {
-    /// The port that it is joined with outside.
+    /// The port that it is joined with outside; itself, where what is sent out of it comes back by
+    /// it.
     pub(crate) loop_with: String,
-    /// For how many seconds more, before it is tried again.
+    /// For how many seconds more, unless there is another sign of the loop.
     pub(crate) for_s: u64,
 }
 

@@ -27,8 +27,9 @@ pub(crate) fn meaning(reason: &str) -> &'static str {
         "storm_broadcast" => "more broadcasts than the port may let in",
         "storm_multicast" => "more frames to groups than the port may let in",
         "storm_unknown_unicast" => "more frames to unknown stations than the port may let in",
-        "station_flapping" => "its sender moved too often, and is held on another port",
+        "station_flapping" => "its sender moved too often, and was held on another port",
         "loop_blocked" => "the port is blocked, being part of a loop",
+        "loop_probe" => "a probe for loops that came back, or had passed before",
         _ => "",
     }
 }

@@ -62,13 +62,18 @@ pub(crate) fn words(what: &Happening) -> Words {
             other,
             hold_s,
         } => {
-            let place = format!("held on {port} for {hold_s} s, not heard on {other}");
+            let place = format!("stays on {port} for up to {hold_s} s, heard on {other} too");
             ("flapping", BAD, station(mac, *vlan, &place))
         }
         Happening::Loop {
             port, peer, hold_s, ..
         } => {
-            let whom = format!("{port} blocked for {hold_s} s: it is joined with {peer}");
+            let why = if port == peer {
+                "what is sent out of it comes back".to_owned()
+            } else {
+                format!("it is joined with {peer}")
+            };
+            let whom = format!("{port} blocked until {hold_s} s after the loop: {why}");
             ("loop", BAD, whom)
         }
         Happening::Unblocked { port } => ("unblocked", GOOD, port.clone()),

@@ -121,11 +121,17 @@ pub(crate) fn ports(ports: &[PortView]) -> String {
 fn loops(ports: &[PortView]) -> String {
     let blocked = ports.iter().filter_map(|port| {
         let blocked = port.blocked.as_ref()?;
+        let why = if blocked.loop_with == port.name {
+            "what is sent out of it comes back by it, from a loop behind it".to_owned()
+        } else {
+            format!(
+                "it is joined with {} outside the switch, in a loop",
+                blocked.loop_with
+            )
+        };
         Some(format!(
-            "\n  {} is blocked: it is joined with {} outside the switch, in a loop; it is tried again \
-             in {} s\n",
+            "\n  {} is blocked: {why}; it forwards again in {} s unless the loop is still there\n",
             paint(BAD, &port.name),
-            blocked.loop_with,
             blocked.for_s
         ))
     });

@@ -55,6 +55,7 @@ impl Bridge {
         out.clear();
         let frames = &frames[..frames.len().min(BATCH)];
         if !self.ports.is_forwarding(ingress) {
+            self.hear_closed(now, ingress, frames.iter().map(|frame| frame.bytes));
             drops.add(self.why_closed(ingress), frames.len() as u64);
             return;
         }
@@ -89,7 +90,7 @@ impl Bridge {
         }
         self.probes = probes;
         out.finish(ingress, self.ports.forwarding());
-        self.break_loop(now);
+        self.settle_loops(now);
     }
 
     /// See [`Bridge::hear`].

@@ -3,27 +3,62 @@
 use std::time::Duration;
 
 use super::PortId;
+use super::key::Key;
 use super::loops::LoopGuard;
+use super::probe::Tags;
 use crate::time::Timestamp;
 
 /// A port that is blocked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blocked {
-    /// The port that it is joined with outside.
+    /// The port that it is joined with outside; itself, where what is sent out of it comes back by
+    /// it.
     pub peer: PortId,
-    /// How long it stays blocked.
+    /// How long it stays blocked if there is no further sign of the loop.
     pub remaining: Duration,
 }
+
+/// What a probe carries that asks whether the loop is still there.
+pub(super) type About = (Key, Tags);
 
 #[derive(Clone, Copy, Debug)]
 struct Block {
     port: PortId,
     peer: PortId,
-    /// For how long it was blocked the last time.
+    about: About,
+    /// For how long it stays blocked after a sign of the loop.
     hold: Duration,
     /// Until when it is blocked, or was.
     until: Timestamp,
+    /// When to ask again whether the loop is there.
+    ask: Timestamp,
     is_over: bool,
+}
+
+impl Block {
+    /// The loop was there at `now`. Of several switches that block ports of one loop, one goes on
+    /// first: hence the `chance`.
+    fn hold_from(&mut self, now: Timestamp, chance: u64) {
+        self.until = now + self.hold + part(self.hold / 4, chance);
+    }
+}
+
+/// The longest time between two probes out of a blocked port.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// A part of `span`, any of 256, by `chance`.
+fn part(span: Duration, chance: u64) -> Duration {
+    let [low, ..] = chance.to_le_bytes();
+    span / 256 * u32::from(low)
+}
+
+/// What is due of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// The loop is gone: the port forwards again. It was joined with the second.
+    Over(PortId, PortId),
+    /// A probe is to be sent out of the port.
+    Ask(PortId, About),
 }
 
 /// All that are blocked, or were not long ago.
@@ -31,7 +66,7 @@ struct Block {
 pub(super) struct Blocks {
     /// One at most for each port.
     blocks: Vec<Block>,
-    /// When the next is over.
+    /// When something is due next.
     next: Option<Timestamp>,
 }
 
@@ -43,6 +78,8 @@ impl Blocks {
         now: Timestamp,
         (port, peer): (PortId, PortId),
         guard: &LoopGuard,
+        about: About,
+        chance: u64,
     ) -> Duration {
         let is_back = |block: &&Block| {
             block.port == port && now.since(block.until) < block.hold.max(guard.hold)
@@ -51,15 +88,42 @@ impl Blocks {
         let hold = before.map_or(guard.hold, |hold| hold.saturating_mul(2));
         let hold = hold.min(guard.max_hold.max(guard.hold));
         self.forget(port);
-        self.blocks.push(Block {
+        let mut block = Block {
             port,
             peer,
+            about,
             hold,
-            until: now + hold,
+            until: now,
+            ask: now + ask_after(hold, chance),
             is_over: false,
-        });
+        };
+        block.hold_from(now, chance);
+        self.blocks.push(block);
         self.note_next();
         hold
+    }
+
+    /// A probe out of the blocked `port` came in by `peer`: the loop is still there.
+    pub(super) fn confirm(&mut self, now: Timestamp, port: PortId, peer: PortId, chance: u64) {
+        let mut blocks = self.blocks.iter_mut();
+        if let Some(block) = blocks.find(|block| block.port == port && !block.is_over) {
+            block.peer = peer;
+            block.hold_from(now, chance);
+            self.note_next();
+        }
+    }
+
+    /// Nothing comes in by `peer` any more: one port that is joined with it takes its place, and is
+    /// returned, and the others are joined with that.
+    pub(super) fn succeed(&mut self, peer: PortId) -> Option<PortId> {
+        let joined =
+            |block: &&mut Block| block.peer == peer && block.port != peer && !block.is_over;
+        let heir = self.blocks.iter_mut().filter(joined);
+        let heir = heir.map(|block| block.port).min()?;
+        for block in self.blocks.iter_mut().filter(joined) {
+            block.peer = heir;
+        }
+        Some(heir)
     }
 
     /// When [`Blocks::pop_due`] has something to tell.
@@ -68,18 +132,24 @@ impl Blocks {
         self.next
     }
 
-    /// A port that was blocked for long enough.
-    pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<PortId> {
+    /// What is due by now.
+    pub(super) fn pop_due(&mut self, now: Timestamp, chance: u64) -> Option<Due> {
         if self.next.is_none_or(|next| now < next) {
             return None;
         }
-        let due = |block: &&mut Block| !block.is_over && block.until <= now;
-        let block = self.blocks.iter_mut().find(due)?;
-        block.is_over = true;
-        block.until = now;
-        let port = block.port;
+        let is_due =
+            |block: &&mut Block| !block.is_over && (block.until <= now || block.ask <= now);
+        let block = self.blocks.iter_mut().find(is_due)?;
+        let due = if block.until <= now {
+            block.is_over = true;
+            block.until = now;
+            Due::Over(block.port, block.peer)
+        } else {
+            block.ask = now + ask_after(block.hold, chance);
+            Due::Ask(block.port, block.about)
+        };
         self.note_next();
-        Some(port)
+        Some(due)
     }
 
     /// Forgets what is known of a port. Returns whether it was blocked.
@@ -103,8 +173,15 @@ impl Blocks {
 
     fn note_next(&mut self) {
         let blocked = self.blocks.iter().filter(|block| !block.is_over);
-        self.next = blocked.map(|block| block.until).min();
+        self.next = blocked.map(|block| block.until.min(block.ask)).min();
     }
+}
+
+/// After what time a probe is sent out of a port that is blocked for so long: several times before
+/// it forwards again.
+fn ask_after(hold: Duration, chance: u64) -> Duration {
+    let longest = (hold / 5).min(ASK_EVERY);
+    longest.saturating_sub(part(longest / 4, chance.rotate_right(8)))
 }
 
 #[cfg(test)]
@@ -117,32 +194,62 @@ mod tests {
         max_hold: Duration::from_secs(60),
     };
     const PAIR: (PortId, PortId) = (PortId(2), PortId(1));
+    const ABOUT: About = (Key::NOBODY, Tags::NONE);
+
+    fn ends(blocks: &mut Blocks, confirmed: usize) -> (Timestamp, usize) {
+        let mut asked = 0;
+        loop {
+            let now = blocks.next().unwrap();
+            match blocks.pop_due(now, 0).unwrap() {
+                Due::Over(port, peer) => {
+                    assert_eq!((port, peer), PAIR);
+                    return (now, asked);
+                }
+                Due::Ask(port, _) => {
+                    assert_eq!(port, PAIR.0);
+                    asked += 1;
+                    if asked <= confirmed {
+                        blocks.confirm(now, PAIR.0, PAIR.1, 0);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_port_is_blocked_for_as_long_as_probes_come_back() {
+        let mut blocks = Blocks::default();
+        let now = Timestamp::from_secs(100);
+        blocks.add(now, PAIR, &GUARD, ABOUT, 0);
+        let (end, asked) = ends(&mut blocks, 100);
+        assert_eq!(end, now + Duration::from_secs(105));
+        assert!((103..=105).contains(&asked), "{asked}");
+    }
 
     #[test]
     fn a_loop_that_is_back_is_blocked_for_longer_up_to_a_limit() {
         let mut blocks = Blocks::default();
         let mut now = Timestamp::from_secs(100);
         for expected in [5, 10, 20, 40, 60, 60] {
-            let hold = blocks.add(now, PAIR, &GUARD);
+            let hold = blocks.add(now, PAIR, &GUARD, ABOUT, 0);
             assert_eq!(hold, Duration::from_secs(expected));
-            let before = now + hold.saturating_sub(Duration::from_nanos(1));
-            assert_eq!(blocks.pop_due(before), None);
-            now = now + hold;
-            assert_eq!(blocks.next(), Some(now));
-            assert_eq!(blocks.pop_due(now), Some(PAIR.0));
-            assert_eq!(blocks.pop_due(now), None);
+            let (end, _) = ends(&mut blocks, 0);
+            assert_eq!(end, now + hold);
+            now = end;
+            assert_eq!(blocks.pop_due(now, 0), None);
             assert_eq!(blocks.next(), None);
         }
         now = now + Duration::from_secs(60);
-        assert_eq!(blocks.add(now, PAIR, &GUARD), GUARD.hold, "a new one");
+        let hold = blocks.add(now, PAIR, &GUARD, ABOUT, 0);
+        assert_eq!(hold, GUARD.hold, "a new one");
     }
 
     #[test]
     fn what_is_blocked_is_told_until_it_is_not() {
         let mut blocks = Blocks::default();
         let now = Timestamp::from_secs(100);
-        blocks.add(now, PAIR, &GUARD);
-        blocks.add(now, (PortId(3), PortId(1)), &GUARD);
+        blocks.add(now, PAIR, &GUARD, ABOUT, 0);
+        blocks.add(now, (PortId(3), PortId(1)), &GUARD, ABOUT, 0);
         let later = now + Duration::from_secs(2);
         let expected = Blocked {
             peer: PortId(1),
@@ -150,8 +257,34 @@ mod tests {
         };
         assert_eq!(blocks.get(later, PortId(2)), Some(expected));
         assert!(blocks.forget(PortId(3)) && !blocks.forget(PortId(3)));
-        assert_eq!(blocks.pop_due(now + GUARD.hold), Some(PortId(2)));
+        ends(&mut blocks, 0);
         assert_eq!(blocks.get(later, PortId(2)), None);
         assert!(!blocks.forget(PortId(2)), "it was not blocked any more");
+    }
+
+    #[test]
+    fn where_the_other_port_is_gone_one_takes_its_place() {
+        let mut blocks = Blocks::default();
+        let now = Timestamp::from_secs(100);
+        for port in [4, 2, 3] {
+            blocks.add(now, (PortId(port), PortId(1)), &GUARD, ABOUT, 0);
+        }
+        blocks.add(now, (PortId(9), PortId(8)), &GUARD, ABOUT, 0);
+        assert_eq!(blocks.succeed(PortId(1)), Some(PortId(2)));
+        blocks.forget(PortId(2));
+        let peers = [3, 4, 9].map(|port| blocks.get(now, PortId(port)).unwrap().peer.0);
+        assert_eq!(peers, [2, 2, 8]);
+        assert_eq!(blocks.succeed(PortId(1)), None);
+    }
+
+    #[test]
+    fn switches_that_block_the_same_loop_do_not_go_on_together() {
+        let now = Timestamp::from_secs(100);
+        let until = |chance| {
+            let mut blocks = Blocks::default();
+            blocks.add(now, PAIR, &GUARD, ABOUT, chance);
+            blocks.get(now, PAIR.0).unwrap().remaining
+        };
+        assert!(until(255) > until(0) + Duration::from_secs(1));
     }
 }

@@ -1,11 +1,13 @@
 //! Stations that move too often.
 //!
 //! Theory of operation. A host that moves to another port does so once. A station that is heard
-//! here and there in turn is two hosts with one address, a loop, or somebody who takes another's
-//! address; each of its moves sends what others have for it elsewhere. The table counts the moves
-//! of a station from the first on. More than so many in so short a time, and it is held where it
-//! was before the first of them: its frames from elsewhere are dropped for a while, and who was
-//! there first goes on undisturbed.
+//! here and there in turn is two hosts with one address, a bond that uses its ports in turn, gateways
+//! that share an address, a loop, or somebody who takes another's address; each of its moves sends
+//! what others have for it elsewhere. The table counts the moves of a station from the first on.
+//! More than so many in so short a time, and its entry stays for a while where it was before the
+//! first of them: whoever was there first goes on getting its frames. Only what is learnt is
+//! damped. The station's own frames pass wherever they come from, since most of those that move so
+//! often are honest. The entry moves at once when the station has fallen silent where it is held.
 
 use std::time::Duration;
 
@@ -17,11 +19,12 @@ use crate::time::Timestamp;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]
 pub struct Damping {
-    /// So many moves are let pass; at most [`Damping::MAX_MOVES`]. Zero damps nothing.
+    /// So many moves are followed; at most [`Damping::MAX_MOVES`]. Zero damps nothing.
     pub moves: u8,
     /// In so short a time; at most a minute.
     pub within: Duration,
-    /// So long the station is held where it was; at most ten minutes.
+    /// So long its entry stays where it was, at most, while the station is heard there; at most ten
+    /// minutes.
     pub hold: Duration,
 }
 
@@ -41,7 +44,7 @@ impl Damping {
 }
 
 impl Default for Damping {
-    /// 30 moves in a second; held for five.
+    /// 30 moves in a second; held for five seconds.
     fn default() -> Self {
         Self {
             moves: 30,
@@ -50,6 +53,9 @@ impl Default for Damping {
         }
     }
 }
+
+/// So long a station is heard nowhere else, and it is not held there any more.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// A moment in units of 2^24 ns, about 17 ms, that comes round every 18 minutes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,9 +109,15 @@ impl Moves {
     };
     const HELD: u8 = u8::MAX;
 
-    /// Judges one more move, from `from`, and counts it.
-    pub(super) fn judge(&mut self, now: Timestamp, from: PortId, damping: &Damping) -> Judgement {
-        if self.is_held(now, damping) {
+    /// Judges one more move, from `from`, where nothing was heard since `seen`, and counts it.
+    pub(super) fn judge(
+        &mut self,
+        now: Timestamp,
+        from: PortId,
+        seen: Timestamp,
+        damping: &Damping,
+    ) -> Judgement {
+        if self.is_held(now, damping) && now.since(seen) < SILENCE {
             return Judgement::Held;
         }
         let goes_on = self.count != Self::HELD && self.since.is_within(damping.within, now);
@@ -158,22 +170,39 @@ mod tests {
     fn one_move_too_many_and_the_station_is_held_for_a_while() {
         let mut moves = Moves::NONE;
         for time in [0, 100, 200] {
-            assert_eq!(moves.judge(at(time), HOME, &DAMPING), Judgement::Moves);
+            assert_eq!(
+                moves.judge(at(time), HOME, at(time), &DAMPING),
+                Judgement::Moves
+            );
         }
-        let judged = moves.judge(at(300), PortId(8), &DAMPING);
+        let judged = moves.judge(at(300), PortId(8), at(300), &DAMPING);
         assert_eq!((judged, moves.home), (Judgement::TooMany, HOME));
         for time in [300, 2000, 5200] {
-            assert_eq!(moves.judge(at(time), HOME, &DAMPING), Judgement::Held);
+            assert_eq!(
+                moves.judge(at(time), HOME, at(time), &DAMPING),
+                Judgement::Held
+            );
         }
-        let again = moves.judge(at(5400), PortId(9), &DAMPING);
+        let again = moves.judge(at(5400), PortId(9), at(5400), &DAMPING);
         assert_eq!((again, moves.home), (Judgement::Moves, PortId(9)));
+    }
+
+    #[test]
+    fn a_station_is_not_held_where_it_is_silent() {
+        let mut moves = Moves::NONE;
+        for _ in 0..4 {
+            moves.judge(at(0), HOME, at(0), &DAMPING);
+        }
+        let late = |seen| { moves }.judge(at(1500), HOME, at(seen), &DAMPING);
+        assert_eq!(late(501), Judgement::Held);
+        assert_eq!(late(500), Judgement::Moves);
     }
 
     #[test]
     fn moves_far_enough_apart_are_never_too_many() {
         let mut moves = Moves::NONE;
         for time in 0..1000 {
-            let judged = moves.judge(at(time * 400), HOME, &DAMPING);
+            let judged = moves.judge(at(time * 400), HOME, at(0), &DAMPING);
             assert_eq!(judged, Judgement::Moves);
         }
     }
@@ -186,20 +215,20 @@ mod tests {
         };
         let mut moves = Moves::NONE;
         for _ in 0..1000 {
-            assert_eq!(moves.judge(at(0), HOME, &off), Judgement::Moves);
+            assert_eq!(moves.judge(at(0), HOME, at(0), &off), Judgement::Moves);
         }
         let mut held = Moves::NONE;
         for _ in 0..10 {
-            held.judge(at(0), HOME, &DAMPING);
+            held.judge(at(0), HOME, at(0), &DAMPING);
         }
         assert!(held.is_held(at(1), &DAMPING) && !held.is_held(at(1), &off));
-        assert_eq!(held.judge(at(1), HOME, &off), Judgement::Moves);
+        assert_eq!(held.judge(at(1), HOME, at(1), &off), Judgement::Moves);
     }
 
     #[test]
     fn what_was_long_ago_is_forgotten() {
         let mut moves = Moves::NONE;
-        moves.judge(at(0), HOME, &DAMPING);
+        moves.judge(at(0), HOME, at(0), &DAMPING);
         moves.calm(at(4000), &DAMPING);
         assert_eq!(moves.count, 1);
         moves.calm(at(6000), &DAMPING);

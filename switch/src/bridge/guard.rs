@@ -1,19 +1,15 @@
 //! What keeps one port from harming the others, put together: meters, blocks, damping.
 
-use std::time::Duration;
-
 use super::alarm::{Alarm, Alarms};
-use super::blocks::{Blocked, Blocks};
 use super::fdb::{Heard, Shift, Spot};
 use super::key::Key;
 use super::limits::{PortLimits, PortSettings};
-use super::loops::{Found, Suspects};
+use super::loop_guard::Loops;
+use super::loops::Suspicion;
+use super::probe::Tags;
 use super::storm::{FloodKind, Metered, Meters};
 use super::{Bridge, DropReason, PortId};
 use crate::time::Timestamp;
-
-/// So long after a loop was broken, frames of it may still come in by the port that goes on.
-const ECHO: Duration = Duration::from_millis(200);
 
 /// What is remembered of one port.
 #[derive(Clone, Copy, Debug)]
@@ -27,23 +23,16 @@ struct PortGuard {
 pub(super) struct Guard {
     /// By port number.
     ports: Vec<PortGuard>,
-    pub(super) suspects: Suspects,
-    pub(super) blocks: Blocks,
-    /// Ports that may have frames left of a loop that was broken, until when.
-    echoes: Vec<(PortId, Timestamp)>,
-    /// A loop of the batch at hand, which is broken after it.
-    pub(super) found: Option<Found>,
+    pub(super) loops: Loops,
     pub(super) alarms: Alarms,
 }
 
 impl Guard {
-    pub(super) fn new() -> Self {
+    /// What is left to chance follows from `seed`.
+    pub(super) fn new(seed: [u64; 2]) -> Self {
         Self {
             ports: Vec::new(),
-            suspects: Suspects::new(),
-            blocks: Blocks::default(),
-            echoes: Vec::new(),
-            found: None,
+            loops: Loops::new(seed),
             alarms: Alarms::default(),
         }
     }
@@ -146,6 +135,9 @@ impl Bridge {
         heard: Heard,
         frame: &[u8],
     ) -> Option<DropReason> {
+        if Self::is_of_probe(src.key) {
+            return self.hear_probe_frame(now, heard.port(), frame);
+        }
         let damping = self.config.damping;
         let known = self.fdb.learn_more(now, src, heard, &damping)?;
         let from = known.port();
@@ -157,104 +149,27 @@ impl Bridge {
         let shift = self.fdb.shift(now, src, known, heard, &damping, may_hold);
         if goes_to_many {
             let home = self.fdb.home_port(known);
-            let suspects = &mut self.guard.suspects;
-            if let Some((from, to)) = suspects.moved_by(now, src.key, frame, (from, to), home) {
-                self.guard.found = Some(Found::between(from, to, home, src.key));
+            let loops = &mut self.guard.loops;
+            let moved = loops
+                .suspects
+                .moved_by(now, src.key, frame, (from, to), home);
+            if let Some(ports) = moved {
+                let (key, tags) = (src.key, Tags::of(frame));
+                loops.note(Suspicion { ports, key, tags });
             }
         }
-        match shift {
-            Shift::Moved => None,
-            Shift::Refused => Some(DropReason::StationFlapping),
-            Shift::Held { port, other } => {
-                let (vlan, mac) = (src.key.vlan(), src.key.mac());
-                let hold = damping.hold;
-                self.guard.alarms.push(Alarm::Flapping {
-                    vlan,
-                    mac,
-                    port,
-                    other,
-                    hold,
-                });
-                (port != to).then_some(DropReason::StationFlapping)
-            }
+        if let Shift::Held { port, other } = shift {
+            let (vlan, mac) = (src.key.vlan(), src.key.mac());
+            let hold = damping.hold;
+            self.guard.alarms.push(Alarm::Flapping {
+                vlan,
+                mac,
+                port,
+                other,
+                hold,
+            });
         }
-    }
-
-    /// Breaks the loop that was found in the batch that has just been handled, if there is one.
-    #[inline]
-    pub(super) fn break_loop(&mut self, now: Timestamp) {
-        if let Some(found) = self.guard.found.take() {
-            self.block(now, found);
-        }
-    }
-
-    #[inline(never)]
-    fn block(&mut self, now: Timestamp, Found { port, peer, key }: Found) {
-        if !self.ports.is_forwarding(port) {
-            return;
-        }
-        let guard = &self.config.loop_guard;
-        let hold = self.guard.blocks.add(now, (port, peer), guard);
-        self.ports.set_blocked(port, true);
-        // Stations seem to be behind either that are not.
-        self.fdb.flush(port);
-        self.fdb.flush(peer);
-        self.guard.echoes.retain(|(echo, _)| *echo != peer);
-        self.guard.echoes.push((peer, now + ECHO));
-        let (vlan, mac) = (key.vlan(), key.mac());
-        self.guard.alarms.push(Alarm::Loop {
-            port,
-            peer,
-            hold,
-            vlan,
-            mac,
-        });
-    }
-
-    /// When [`Bridge::unblock_due`] has something to do.
-    pub(super) fn guard_timeout(&self) -> Option<Timestamp> {
-        let echoes = self.guard.echoes.iter().map(|(_, until)| *until);
-        echoes.chain(self.guard.blocks.next()).min()
-    }
-
-    /// Forgets the stations that the last frames of a loop seemed to have put behind its other port,
-    /// and tries the ports again that were blocked for long enough.
-    pub(super) fn unblock_due(&mut self, now: Timestamp) {
-        while let Some(at) = self
-            .guard
-            .echoes
-            .iter()
-            .position(|(_, until)| *until <= now)
-        {
-            let (port, _) = self.guard.echoes.swap_remove(at);
-            self.fdb.flush(port);
-        }
-        while let Some(port) = self.guard.blocks.pop_due(now) {
-            self.ports.set_blocked(port, false);
-            self.guard.alarms.push(Alarm::Unblocked { port });
-        }
-    }
-
-    /// Lets a port that is blocked forward again at once. Returns whether it was.
-    pub fn unblock(&mut self, port: PortId) -> bool {
-        let was_blocked = self.guard.blocks.forget(port);
-        if was_blocked {
-            self.ports.set_blocked(port, false);
-            self.guard.alarms.push(Alarm::Unblocked { port });
-        }
-        was_blocked
-    }
-
-    /// Whether a port is blocked, whatever the time.
-    #[must_use]
-    pub fn is_blocked(&self, port: PortId) -> bool {
-        self.ports.is_blocked(port)
-    }
-
-    /// Whether a port is blocked, being part of a loop, and how.
-    #[must_use]
-    pub fn blocked(&self, now: Timestamp, port: PortId) -> Option<Blocked> {
-        self.guard.blocks.get(now, port)
+        None
     }
 
     /// The oldest alarm that waits. At most 256 do.

@@ -7,7 +7,7 @@ use crate::wire::{EtherType, HEADER_LEN, VlanId};
 /// The addresses of a frame that passed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Admitted {
-    /// From whom.
+    /// From whom; [`Key::NOBODY`] for a frame to the group of probes, from which nothing is learnt.
     pub(super) src: Key,
     /// To whom; [`Key::NOBODY`] for a group, which is flooded.
     pub(super) dst: Key,
@@ -45,8 +45,18 @@ pub(super) fn admit(bytes: &[u8], config: &BridgeConfig) -> Result<Admitted, Dro
     };
     let dst = if !dst.is_multicast() {
         Key::of_address(vlan, dst)
-    } else if dst.is_reserved() && !config.forward_reserved {
-        return Err(DropReason::ReservedDestination);
+    } else if dst.is_special_group() {
+        if dst.is_probe_group() {
+            // Nothing is learnt from such a frame, and it is looked at more closely.
+            return Ok(Admitted {
+                src: Key::NOBODY,
+                dst: Key::NOBODY,
+            });
+        }
+        if !config.forward_reserved {
+            return Err(DropReason::ReservedDestination);
+        }
+        Key::NOBODY
     } else {
         Key::NOBODY
     };

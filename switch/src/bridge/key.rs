@@ -1,5 +1,6 @@
 //! What a station is known by.
 
+use super::probe;
 use crate::wire::{MacAddr, VlanId};
 
 /// A MAC address as a number of 48 bits, its first octet lowest: so a word of a frame becomes one
@@ -9,6 +10,7 @@ pub(super) struct Address(u64);
 
 impl Address {
     const RESERVED: Self = Self::of(MacAddr([0x01, 0x80, 0xc2, 0, 0, 0]));
+    const PROBES: Self = Self::of(probe::GROUP);
     const RESERVED_BLOCK: Self = Self::of(MacAddr([0xff, 0xff, 0xff, 0xff, 0xff, 0xf0]));
 
     /// The address that the first six of these octets are.
@@ -39,10 +41,17 @@ impl Address {
         self.0 == 0
     }
 
-    /// See [`MacAddr::is_reserved`].
+    /// Whether it is reserved, or the group of probes for loops, found with one branch.
     #[inline]
-    pub(super) const fn is_reserved(self) -> bool {
-        self.0 & Self::RESERVED_BLOCK.0 == Self::RESERVED.0
+    pub(super) fn is_special_group(self) -> bool {
+        let reserved = self.0 & Self::RESERVED_BLOCK.0 ^ Self::RESERVED.0;
+        reserved.min(self.0 ^ Self::PROBES.0) == 0
+    }
+
+    /// Whether it is the group of probes for loops.
+    #[inline]
+    pub(super) const fn is_probe_group(self) -> bool {
+        self.0 == Self::PROBES.0
     }
 }
 
@@ -115,6 +124,7 @@ mod tests {
             MacAddr([0x01, 0x80, 0xc2, 0, 0, 0x0f]),
             MacAddr([0x01, 0x80, 0xc2, 0, 0, 0x10]),
             MacAddr([0x01, 0x80, 0xc2, 0, 1, 0]),
+            probe::GROUP,
         ];
         for mac in macs {
             let [a, b, c, d, e, f] = mac.0;
@@ -123,7 +133,8 @@ mod tests {
             assert_eq!(Address::last_of([0xaa, 0x55, a, b, c, d, e, f]), address);
             assert_eq!(address.is_multicast(), mac.is_multicast(), "{mac}");
             assert_eq!(address.is_zero(), mac.is_zero(), "{mac}");
-            assert_eq!(address.is_reserved(), mac.is_reserved(), "{mac}");
+            let is_special = mac.is_reserved() || mac == probe::GROUP;
+            assert_eq!(address.is_special_group(), is_special, "{mac}");
         }
     }
 }

@@ -51,8 +51,7 @@ pub enum Source {
         /// The station that is forgotten to make room on this one.
         evicts: Option<Station>,
     },
-    /// Known behind another port, where it is held because it moved too often: the frame is
-    /// dropped.
+    /// Known behind another port, where it is held because it moved too often.
     Held {
         /// That port.
         port: PortId,
@@ -66,6 +65,8 @@ pub enum Source {
     NotLearnt,
     /// Unknown, and not learnt: static stations fill the table.
     NoRoom,
+    /// Not learnt: the frame is to the group of probes for loops.
+    Probe,
 }
 
 /// What the destination of a frame is to the table.
@@ -105,6 +106,9 @@ impl Bridge {
             Ok(admitted) => admitted,
             Err(reason) => return Look::refused(reason),
         };
+        if Self::is_of_probe(admitted.src) {
+            return self.look_at_probe(now, port, frame);
+        }
         let may_hold = |port| self.ports.is_forwarding(port);
         let damping = &self.config.damping;
         let source = self
@@ -115,10 +119,9 @@ impl Bridge {
         } else {
             self.look_towards(now, port, admitted.dst, source)
         };
-        let verdict = match (source, verdict) {
-            (Source::Held { .. }, _) => Verdict::Drop(DropReason::StationFlapping),
-            (_, Verdict::Flood) => self.would_flood(now, port, frame),
-            (_, verdict) => verdict,
+        let verdict = match verdict {
+            Verdict::Flood => self.would_flood(now, port, frame),
+            verdict => verdict,
         };
         let passed = Passed {
             vlan: admitted.src.vlan(),
@@ -128,6 +131,25 @@ impl Bridge {
         Look {
             verdict,
             passed: Some(passed),
+        }
+    }
+
+    /// A frame to the group of probes for loops.
+    fn look_at_probe(&self, now: Timestamp, ingress: PortId, frame: &[u8]) -> Look {
+        if self.would_end_probe(now, ingress, frame) {
+            return Look::refused(DropReason::LoopProbe);
+        }
+        let verdict = match self.to_all() {
+            Verdict::Flood => self.would_flood(now, ingress, frame),
+            verdict => verdict,
+        };
+        Look {
+            verdict,
+            passed: Some(Passed {
+                vlan: VlanId::NONE,
+                source: Source::Probe,
+                destination: Destination::Group,
+            }),
         }
     }
 
@@ -147,9 +169,11 @@ impl Bridge {
                 };
                 (Verdict::Drop(DropReason::SamePort), here)
             }
-            Source::Static { .. } | Source::Held { .. } | Source::NotLearnt | Source::NoRoom => {
-                self.look_at(now, ingress, self.fdb.find(key))
-            }
+            Source::Static { .. }
+            | Source::Held { .. }
+            | Source::NotLearnt
+            | Source::NoRoom
+            | Source::Probe => self.look_at(now, ingress, self.fdb.find(key)),
         }
     }
 

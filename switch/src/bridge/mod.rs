@@ -18,13 +18,17 @@ mod key;
 mod learning;
 mod limits;
 mod look;
+mod loop_guard;
 mod loops;
 mod ports;
+mod probe;
+mod prober;
 mod station;
 mod storm;
 mod verdict;
 
 use std::fmt;
+use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
 
 pub use alarm::Alarm;
 pub use blocks::Blocked;
@@ -38,6 +42,7 @@ pub use limits::{PortLimits, PortSettings};
 pub use look::{Destination, Look, Passed, Source};
 pub use loops::LoopGuard;
 pub use ports::{NumberError, TooManyPorts};
+pub use probe::LoopProbe;
 pub use station::{Cursor, StaticError, Station};
 pub use storm::FloodKind;
 pub use verdict::{DropReason, Verdict};
@@ -83,23 +88,27 @@ impl Bridge {
     /// A bridge without ports, whose hash table nobody can foretell.
     #[must_use]
     pub fn new(config: BridgeConfig) -> Self {
-        Self::with_hasher(config, KeyHasher::random())
+        let state = RandomState::new();
+        let seed = [0, 1].map(|index: u64| state.hash_one(index));
+        Self::with_hasher(config, KeyHasher::random(), seed)
     }
 
     /// A bridge without ports, whose hash table is always the same for the same `seed`: for
     /// simulations and benchmarks, not for networks.
     #[must_use]
     pub fn with_seed(config: BridgeConfig, seed: u64) -> Self {
-        Self::with_hasher(config, KeyHasher::seeded(seed))
+        // What is left to chance besides is another one for each seed as well.
+        let chance = [1, 2].map(|index| mixed(seed, index));
+        Self::with_hasher(config, KeyHasher::seeded(seed), chance)
     }
 
-    fn with_hasher(config: BridgeConfig, hasher: KeyHasher) -> Self {
+    fn with_hasher(config: BridgeConfig, hasher: KeyHasher, seed: [u64; 2]) -> Self {
         let config = config.clamped();
         Self {
             config,
             ports: Ports::default(),
             fdb: Fdb::new(hasher, config.ageing, config.max_stations),
-            guard: Guard::new(),
+            guard: Guard::new(seed),
             probes: vec![Probe::NONE; BATCH],
         }
     }
@@ -128,7 +137,7 @@ impl Bridge {
         for port in self.ports.all() {
             self.limit_port(port);
             if !self.config.loop_guard.enabled {
-                self.unblock(port);
+                self.forget_loops_of(port);
             }
         }
     }
@@ -151,8 +160,8 @@ impl Bridge {
 
     /// Removes a port with all its stations, static ones too. An unknown port is ignored.
     pub fn remove_port(&mut self, port: PortId) {
-        self.unblock(port);
         self.ports.remove(port);
+        self.forget_loops_of(port);
         self.fdb.remove_port(port);
     }
 
@@ -162,7 +171,7 @@ impl Bridge {
     pub fn set_forwarding(&mut self, port: PortId, forwarding: bool) {
         self.ports.set_forwarding(port, forwarding);
         if !forwarding {
-            self.unblock(port);
+            self.forget_loops_of(port);
             self.fdb.flush(port);
         }
     }
@@ -177,6 +186,7 @@ impl Bridge {
     #[inline]
     pub fn handle(&mut self, now: Timestamp, port: PortId, frame: &[u8]) -> Verdict {
         if !self.ports.is_forwarding(port) {
+            self.hear_closed(now, port, std::iter::once(frame));
             return Verdict::Drop(self.why_closed(port));
         }
         let admitted = match ingress::admit(frame, &self.config) {
@@ -189,11 +199,11 @@ impl Bridge {
         if !self.fdb.is_fresh(src.home, src.key, heard)
             && let Some(reason) = self.hear(now, src, dst, heard, frame)
         {
-            self.break_loop(now);
+            self.settle_loops(now);
             return Verdict::Drop(reason);
         }
         let verdict = self.towards(now, dst, port, frame);
-        self.break_loop(now);
+        self.settle_loops(now);
         verdict
     }
 
@@ -210,6 +220,18 @@ impl Bridge {
                 Ok(()) => Verdict::Flood,
                 Err(reason) => Verdict::Drop(reason),
             },
+        }
+    }
+
+    /// Takes note of what comes in by a port that does not forward.
+    fn hear_closed<'a>(
+        &mut self,
+        now: Timestamp,
+        port: PortId,
+        frames: impl Iterator<Item = &'a [u8]>,
+    ) {
+        if self.ports.is_blocked(port) {
+            self.hear_while_blocked(now, port, frames);
         }
     }
 
@@ -254,21 +276,21 @@ impl Bridge {
     }
 
     /// When [`Bridge::handle_timeout`] shall be called; `None` if there is nothing that could
-    /// age, and no port is blocked. It may come too early, never too late.
+    /// age, no port is blocked, and nothing is asked. It may come too early, never too late.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        match (self.fdb.next_timeout(), self.guard_timeout()) {
-            (Some(ages), Some(unblocks)) => Some(ages.min(unblocks)),
-            (ages, unblocks) => ages.or(unblocks),
+        match (self.fdb.next_timeout(), self.loops_timeout()) {
+            (Some(ages), Some(watches)) => Some(ages.min(watches)),
+            (ages, watches) => ages.or(watches),
         }
     }
 
-    /// Tries ports again that were blocked for long enough, and forgets stations that have been
-    /// silent for the ageing time, give or take 1/256 of it in
+    /// Asks whether loops are still there, lets ports forward that are in none any more, and
+    /// forgets stations that have been silent for the ageing time, give or take 1/256 of it in
     /// favour of the station. One call does a bounded amount of work: where more is left,
     /// [`Bridge::next_timeout`] is not after `now`.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        self.unblock_due(now);
+        self.watch_loops(now);
         self.fdb.handle_timeout(now);
     }
 
@@ -380,4 +402,12 @@ impl Bridge {
     pub fn take_lost_events(&mut self) -> u64 {
         self.fdb.events.take_lost()
     }
+}
+
+/// A number that follows from `seed` and `index`, and tells nothing of either.
+fn mixed(seed: u64, index: u64) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write_u64(seed);
+    hasher.write_u64(index);
+    hasher.finish()
 }

@@ -62,16 +62,20 @@ pub enum DropReason {
     StormMulticast,
     /// More frames to unknown stations than the port may let in.
     StormUnknownUnicast,
-    /// The source has moved too often, and is held on another port.
+    /// The source has moved too often, and is held on another port. Not counted any more: such
+    /// frames pass.
     StationFlapping,
     /// The ingress port, or that to which the station is bound by hand, is blocked, being part of
     /// a loop.
     LoopBlocked,
+    /// A probe for loops: one of this switch that came back, or one of another switch that passed
+    /// before, or has to give way.
+    LoopProbe,
 }
 
 impl DropReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Runt,
         Self::SourceMulticast,
         Self::SourceZero,
@@ -93,6 +97,7 @@ impl DropReason {
         Self::StormUnknownUnicast,
         Self::StationFlapping,
         Self::LoopBlocked,
+        Self::LoopProbe,
     ];
 
     /// The name of the counter, stable, in snake case.
@@ -120,6 +125,7 @@ impl DropReason {
             Self::StormUnknownUnicast => "storm_unknown_unicast",
             Self::StationFlapping => "station_flapping",
             Self::LoopBlocked => "loop_blocked",
+            Self::LoopProbe => "loop_probe",
         }
     }
 }

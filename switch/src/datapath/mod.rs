@@ -16,8 +16,8 @@ mod explain;
 mod table;
 
 use crate::bridge::{
-    Blocked, Bridge, BridgeConfig, NumberError, OutputQueues, PortId, PortLimits, PortSettings,
-    TooManyPorts,
+    Blocked, Bridge, BridgeConfig, LoopProbe, NumberError, OutputQueues, PortId, PortLimits,
+    PortSettings, TooManyPorts,
 };
 use crate::capture::{Capture, CaptureOptions, Taps};
 use crate::handover::PortSnapshot;
@@ -182,6 +182,8 @@ impl Datapath {
 
     /// What another process needs to go on with the ports, between two batches.
     pub(crate) fn snapshot_ports(&mut self) -> Vec<PortSnapshot> {
+        let bridge = &self.bridge;
+        let blocked = |id| Some(bridge.blocked(Timestamp::ZERO, id)?.peer);
         let slots = self.table.iter_mut();
         let snapshots = slots.map(|(id, Slot { port, state })| {
             // Asked now, so that none is counted here that nobody hears of any more.
@@ -193,13 +195,14 @@ impl Datapath {
                 is_held_down: state.held_down,
                 counters: state.counters,
                 settings: self.bridge.port_settings(id),
+                blocked: blocked(id),
             }
         });
         snapshots.collect()
     }
 
     /// Goes on with a port as another process has left it.
-    pub(crate) fn go_on_with(&mut self, before: &PortSnapshot) {
+    pub(crate) fn go_on_with(&mut self, now: Timestamp, before: &PortSnapshot) {
         if let Some(slot) = self.table.get_mut(before.id) {
             slot.state.counters = before.counters;
             slot.state.held_down = before.is_held_down;
@@ -209,6 +212,9 @@ impl Datapath {
             before.link == LinkState::Up || before.link == LinkState::Down && !before.is_held_down;
         self.bridge.set_port_settings(before.id, before.settings);
         self.bridge.set_forwarding(before.id, forwards);
+        if let Some(peer) = before.blocked.filter(|_| forwards) {
+            self.bridge.block_as_before(now, before.id, peer);
+        }
     }
 
     /// Begins to copy frames as they pass, for as long as the capture is read. Fails where the
@@ -331,6 +337,7 @@ impl Datapath {
         let status = self.pass_batch(now, &mut ingress, &mut serviced);
         ingress.port.release();
         self.table.put_back(id, ingress);
+        self.send_probes(now);
         match status {
             RxStatus::Drained => {}
             RxStatus::More => self.table.mark_ready(id),
@@ -342,6 +349,39 @@ impl Datapath {
             }
         }
         Some(serviced)
+    }
+
+    /// Lets time pass by: see [`Bridge::handle_timeout`].
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.bridge.handle_timeout(now);
+        self.send_probes(now);
+    }
+
+    /// Sends what the bridge itself has to send.
+    #[inline]
+    fn send_probes(&mut self, now: Timestamp) {
+        while let Some(probe) = self.bridge.next_probe() {
+            self.send_probe(now, &probe);
+        }
+    }
+
+    #[inline(never)]
+    fn send_probe(&mut self, now: Timestamp, probe: &LoopProbe) {
+        let Self {
+            bridge,
+            table,
+            queues,
+            taps,
+            ..
+        } = self;
+        queues.push(probe.port(), 0);
+        let batch = [Frame::finished(probe.frame())];
+        if taps.is_empty() {
+            flush::<false>(now, &batch, queues, table, bridge, taps);
+        } else {
+            flush::<true>(now, &batch, queues, table, bridge, taps);
+            taps.ring();
+        }
     }
 
     /// One batch from the port that is serviced to wherever its frames go.

@@ -12,6 +12,9 @@ use vswitch_switch::bridge::{
 };
 use vswitch_switch::wire::{MacAddr, VlanId};
 
+/// The group of the bridge's own probes for loops.
+pub(crate) const PROBES: [u8; 6] = *b"\x03vswlp";
+
 /// VLAN and address.
 pub(crate) type Name = (u16, [u8; 6]);
 
@@ -229,6 +232,14 @@ impl Model {
         }
         if dst[..5] == [0x01, 0x80, 0xc2, 0, 0] && dst[5] < 16 && !self.config.forward_reserved {
             return Verdict::Drop(DropReason::ReservedDestination);
+        }
+        if dst == PROBES {
+            // Not learnt from, whatever it says; probes themselves are not made here.
+            let verdict = self.towards(port, (0, dst));
+            return match verdict {
+                Verdict::Flood => self.flood(now, port, dst),
+                verdict => verdict,
+            };
         }
         let tagged = matches!(frame[12..14], [0x81, 0x00] | [0x88, 0xa8]) && frame.len() >= 16;
         let tag = if tagged {

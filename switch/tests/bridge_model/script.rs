@@ -8,6 +8,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use vswitch_switch::bridge::{PortLimits, PortSettings, VlanLearning};
 
+use crate::model::PROBES;
+
 /// One thing that happens.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
@@ -45,6 +47,7 @@ fn address() -> impl Strategy<Value = [u8; 6]> {
         20 => station(),
         2 => Just([0xff; 6]),
         1 => Just([0x01, 0, 0x5e, 0, 0, 1]),
+        1 => Just(PROBES),
         1 => Just([0; 6]),
         1 => (0..=16_u8).prop_map(|last| [0x01, 0x80, 0xc2, 0, 0, last]),
     ]

@@ -230,6 +230,16 @@ impl Network {
                 }
             }
         }
+        (0..self.bridges.len()).for_each(|bridge| self.send_probes(bridge));
+    }
+
+    /// What a bridge itself sends goes on its way.
+    fn send_probes(&mut self, bridge: usize) {
+        while let Some(probe) = self.bridges[bridge].next_probe() {
+            if let Some(Far::Port(far)) = self.cables.get(&(bridge, probe.port())) {
+                self.under_way.push_back((*far, probe.frame().to_vec()));
+            }
+        }
     }
 
     /// Carries copies until there are none, or so many. Returns whether there are none.
@@ -275,6 +285,7 @@ impl Network {
                 None => {}
             }
         }
+        self.send_probes(bridge);
         Ok(())
     }
 

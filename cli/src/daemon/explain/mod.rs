@@ -117,6 +117,7 @@ fn source(source: &Source, names: &Names) -> SourceView {
         Source::Static { port } => ("static", Some(names.name(*port)), None),
         Source::NotLearnt => ("not_learnt", None, None),
         Source::NoRoom => ("no_room", None, None),
+        Source::Probe => ("probe", None, None),
     };
     let is = is.to_owned();
     SourceView { is, port, evicts }

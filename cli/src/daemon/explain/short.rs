@@ -29,7 +29,7 @@ pub(crate) fn in_short(
         Source::Moves { from, .. } => format!("{src} moves here from {}", name(from)),
         Source::Held { port } => format!("{src} moved too often and is held on {}", name(port)),
         Source::Static { port } => format!("{src} is bound to {}", name(port)),
-        Source::NotLearnt | Source::NoRoom => format!("{src} is not learnt"),
+        Source::NotLearnt | Source::NoRoom | Source::Probe => format!("{src} is not learnt"),
     };
     let found = match passed.destination {
         Destination::Group => format!("{dst} is a group"),

@@ -98,6 +98,11 @@ fn entering(
         format!("{dst} is the address of one station")
     };
     steps.add("destination", text);
+    if refused == Some(DropReason::LoopProbe) {
+        let text =
+            "a probe for loops that has come back, has passed before, or gives way to another";
+        steps.add("loop", text);
+    }
 }
 
 /// Where the table is asked.
@@ -133,7 +138,7 @@ fn learn(
         ),
         Source::Held { port: held_on } => {
             let held_on = names.name(held_on);
-            format!("{src} has moved too often: it is held behind {held_on}, and dropped here")
+            format!("{src} has moved too often: its entry stays on {held_on} for now")
         }
         Source::Moves { from, .. } => {
             let from = names.name(from);
@@ -144,6 +149,7 @@ fn learn(
             format!("{src} is bound to {bound} by hand: nothing is learnt")
         }
         Source::NotLearnt => "the ageing time is zero: nothing is learnt".to_owned(),
+        Source::Probe => "it is a probe for loops: nothing is learnt".to_owned(),
         Source::NoRoom => {
             format!("{src} is new, and static entries fill the table: it is not learnt")
         }

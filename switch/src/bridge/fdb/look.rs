@@ -52,7 +52,7 @@ impl Fdb {
             return Source::NotLearnt;
         };
         let mut moves = node.moves();
-        let held_on = match moves.judge(now, from, damping) {
+        let held_on = match moves.judge(now, from, node.seen, damping) {
             Judgement::Moves => to,
             Judgement::TooMany if may_hold(moves.home) => moves.home,
             Judgement::Held | Judgement::TooMany => from,

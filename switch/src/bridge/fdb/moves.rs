@@ -32,7 +32,7 @@ impl Fdb {
         let (from, to) = (known.port(), heard.port());
         let node = self.slab.node_mut(known.slot());
         let mut moves = node.moves();
-        let judgement = moves.judge(now, from, damping);
+        let judgement = moves.judge(now, from, node.seen, damping);
         node.set_moves(moves);
         match judgement {
             Judgement::Moves => {
