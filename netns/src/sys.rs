@@ -96,22 +96,27 @@ pub(crate) fn cookie_of(socket: BorrowedFd<'_>) -> io::Result<u64> {
 }
 
 /// Sends a frame out of an interface by a packet socket, without waiting.
+///
+/// The socket is bound to the interface first, rather than given an address to send to: a system call
+/// filter may allow the former alone.
 pub(crate) fn send_frame(socket: BorrowedFd<'_>, interface: u32, frame: &[u8]) -> io::Result<()> {
     // SAFETY: sockaddr_ll is plain data, for which all zeroes is a valid value.
     let mut to: libc::sockaddr_ll = unsafe { mem::zeroed() };
     to.sll_family = libc::sa_family_t::try_from(libc::AF_PACKET).map_err(io::Error::other)?;
     to.sll_ifindex = interface.cast_signed();
     let length = libc::socklen_t::try_from(mem::size_of_val(&to)).map_err(io::Error::other)?;
-    // SAFETY: the kernel reads the frame and the address, whose lengths are given; both outlive
-    // the call.
+    // SAFETY: the kernel reads the address, whose length is given and which outlives the call.
+    let bound = unsafe { libc::bind(socket.as_raw_fd(), (&raw const to).cast(), length) };
+    if bound < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel reads the frame, whose length is given and which outlives the call.
     let sent = unsafe {
-        libc::sendto(
+        libc::send(
             socket.as_raw_fd(),
             frame.as_ptr().cast(),
             frame.len(),
             libc::MSG_DONTWAIT,
-            (&raw const to).cast(),
-            length,
         )
     };
     if sent < 0 {
