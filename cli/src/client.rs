@@ -27,6 +27,18 @@ pub(crate) use news::{News, Told};
 /// How long a daemon may take to answer before it is taken for hung: it may have dozens of
 /// namespaces to attach before.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same for what changes something. It would be done nevertheless after the command has failed,
+/// and on a busy machine the kernel takes seconds to make a single namespace.
+const PATIENCE_FOR_CHANGES: Duration = Duration::from_secs(60);
+/// Methods that change nothing.
+const READS: [&str; 6] = [
+    method::VERSION,
+    method::SHOW,
+    method::PORT_LIST,
+    method::FDB_SHOW,
+    method::EXPLAIN,
+    method::EVENTS_SUBSCRIBE,
+];
 /// The longest reply that is read.
 const MAX_REPLY_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -36,6 +48,8 @@ pub(crate) struct Client {
     switch: SwitchName,
     stream: BufReader<UnixStream>,
     next_id: u64,
+    /// As the command has it; otherwise as the method has it.
+    has_patience: bool,
 }
 
 /// Why a running switch could not be asked, or said no.
@@ -108,7 +122,6 @@ impl Client {
         dir.require_safe(runtime)?;
         let path = dir.socket();
         let connected = UnixStream::connect(&path).and_then(|stream| {
-            stream.set_read_timeout(Some(PATIENCE))?;
             stream.set_write_timeout(Some(PATIENCE))?;
             let server = users::peer(&stream)?;
             Ok((stream, server))
@@ -119,6 +132,7 @@ impl Client {
                 switch: name.clone(),
                 stream: BufReader::new(stream),
                 next_id: 1,
+                has_patience: false,
             }),
             Err(error) => Err(match error.kind() {
                 // InvalidInput: the path is too long for any socket to be there.
@@ -173,7 +187,8 @@ impl Client {
     ///
     /// # Errors
     /// Where the system does not let the socket be set.
-    pub(crate) fn set_patience(&self, patience: Duration) -> io::Result<()> {
+    pub(crate) fn set_patience(&mut self, patience: Duration) -> io::Result<()> {
+        self.has_patience = true;
         self.stream.get_ref().set_read_timeout(Some(patience))
     }
 
@@ -253,6 +268,14 @@ impl Client {
     }
 
     fn exchange(&mut self, method: &str, params: &impl Serialize) -> io::Result<Response> {
+        if !self.has_patience {
+            let patience = if READS.contains(&method) {
+                PATIENCE
+            } else {
+                PATIENCE_FOR_CHANGES
+            };
+            self.stream.get_ref().set_read_timeout(Some(patience))?;
+        }
         let id = self.next_id;
         self.next_id += 1;
         let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});

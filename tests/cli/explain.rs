@@ -1,14 +1,13 @@
 //! `vswitch explain`: what it says is what then happens, and nothing happens before.
 
 use std::fs;
-use std::time::Duration;
 
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
 use super::capture::{ONLY_OURS, await_packets, capture_to, end, frame, lab, start};
 use super::{fails, json, ok};
-use crate::harness::{PATIENCE, isolated, wait_until};
+use crate::harness::{A_WHILE, PATIENCE, isolated, wait_until};
 
 pub(super) fn tests() -> Vec<Trial> {
     vec![
@@ -55,10 +54,7 @@ fn foretells() {
     assert_eq!(told["egress"], sent);
     assert_eq!(station(MARIO), Value::Null, "nothing is learnt");
     let is_ours = |bytes: &[u8]| bytes[6..12] == [2, 0, 0, 0, 0, 1];
-    assert_eq!(
-        luigi.receive_where(Duration::from_millis(50), is_ours),
-        None
-    );
+    assert_eq!(luigi.receive_where(A_WHILE, is_ours), None);
 
     mario.send(&frame(1, 2, b"now it comes")).unwrap();
     assert!(luigi.receive_where(PATIENCE, is_ours).is_some());

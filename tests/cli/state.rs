@@ -14,7 +14,7 @@ use vswitch_netns::{DuplicateDetection, InterfaceName, LinkChange, Namespace, Ne
 use super::{Switch, fails, json, link, ok};
 use crate::harness::packet::Endpoint;
 use crate::harness::program::{is_empty_dir, runtime_dir};
-use crate::harness::{PATIENCE, devices, icmp, isolated, wait_until};
+use crate::harness::{A_WHILE, PATIENCE, devices, icmp, isolated, wait_until};
 
 pub(super) fn tests() -> Vec<Trial> {
     vec![
@@ -446,7 +446,7 @@ fn same_index() {
     let _ = mario.run(|| icmp::ping_until(nobody, None, 56, Duration::from_secs(1)));
     assert!(reaches("mario", 2));
     let of_mario = |frame: &[u8]| frame.get(6..12) == Some(&station[..]);
-    let got = inner.receive_where(Duration::from_millis(100), of_mario);
+    let got = inner.receive_where(A_WHILE, of_mario);
     assert_eq!(got, None, "a stranger has got frames");
     assert_eq!(switch.port("eth1")["state"], "absent");
 }

@@ -15,6 +15,7 @@ use std::process::{Child, Command, Stdio};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
 
 use super::{program, sys};
@@ -89,8 +90,23 @@ pub(crate) fn is_coloured() -> bool {
 /// of tests.
 pub(crate) fn prepare() {
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
+    limit_descriptors();
     if let Err(error) = private_temporary() {
         eprintln!("the tests use {TEMPORARY} as it is: {error}");
+    }
+}
+
+/// As most systems have it. Without the right to more, a test of many connections needs what there is.
+fn limit_descriptors() {
+    const SOFT: u64 = 1024;
+    const HARD: u64 = 1 << 16;
+    let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return;
+    };
+    let more = setrlimit(Resource::RLIMIT_NOFILE, SOFT, hard.max(HARD));
+    if hard < HARD && more.is_err() {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, SOFT.min(hard), hard);
+        eprintln!("no test has more than {hard} descriptors (ulimit -Hn)");
     }
 }
 

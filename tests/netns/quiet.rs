@@ -10,7 +10,7 @@ use vswitch_netns::{DuplicateDetection, Link, LinkChange, Namespace, Netlink};
 
 use super::end;
 use crate::harness::packet::Endpoint;
-use crate::harness::{PATIENCE, icmp, isolated};
+use crate::harness::{A_WHILE, PATIENCE, icmp, isolated};
 
 pub(super) fn tests() -> Vec<Trial> {
     vec![
@@ -116,7 +116,7 @@ fn keeps_out() {
             assert_eq!(frame.bytes, sent[n % 2]);
         }
     }
-    let answers = mario.collect(Duration::from_millis(300), |frame| !from_mario(frame));
+    let answers = mario.collect(A_WHILE, |frame| !from_mario(frame));
     assert_eq!(answers, [], "the host has answered");
     let received = packets_received();
     assert_eq!(

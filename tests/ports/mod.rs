@@ -12,8 +12,6 @@ mod tap;
 mod transfers;
 mod verify;
 
-use std::time::Duration;
-
 use libtest_mimic::Trial;
 use vswitch_netns::{
     DuplicateDetection, InterfaceName, Link, Namespace, Netlink, OperState, VethEnd,
@@ -25,7 +23,7 @@ use vswitch_switch::port::{
 
 use crate::harness::packet::{Captured, Endpoint};
 use crate::harness::ports::open_port;
-use crate::harness::{PATIENCE, wait_until};
+use crate::harness::{A_WHILE, PATIENCE, wait_until};
 
 /// Tests of the area.
 pub(crate) fn tests() -> Vec<Trial> {
@@ -171,6 +169,3 @@ fn frame(behind_addresses: &[u8], len: usize) -> Vec<u8> {
     frame.extend((header_len..len).map(|n| (n % 251) as u8));
     frame
 }
-
-/// How long to look for what must not be there.
-const A_WHILE: Duration = Duration::from_millis(200);

@@ -190,7 +190,7 @@ impl Live {
         let asked = names.into_iter().filter_map(|name| {
             let runtime = runtime.clone();
             let ask = move || {
-                let client = Client::connect(&runtime, &name).ok()?;
+                let mut client = Client::connect(&runtime, &name).ok()?;
                 client.set_patience(PATIENCE_WITH_ONE).ok()?;
                 question(client)
             };
