@@ -1,7 +1,7 @@
 //! Devices that the namespace library has no need of, by netlink: tunnels and bridges.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use netlink_packet_core::{DefaultNla, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST};
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
@@ -18,19 +18,33 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE};
 use netlink_sys::{Socket, SocketAddr};
 
-/// Makes a VXLAN device (RFC 7348) to one other end, in the calling thread's namespace.
-pub(crate) fn vxlan(interface: &str, remote: Ipv4Addr) -> io::Result<()> {
-    let tunnel = vec![
+/// A VXLAN device (RFC 7348) to one other end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vxlan {
+    pub(crate) remote: IpAddr,
+    /// Whether the packets outside have UDP checksums.
+    pub(crate) checksum: bool,
+}
+
+/// Makes a VXLAN device in the calling thread's namespace.
+pub(crate) fn vxlan(interface: &str, device: &Vxlan) -> io::Result<()> {
+    let mut tunnel = vec![
         InfoVxlan::Id(42),
-        InfoVxlan::Group(remote),
         InfoVxlan::Port(4789),
         InfoVxlan::Learning(true),
     ];
+    tunnel.push(match device.remote {
+        IpAddr::V4(remote) => InfoVxlan::Group(remote),
+        IpAddr::V6(remote) => InfoVxlan::Group6(remote),
+    });
+    if device.remote.is_ipv4() {
+        tunnel.push(InfoVxlan::UDPCsum(device.checksum));
+    }
     let mut message = LinkMessage::default();
     message
         .attributes
         .push(LinkAttribute::IfName(interface.to_owned()));
-    message.attributes.push(LinkAttribute::Mtu(1450));
+    message.attributes.push(LinkAttribute::Mtu(1430));
     message.attributes.push(LinkAttribute::LinkInfo(vec![
         LinkInfo::Kind(InfoKind::Vxlan),
         LinkInfo::Data(InfoData::Vxlan(tunnel)),

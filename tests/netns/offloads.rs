@@ -13,7 +13,8 @@ use vswitch_netns::{DuplicateDetection, Namespace, Netlink, OffloadError, Offloa
 
 use super::end;
 use crate::harness::packet::Endpoint;
-use crate::harness::{devices, isolated, sys, transfer};
+use crate::harness::devices::{self, Vxlan};
+use crate::harness::{isolated, sys, transfer};
 
 pub(super) fn tests() -> Vec<Trial> {
     vec![
@@ -160,9 +161,12 @@ fn host(name: &str, number: u8) -> Namespace {
             .unwrap();
     };
     give("eth0", format!("10.0.0.{number}/24"));
-    let other = [10, 0, 0, 3 - number];
+    let tunnel = Vxlan {
+        remote: [10, 0, 0, 3 - number].into(),
+        checksum: false,
+    };
     namespace
-        .run(|| devices::vxlan("vx0", other.into()).unwrap())
+        .run(|| devices::vxlan("vx0", &tunnel).unwrap())
         .unwrap();
     give("vx0", format!("172.31.0.{number}/24"));
     namespace

@@ -10,6 +10,7 @@ mod ring;
 mod sctp;
 mod tap;
 mod transfers;
+mod tunnels;
 mod verify;
 
 use libtest_mimic::Trial;
@@ -36,6 +37,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         sctp::tests(),
         tap::tests(),
         transfers::tests(),
+        tunnels::tests(),
     ]
     .into_iter()
     .flatten()

@@ -71,11 +71,27 @@ pub enum DropReason {
     /// A probe for loops: one of this switch that came back, or one of another switch that passed
     /// before, or has to give way.
     LoopProbe,
+    // What could not leave; counted at the egress port.
+    /// Longer than the interface at the other end of the cable takes.
+    EgressPeerMtu,
+    /// The kernel had no memory for it.
+    EgressNoMemory,
+    /// A queueing discipline or a filter of the interface dropped it. The kernel's answer is that of
+    /// a full queue: the program that reads the interface's own counters tells the two apart.
+    EgressFiltered,
+    // What the kernel lost between the two ends of a cable; counted at the ingress port by the
+    // program that reads the interface's own counters.
+    /// The kernel's backlog was full.
+    RxBacklog,
+    /// Longer than the ingress port's interface takes.
+    RxTooLong,
+    /// One of the two, the counters do not tell which.
+    RxLost,
 }
 
 impl DropReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 28] = [
         Self::Runt,
         Self::SourceMulticast,
         Self::SourceZero,
@@ -98,34 +114,77 @@ impl DropReason {
         Self::StationFlapping,
         Self::LoopBlocked,
         Self::LoopProbe,
+        Self::EgressPeerMtu,
+        Self::EgressNoMemory,
+        Self::EgressFiltered,
+        Self::RxBacklog,
+        Self::RxTooLong,
+        Self::RxLost,
     ];
 
     /// The name of the counter, stable, in snake case.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
+        self.words().0
+    }
+
+    /// What it means, in a few words.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        self.words().1
+    }
+
+    /// The reason of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+
+    /// Its name and its meaning: the only place where they stand.
+    #[rustfmt::skip]
+    const fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Runt => "runt",
-            Self::SourceMulticast => "source_multicast",
-            Self::SourceZero => "source_zero",
-            Self::ReservedDestination => "reserved_destination",
-            Self::IngressDown => "ingress_down",
-            Self::SamePort => "same_port",
-            Self::NoEgress => "no_egress",
-            Self::RxOverflow => "rx_overflow",
-            Self::RxTruncated => "rx_truncated",
-            Self::RxUnsupportedOffload => "rx_unsupported_offload",
-            Self::RxError => "rx_error",
-            Self::EgressDown => "egress_down",
-            Self::EgressFull => "egress_full",
-            Self::EgressTooBig => "egress_too_big",
-            Self::EgressOffload => "egress_offload",
-            Self::EgressError => "egress_error",
-            Self::StormBroadcast => "storm_broadcast",
-            Self::StormMulticast => "storm_multicast",
-            Self::StormUnknownUnicast => "storm_unknown_unicast",
-            Self::StationFlapping => "station_flapping",
-            Self::LoopBlocked => "loop_blocked",
-            Self::LoopProbe => "loop_probe",
+            Self::Runt => ("runt", "shorter than an Ethernet header"),
+            Self::SourceMulticast => ("source_multicast", "sent from a group's address"),
+            Self::SourceZero => ("source_zero", "sent from the all-zero address"),
+            Self::ReservedDestination => ("reserved_destination",
+                "meant for the link itself (see run --forward-reserved)"),
+            Self::IngressDown => ("ingress_down", "came in while the port was not forwarding"),
+            Self::SamePort => ("same_port", "its station is behind the port it came from"),
+            Self::NoEgress => ("no_egress", "there was no other port to send it to"),
+            Self::RxOverflow => ("rx_overflow",
+                "the port's receive ring was full (run --ring-slots)"),
+            Self::RxTruncated => ("rx_truncated", "longer than the receive buffer"),
+            Self::RxUnsupportedOffload => ("rx_unsupported_offload",
+                "its offload could not be described"),
+            Self::RxError => ("rx_error", "could not be received"),
+            Self::EgressDown => ("egress_down", "the port was down or gone"),
+            Self::EgressFull => ("egress_full", "the port, or the queue behind it, was full"),
+            Self::EgressTooBig => ("egress_too_big", "longer than the port's MTU"),
+            Self::EgressOffload => ("egress_offload",
+                "its checksum or segments could not be finished"),
+            Self::EgressError => ("egress_error", "could not be sent"),
+            Self::StormBroadcast => ("storm_broadcast", "more broadcasts than the port may let in"),
+            Self::StormMulticast => ("storm_multicast",
+                "more frames to groups than the port may let in"),
+            Self::StormUnknownUnicast => ("storm_unknown_unicast",
+                "more frames to unknown stations than the port may let in"),
+            Self::StationFlapping => ("station_flapping",
+                "its sender moved too often, and was held on another port"),
+            Self::LoopBlocked => ("loop_blocked", "the port is blocked, being part of a loop"),
+            Self::LoopProbe => ("loop_probe",
+                "a probe for loops that came back, or had passed before"),
+            Self::EgressPeerMtu => ("egress_peer_mtu",
+                "longer than the other end of the cable takes"),
+            Self::EgressNoMemory => ("egress_no_memory", "the kernel had no memory for it"),
+            Self::EgressFiltered => ("egress_filtered",
+                "dropped by a queueing discipline or filter of the interface (tc, nft)"),
+            Self::RxBacklog => ("rx_backlog",
+                "the kernel's backlog was full (net.core.netdev_max_backlog)"),
+            Self::RxTooLong => ("rx_too_long",
+                "longer than the port takes: the other end's MTU is larger"),
+            Self::RxLost => ("rx_lost",
+                "lost before the switch: too long for the port, or the kernel's backlog was full"),
         }
     }
 }

@@ -82,6 +82,12 @@ pub trait Port: Send {
     /// it was accepted, in `counters.drops` otherwise.
     fn transmit(&mut self, frames: Selection<'_, '_>, counters: &mut Counters) -> TxStatus;
 
+    /// Tells the MTU of the interface at the other end of the port's cable; `None` if it is not
+    /// known. A frame that is refused for it is then counted as such. For ports that cannot ask.
+    fn set_peer_mtu(&mut self, mtu: Option<usize>) {
+        let _ = mtu;
+    }
+
     /// What another process needs to go on with this port: its descriptors, doubled, and what
     /// there is to say of it. It stays what it is here. `None` for a port of this process alone.
     fn parts(&self) -> io::Result<Option<PortParts>> {

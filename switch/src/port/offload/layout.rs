@@ -1,6 +1,7 @@
 //! Where the headers of an IP frame lie. Nothing in the frame is trusted: what does not add up
 //! has no layout.
 
+use super::tunnel;
 use crate::port::Frame;
 use crate::wire::{EtherType, EthernetFrame, Offload, Segmentation};
 
@@ -54,7 +55,7 @@ pub(super) fn locate(frame: &[u8]) -> Option<Headers> {
 }
 
 /// The protocol of an IPv4 packet and the length of its header (RFC 791, 3.1).
-fn ipv4(packet: &[u8]) -> Option<(u8, usize)> {
+pub(super) fn ipv4(packet: &[u8]) -> Option<(u8, usize)> {
     let header = packet.first_chunk::<IPV4_HEADER_LEN>()?;
     let len = usize::from(header[0] & 0x0f) * 4;
     // More fragments to come, or an offset: a piece has no transport header to rely on.
@@ -65,7 +66,7 @@ fn ipv4(packet: &[u8]) -> Option<(u8, usize)> {
 
 /// The protocol behind the extension headers of an IPv6 packet, and the length of all of its
 /// headers (RFC 8200, 4).
-fn ipv6(packet: &[u8]) -> Option<(u8, usize)> {
+pub(super) fn ipv6(packet: &[u8]) -> Option<(u8, usize)> {
     const HOP_BY_HOP: u8 = 0;
     const ROUTING: u8 = 43;
     const DESTINATION: u8 = 60;
@@ -94,41 +95,79 @@ fn ipv6(packet: &[u8]) -> Option<(u8, usize)> {
     }
 }
 
-/// Length of all headers up to the payload of a super-frame that is to be cut as
-/// `segmentation` says; `None` if the frame and the offload header contradict each other.
-pub(super) fn payload_of(
-    frame: &[u8],
-    offload: &Offload,
-    segmentation: Segmentation,
-) -> Option<(Headers, usize)> {
-    let headers = locate(frame)?;
-    let transport = frame.get(headers.transport..)?;
-    let len = match (segmentation, headers.version, headers.protocol) {
-        (Segmentation::TcpV4, IpVersion::V4, PROTOCOL_TCP)
-        | (Segmentation::TcpV6, IpVersion::V6, PROTOCOL_TCP) => {
-            let len = usize::from(transport.get(12)? >> 4) * 4;
-            (len >= TCP_HEADER_LEN).then_some(len)?
-        }
-        (Segmentation::UdpL4, _, PROTOCOL_UDP) => UDP_HEADER_LEN,
-        _ => return None,
-    };
-    let agrees = !offload.needs_checksum() || usize::from(offload.csum_start) == headers.transport;
-    (agrees && len <= transport.len()).then_some((headers, headers.transport + len))
+/// Where a super-frame's headers lie, all of which are repeated before each piece of its payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// The packet that carries the other in a tunnel; none if there is no tunnel.
+    pub(super) outer: Option<Headers>,
+    /// The packet whose payload is to be cut.
+    pub(super) headers: Headers,
+    /// Length of all headers, and so the offset of the payload.
+    pub(super) payload: usize,
+}
+
+impl Layout {
+    /// The layout of a super-frame that is to be cut as `segmentation` says; `None` if the frame
+    /// and the offload header contradict each other.
+    pub(super) fn of(frame: &[u8], offload: &Offload, segmentation: Segmentation) -> Option<Self> {
+        let first = locate(frame)?;
+        let is_plain =
+            !offload.needs_checksum() || usize::from(offload.csum_start) == first.transport;
+        let (outer, headers) = if is_plain {
+            (None, first)
+        } else {
+            (Some(first), tunnel::locate_inner(frame, first, offload)?)
+        };
+        let transport = frame.get(headers.transport..)?;
+        let len = match (segmentation, headers.version, headers.protocol) {
+            (Segmentation::TcpV4, IpVersion::V4, PROTOCOL_TCP)
+            | (Segmentation::TcpV6, IpVersion::V6, PROTOCOL_TCP) => {
+                let len = usize::from(transport.get(12)? >> 4) * 4;
+                (len >= TCP_HEADER_LEN).then_some(len)?
+            }
+            (Segmentation::UdpL4, _, PROTOCOL_UDP) => UDP_HEADER_LEN,
+            _ => return None,
+        };
+        (len <= transport.len()).then_some(Self {
+            outer,
+            headers,
+            payload: headers.transport + len,
+        })
+    }
+
+    /// Where the packet begins that an MTU limits.
+    pub(super) fn network(&self) -> usize {
+        self.outer.unwrap_or(self.headers).network
+    }
 }
 
 /// The offload header of `frame` as the kernel should get it: with the true length of a
 /// super-frame's link, network and transport headers, which it takes for the length of the new
 /// buffer's linear part, and so for what the receiving stack reads first.
+///
+/// `None` for a super-frame inside a tunnel: a virtio header describes the inner packet alone, and
+/// the kernel would take the outer one for it. Such a frame must be cut in software.
 #[inline]
-pub(crate) fn outgoing_header(frame: &Frame<'_>) -> [u8; Offload::LEN] {
+pub(crate) fn outgoing_header(frame: &Frame<'_>) -> Option<[u8; Offload::LEN]> {
     let mut offload = frame.offload;
     if let Some(segmentation) = offload.segmentation()
-        && let Some((_, len)) = payload_of(frame.bytes, &offload, segmentation)
-        && let Ok(len) = u16::try_from(len)
+        && let Some(layout) = Layout::of(frame.bytes, &offload, segmentation)
     {
-        offload.hdr_len = len;
+        if layout.outer.is_some() {
+            return None;
+        }
+        if let Ok(len) = u16::try_from(layout.payload) {
+            offload.hdr_len = len;
+        }
     }
-    offload.to_bytes()
+    Some(offload.to_bytes())
+}
+
+/// Stores the low 16 bits of `value` at `at`, in network order.
+pub(super) fn put(bytes: &mut [u8], at: usize, value: usize) {
+    // Identifications wrap; lengths were checked to fit.
+    #[expect(clippy::cast_possible_truncation)]
+    bytes[at..at + 2].copy_from_slice(&(value as u16).to_be_bytes());
 }
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 //! super-frames cut into segments, for ports that have no way to pass that work on.
 
 mod checksum;
+mod cut;
 mod layout;
 mod segment;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 
 use std::io;
 use std::iter::Peekable;
@@ -14,17 +16,13 @@ use std::os::fd::BorrowedFd;
 use arrayvec::ArrayVec;
 
 pub(crate) use checksum::complete_sctp;
+pub(crate) use cut::{Scratch, send_cut};
 pub(crate) use layout::outgoing_header;
-use segment::SuperFrame;
 
 use super::{
     Arena, BATCH, Batch, Counters, Frame, Port, PortData, PortParts, RxStatus, Selection, TxStatus,
 };
 use crate::bridge::DropReason;
-
-/// Memory for finished frames: room for a few super-frames, small enough for a processor's
-/// second-level cache.
-const SCRATCH_LEN: usize = 4 * 65_536;
 
 /// Selects all frames of a run, in order.
 const IN_ORDER: [u8; BATCH] = {
@@ -50,7 +48,7 @@ const IN_ORDER: [u8; BATCH] = {
 /// for, or that asks for something unknown, is [`DropReason::EgressOffload`].
 pub struct SoftwareOffload {
     inner: Box<dyn Port>,
-    scratch: Box<[u8]>,
+    scratch: Scratch,
 }
 
 impl SoftwareOffload {
@@ -59,7 +57,7 @@ impl SoftwareOffload {
     pub fn new(inner: Box<dyn Port>) -> Self {
         Self {
             inner,
-            scratch: vec![0; SCRATCH_LEN].into_boxed_slice(),
+            scratch: Scratch::default(),
         }
     }
 
@@ -71,7 +69,7 @@ impl SoftwareOffload {
         counters: &mut Counters,
     ) -> TxStatus {
         let mut run: ArrayVec<Frame<'_>, BATCH> = ArrayVec::new();
-        let mut free = &mut self.scratch[..];
+        let mut free = self.scratch.memory();
         while let Some(frame) = frames.next_if(|frame| {
             frame.offload.is_finished()
                 || frame.offload.segmentation().is_none() && frame.bytes.len() <= free.len()
@@ -98,35 +96,12 @@ impl SoftwareOffload {
 
     /// Sends one super-frame as its segments.
     fn send_super(&mut self, frame: &Frame<'_>, counters: &mut Counters) -> TxStatus {
-        let Some(cut) = SuperFrame::new_checked(frame.bytes, &frame.offload) else {
-            counters.drops.add(DropReason::EgressOffload, 1);
-            return TxStatus::Done;
-        };
-        if cut.longest_packet() > self.inner.mtu() {
-            counters.drops.add(DropReason::EgressTooBig, 1);
-            return TxStatus::Done;
-        }
-        let mut of_segments = Counters::default();
-        let mut status = TxStatus::Done;
-        let mut next = 0;
-        while next < cut.count() && status == TxStatus::Done {
-            let mut run: ArrayVec<Frame<'_>, BATCH> = ArrayVec::new();
-            let mut free = &mut self.scratch[..];
-            while next < cut.count() && !run.is_full() && cut.longest() <= free.len() {
-                let len = cut.write(next, free);
-                let (segment, rest) = free.split_at_mut(len);
-                run.push(Frame::finished(segment));
-                free = rest;
-                next += 1;
-            }
-            status = send_all(self.inner.as_mut(), &run, &mut of_segments);
-        }
-        let first_loss = of_segments.drops.iter().next();
-        match first_loss {
-            Some((reason, _)) => counters.drops.add(reason, 1),
-            None => counters.tx.add(1, frame.bytes.len() as u64),
-        }
-        status
+        let inner = self.inner.as_mut();
+        let mtu = inner.mtu();
+        let scratch = self.scratch.memory();
+        send_cut(frame, mtu, scratch, counters, |segments, counters| {
+            send_all(inner, segments, counters)
+        })
     }
 }
 
@@ -179,7 +154,7 @@ impl Port for SoftwareOffload {
         let mut worst = TxStatus::Done;
         let mut rest = frames.iter().peekable();
         while let Some(&next) = rest.peek() {
-            let status = if next.bytes.len() > SCRATCH_LEN && !next.offload.is_finished() {
+            let status = if next.bytes.len() > Scratch::LEN && !next.offload.is_finished() {
                 rest.next();
                 counters.drops.add(DropReason::EgressTooBig, 1);
                 TxStatus::Done
@@ -202,6 +177,10 @@ impl Port for SoftwareOffload {
 
     fn expect_error(&mut self) {
         self.inner.expect_error();
+    }
+
+    fn set_peer_mtu(&mut self, mtu: Option<usize>) {
+        self.inner.set_peer_mtu(mtu);
     }
 
     fn parts(&self) -> io::Result<Option<PortParts>> {

@@ -4,7 +4,8 @@
 //! `tcp_gso_segment`, `__udp_gso_segment` and `inet_gso_segment` do.
 
 use super::checksum::Sum;
-use super::layout::{self, Headers, IpVersion, PROTOCOL_TCP};
+use super::layout::{Headers, IpVersion, Layout, PROTOCOL_TCP, put};
+use super::tunnel;
 use crate::wire::{Offload, Segmentation};
 
 /// The most segments of one super-frame. The smallest maximum segment size of Linux
@@ -23,9 +24,7 @@ const CWR: u8 = 0x80;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SuperFrame<'a> {
     frame: &'a [u8],
-    headers: Headers,
-    /// Length of all headers, and so the offset of the payload.
-    payload: usize,
+    layout: Layout,
     /// Payload of each segment but the last.
     size: usize,
 }
@@ -38,17 +37,16 @@ impl<'a> SuperFrame<'a> {
     /// kernel since 4.14 makes.
     pub(super) fn new_checked(frame: &'a [u8], offload: &Offload) -> Option<Self> {
         let segmentation = offload.segmentation()?;
-        let (headers, payload) = layout::payload_of(frame, offload, segmentation)?;
+        let layout = Layout::of(frame, offload, segmentation)?;
         if segmentation == Segmentation::UdpL4 && offload.gso_type & Offload::GSO_ECN != 0 {
             return None;
         }
         let this = Self {
             frame,
-            headers,
-            payload,
+            layout,
             size: usize::from(offload.gso_size),
         };
-        let fits_length_field = this.longest() <= headers.network + usize::from(u16::MAX);
+        let fits_length_field = this.longest_packet() <= usize::from(u16::MAX);
         (this.size > 0 && fits_length_field && this.count() <= MAX_SEGMENTS).then_some(this)
     }
 
@@ -59,58 +57,47 @@ impl<'a> SuperFrame<'a> {
 
     /// Length of the longest segment with all headers.
     pub(super) fn longest(&self) -> usize {
-        self.payload + self.payload_len().min(self.size)
+        self.layout.payload + self.payload_len().min(self.size)
     }
 
     /// Length of the longest segment without link header and tags: what an MTU limits.
     pub(super) fn longest_packet(&self) -> usize {
-        self.longest() - self.headers.network
+        self.longest() - self.layout.network()
     }
 
     fn payload_len(&self) -> usize {
-        self.frame.len() - self.payload
+        self.frame.len() - self.layout.payload
     }
 
     /// Writes segment `index`, of [`SuperFrame::count`], to the beginning of `out`, which has
     /// room for [`SuperFrame::longest`]; returns its length.
     pub(super) fn write(&self, index: usize, out: &mut [u8]) -> usize {
-        let from = self.payload + index * self.size;
+        let from = self.layout.payload + index * self.size;
         let to = self.frame.len().min(from + self.size);
-        let len = self.payload + (to - from);
+        let len = self.layout.payload + (to - from);
         let out = &mut out[..len];
-        let (head, body) = out.split_at_mut(self.payload);
-        head.copy_from_slice(&self.frame[..self.payload]);
+        let (head, body) = out.split_at_mut(self.layout.payload);
+        head.copy_from_slice(&self.frame[..self.layout.payload]);
         body.copy_from_slice(&self.frame[from..to]);
 
-        self.write_network(index, out);
-        if self.headers.protocol == PROTOCOL_TCP {
+        let headers = &self.layout.headers;
+        write_network(headers, index, out);
+        if headers.protocol == PROTOCOL_TCP {
             self.write_tcp(index, to == self.frame.len(), out);
         } else {
-            self.write_udp(out);
+            write_udp(headers, out);
+        }
+        // From the inside out: a carrier's checksum is over all that it carries.
+        if let Some(outer) = &self.layout.outer {
+            write_network(outer, index, out);
+            tunnel::finish_carrier(outer, out);
         }
         len
     }
 
-    /// Lengths, and for IPv4 identification and header checksum.
-    fn write_network(&self, index: usize, out: &mut [u8]) {
-        let packet = &mut out[self.headers.network..];
-        match self.headers.version {
-            IpVersion::V4 => {
-                let len = self.headers.transport - self.headers.network;
-                put(packet, 2, packet.len());
-                let first = u16::from_be_bytes([packet[4], packet[5]]);
-                put(packet, 4, usize::from(first) + index);
-                packet[10..12].fill(0);
-                let checksum = Sum::default().bytes(&packet[..len]).finish();
-                packet[10..12].copy_from_slice(&checksum);
-            }
-            IpVersion::V6 => put(packet, 4, packet.len() - 40),
-        }
-    }
-
     /// Sequence number, flags that belong to the first or last segment alone, checksum.
     fn write_tcp(&self, index: usize, is_last: bool, out: &mut [u8]) {
-        let segment = &mut out[self.headers.transport..];
+        let segment = &mut out[self.layout.headers.transport..];
         if let Some(sequence) = segment[TCP_SEQUENCE..].first_chunk_mut() {
             // Bounded by the frame's length; sequence numbers wrap.
             #[expect(clippy::cast_possible_truncation)]
@@ -125,34 +112,44 @@ impl<'a> SuperFrame<'a> {
         if index > 0 {
             segment[TCP_FLAGS] &= !CWR;
         }
-        self.write_checksum(TCP_CHECKSUM, Sum::finish, out);
-    }
-
-    /// Length and checksum.
-    fn write_udp(&self, out: &mut [u8]) {
-        let datagram = &mut out[self.headers.transport..];
-        put(datagram, UDP_LENGTH, datagram.len());
-        self.write_checksum(UDP_CHECKSUM, Sum::finish_nonzero, out);
-    }
-
-    fn write_checksum(&self, at: usize, finish: fn(Sum) -> [u8; 2], out: &mut [u8]) {
-        let (link_and_network, transport) = out.split_at_mut(self.headers.transport);
-        transport[at..at + 2].fill(0);
-        let sum = Sum::default()
-            .pseudo_header(
-                self.headers.version,
-                &link_and_network[self.headers.network..],
-                self.headers.protocol,
-                u32::try_from(transport.len()).unwrap_or(u32::MAX),
-            )
-            .bytes(transport);
-        transport[at..at + 2].copy_from_slice(&finish(sum));
+        write_checksum(&self.layout.headers, TCP_CHECKSUM, Sum::finish, out);
     }
 }
 
-/// Stores the low 16 bits of `value` at `at`, in network order.
-fn put(bytes: &mut [u8], at: usize, value: usize) {
-    // Identifications wrap; lengths were checked to fit.
-    #[expect(clippy::cast_possible_truncation)]
-    bytes[at..at + 2].copy_from_slice(&(value as u16).to_be_bytes());
+/// Lengths, and for IPv4 identification and header checksum.
+fn write_network(headers: &Headers, index: usize, out: &mut [u8]) {
+    let packet = &mut out[headers.network..];
+    match headers.version {
+        IpVersion::V4 => {
+            let len = headers.transport - headers.network;
+            put(packet, 2, packet.len());
+            let first = u16::from_be_bytes([packet[4], packet[5]]);
+            put(packet, 4, usize::from(first) + index);
+            packet[10..12].fill(0);
+            let checksum = Sum::default().bytes(&packet[..len]).finish();
+            packet[10..12].copy_from_slice(&checksum);
+        }
+        IpVersion::V6 => put(packet, 4, packet.len() - 40),
+    }
+}
+
+/// Length and checksum.
+fn write_udp(headers: &Headers, out: &mut [u8]) {
+    let datagram = &mut out[headers.transport..];
+    put(datagram, UDP_LENGTH, datagram.len());
+    write_checksum(headers, UDP_CHECKSUM, Sum::finish_nonzero, out);
+}
+
+fn write_checksum(headers: &Headers, at: usize, finish: fn(Sum) -> [u8; 2], out: &mut [u8]) {
+    let (link_and_network, transport) = out.split_at_mut(headers.transport);
+    transport[at..at + 2].fill(0);
+    let sum = Sum::default()
+        .pseudo_header(
+            headers.version,
+            &link_and_network[headers.network..],
+            headers.protocol,
+            u32::try_from(transport.len()).unwrap_or(u32::MAX),
+        )
+        .bytes(transport);
+    transport[at..at + 2].copy_from_slice(&finish(sum));
 }

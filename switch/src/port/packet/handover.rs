@@ -7,6 +7,7 @@ use super::claim::Claim;
 use super::source::Source;
 use super::standstill::{Leaving, Standstill};
 use super::sys::{Position, Ring};
+use super::transmit::WayOut;
 use super::{PacketPort, sys};
 use crate::port::handover::{exactly, mismatch};
 use crate::port::{PortData, PortParts};
@@ -29,6 +30,9 @@ pub struct PacketData {
     pub is_down: bool,
     /// Whether the queue behind the interface was full.
     pub is_stuck: bool,
+    /// The MTU of the other end of its cable, where that is known.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub peer_mtu_bytes: Option<usize>,
 }
 
 /// How far a receive ring has been read.
@@ -86,7 +90,8 @@ impl PacketPort {
             ring: ring.filter(|_| !self.standstill.has_jammed()),
             is_leaving_ring: self.leaving.is_some() || self.standstill.has_jammed(),
             is_down: self.source.is_down(),
-            is_stuck: self.is_stuck,
+            is_stuck: self.way_out.is_stuck,
+            peer_mtu_bytes: self.way_out.peer_mtu,
         }
     }
 
@@ -116,7 +121,11 @@ impl PacketPort {
             ring,
             standstill: Standstill::default(),
             leaving: None,
-            is_stuck: data.is_stuck,
+            way_out: WayOut {
+                is_stuck: data.is_stuck,
+                peer_mtu: data.peer_mtu_bytes,
+                ..WayOut::default()
+            },
             claim: Claim::from(claim),
         })
     }
@@ -138,7 +147,8 @@ impl PacketPort {
         }
         self.source.note_down(data.is_down);
         self.mtu = data.mtu_bytes;
-        self.is_stuck = data.is_stuck;
+        self.way_out.is_stuck = data.is_stuck;
+        self.way_out.peer_mtu = data.peer_mtu_bytes;
         Ok(())
     }
 }

@@ -34,7 +34,7 @@ use self::receive::Emptied;
 use self::source::Source;
 use self::standstill::{Leaving, Standstill};
 use self::sys::Ring;
-use self::transmit::Link;
+use self::transmit::WayOut;
 use super::sys as interface;
 use super::{Arena, Batch, Counters, Port, PortData, PortParts, RxStatus, Selection, TxStatus};
 use crate::bridge::DropReason;
@@ -129,8 +129,8 @@ pub struct PacketPort {
     standstill: Standstill,
     /// Its removal, once it has jammed.
     leaving: Option<Leaving>,
-    /// Whether the queue behind the interface was full to the end of the last patience.
-    is_stuck: bool,
+    /// What is known of its way out.
+    way_out: WayOut,
     claim: Claim,
 }
 
@@ -169,7 +169,7 @@ impl PacketPort {
             ring,
             standstill: Standstill::default(),
             leaving: None,
-            is_stuck: false,
+            way_out: WayOut::default(),
             claim,
         }
     }
@@ -287,17 +287,21 @@ impl Port for PacketPort {
     }
 
     fn transmit(&mut self, frames: Selection<'_, '_>, counters: &mut Counters) -> TxStatus {
-        match transmit::transmit(&self.sender, frames, counters, &mut self.is_stuck) {
-            Link::Works => TxStatus::Done,
-            Link::Down => {
-                self.source.expect_down();
-                TxStatus::LinkDown
-            }
-            Link::Gone => {
-                self.source.expect_down();
-                TxStatus::LinkGone
-            }
+        let status = transmit::transmit(
+            &self.sender,
+            self.mtu,
+            &mut self.way_out,
+            frames,
+            counters,
+        );
+        if status != TxStatus::Done {
+            self.source.expect_down();
         }
+        status
+    }
+
+    fn set_peer_mtu(&mut self, mtu: Option<usize>) {
+        self.way_out.peer_mtu = mtu;
     }
 
     fn parts(&self) -> io::Result<Option<PortParts>> {

@@ -7,101 +7,187 @@ use socket2::Socket;
 
 use super::sys::{self, Outgoing};
 use crate::bridge::DropReason;
-use crate::port::offload::outgoing_header;
-use crate::port::{BATCH, Counters, Selection};
-use crate::wire::Offload;
+use crate::port::offload::{Scratch, outgoing_header, send_cut};
+use crate::port::{BATCH, Counters, Frame, Selection, TxStatus};
+use crate::wire::{HEADER_LEN, Offload, TAG_LEN};
 
 /// How often one call may ask the kernel again when a queue behind the interface is full. A
 /// peer whose MTU is too small says "full" to every frame for ever, so this is a bound for the
 /// whole batch.
 const RETRIES: usize = 8;
 
-/// What became of the link while sending.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Link {
-    Works,
-    Down,
-    Gone,
+/// The way out of a packet port, beside its socket.
+#[derive(Debug, Default)]
+pub(super) struct WayOut {
+    /// Whether an interface was full to the end of a call's patience. It is not waited for again
+    /// until it has taken a frame, so that it holds up nobody.
+    pub(super) is_stuck: bool,
+    /// The MTU of the interface at the other end of the cable, where it is known.
+    pub(super) peer_mtu: Option<usize>,
+    /// Memory to cut super-frames in.
+    pub(super) scratch: Scratch,
 }
 
 /// What an error of the kernel's means for the first frame that is left to send.
 enum Judgement {
     AskAgain,
+    Cut,
     Drop(DropReason),
-    End(Link),
+    End(TxStatus),
 }
 
-/// Sends all of `frames` in order; counts each exactly once. `is_stuck` is kept from call to
-/// call: an interface that was full to the end of a call's patience is not waited for again
-/// until it has taken a frame, so that it holds up nobody.
-pub(super) fn transmit(
-    socket: &Socket,
-    frames: Selection<'_, '_>,
-    counters: &mut Counters,
-    is_stuck: &mut bool,
-) -> Link {
-    let outgoing: ArrayVec<Outgoing<'_>, BATCH> = frames
-        .iter()
-        .take(BATCH)
-        .map(|frame| Outgoing {
-            header: outgoing_header(frame),
-            frame: frame.bytes,
-        })
-        .collect();
-    let mut rest = &outgoing[..];
-    let mut patience = Patience {
-        retries: if *is_stuck { 0 } else { RETRIES },
-    };
-    while let Some((first, behind)) = rest.split_first() {
-        match sys::send(socket.as_fd(), rest) {
-            Ok(sent) => {
-                let (done, left) = rest.split_at(sent.min(rest.len()));
-                let bytes: usize = done.iter().map(|message| message.frame.len()).sum();
-                counters.tx.add(done.len() as u64, bytes as u64);
-                *is_stuck = false;
-                rest = left;
-            }
-            Err(error) => match patience.judge(error.raw_os_error().unwrap_or(0), first) {
-                Judgement::AskAgain => {}
-                Judgement::Drop(reason) => {
-                    counters.drops.add(reason, 1);
-                    *is_stuck |= reason == DropReason::EgressFull;
-                    rest = behind;
-                }
-                Judgement::End(link) => {
-                    counters
-                        .drops
-                        .add(DropReason::EgressDown, rest.len() as u64);
-                    return link;
-                }
-            },
-        }
-    }
-    Link::Works
-}
-
-/// How long to go on asking, within one call.
-struct Patience {
+/// One call.
+struct Call<'a> {
+    socket: &'a Socket,
+    /// The longest packet that the port sends.
+    mtu: usize,
+    /// The longest frame that the other end takes (`__is_skb_forwardable`); any super-frame is
+    /// taken.
+    peer_len: usize,
+    is_stuck: &'a mut bool,
+    /// How often it may still ask again.
     retries: usize,
 }
 
-impl Patience {
+/// Sends all of `frames` in order; counts each exactly once.
+pub(super) fn transmit(
+    socket: &Socket,
+    mtu: usize,
+    way_out: &mut WayOut,
+    frames: Selection<'_, '_>,
+    counters: &mut Counters,
+) -> TxStatus {
+    let mut call = Call {
+        socket,
+        mtu,
+        peer_len: way_out
+            .peer_mtu
+            .map_or(usize::MAX, |mtu| mtu + HEADER_LEN + TAG_LEN),
+        retries: if way_out.is_stuck { 0 } else { RETRIES },
+        is_stuck: &mut way_out.is_stuck,
+    };
+    let mut rest = frames.iter().take(BATCH);
+    loop {
+        let mut outgoing: ArrayVec<Outgoing<'_>, BATCH> = ArrayVec::new();
+        // A super-frame that the kernel cannot be told how to cut.
+        let mut undescribable = None;
+        for frame in rest.by_ref() {
+            let Some(header) = outgoing_header(frame) else {
+                undescribable = Some(frame);
+                break;
+            };
+            outgoing.push(Outgoing {
+                header,
+                frame: frame.bytes,
+            });
+        }
+        let mut status = call.send(&outgoing, &mut way_out.scratch, counters);
+        let Some(frame) = undescribable else {
+            return status;
+        };
+        if status == TxStatus::Done {
+            status = call.cut(frame, &mut way_out.scratch, counters);
+        } else {
+            counters.drops.add(DropReason::EgressDown, 1);
+        }
+        if status != TxStatus::Done {
+            counters
+                .drops
+                .add(DropReason::EgressDown, rest.count() as u64);
+            return status;
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Sends frames as they are; those that the kernel cannot cut, as their segments.
+    fn send(
+        &mut self,
+        mut rest: &[Outgoing<'_>],
+        scratch: &mut Scratch,
+        counters: &mut Counters,
+    ) -> TxStatus {
+        while let Some((first, behind)) = rest.split_first() {
+            match sys::send(self.socket.as_fd(), rest) {
+                Ok(sent) => {
+                    let (done, left) = rest.split_at(sent.min(rest.len()));
+                    let bytes: usize = done.iter().map(|message| message.frame.len()).sum();
+                    counters.tx.add(done.len() as u64, bytes as u64);
+                    *self.is_stuck = false;
+                    rest = left;
+                }
+                Err(error) => match self.judge(error.raw_os_error().unwrap_or(0), first) {
+                    Judgement::AskAgain => std::thread::yield_now(),
+                    Judgement::Cut => {
+                        let frame = Frame {
+                            bytes: first.frame,
+                            offload: Offload::from_bytes(first.header),
+                        };
+                        rest = behind;
+                        let status = self.cut(&frame, scratch, counters);
+                        if status != TxStatus::Done {
+                            let lost = rest.len() as u64;
+                            counters.drops.add(DropReason::EgressDown, lost);
+                            return status;
+                        }
+                    }
+                    Judgement::Drop(reason) => {
+                        counters.drops.add(reason, 1);
+                        *self.is_stuck |= reason == DropReason::EgressFull;
+                        rest = behind;
+                    }
+                    Judgement::End(status) => {
+                        counters
+                            .drops
+                            .add(DropReason::EgressDown, rest.len() as u64);
+                        return status;
+                    }
+                },
+            }
+        }
+        TxStatus::Done
+    }
+
+    /// Sends a super-frame as its segments.
+    fn cut(
+        &mut self,
+        frame: &Frame<'_>,
+        scratch: &mut Scratch,
+        counters: &mut Counters,
+    ) -> TxStatus {
+        let memory = scratch.memory();
+        send_cut(frame, self.mtu, memory, counters, |segments, counters| {
+            let outgoing: ArrayVec<Outgoing<'_>, BATCH> = segments
+                .iter()
+                .map(|segment| Outgoing {
+                    header: Offload::NONE.to_bytes(),
+                    frame: segment.bytes,
+                })
+                .collect();
+            // They are whole frames: none of them is cut again.
+            self.send(&outgoing, &mut Scratch::default(), counters)
+        })
+    }
+
     fn judge(&mut self, errno: i32, first: &Outgoing<'_>) -> Judgement {
+        let offload = Offload::from_bytes(first.header);
+        let is_super = offload.segmentation().is_some();
         match errno {
+            libc::ENOBUFS if !is_super && first.frame.len() > self.peer_len => {
+                Judgement::Drop(DropReason::EgressPeerMtu)
+            }
             libc::ENOBUFS | libc::EAGAIN | libc::ENOMEM | libc::EINTR if self.retries > 0 => {
                 self.retries -= 1;
-                std::thread::yield_now();
                 Judgement::AskAgain
             }
-            libc::ENOBUFS | libc::EAGAIN | libc::ENOMEM | libc::EINTR => {
-                Judgement::Drop(DropReason::EgressFull)
-            }
+            libc::ENOBUFS | libc::EAGAIN | libc::EINTR => Judgement::Drop(DropReason::EgressFull),
+            // `validate_xmit_skb` and `virtio_net_hdr_to_skb`: the kernel cannot cut it.
+            libc::ENOMEM | libc::EINVAL if is_super => Judgement::Cut,
+            libc::ENOMEM => Judgement::Drop(DropReason::EgressNoMemory),
             libc::EMSGSIZE => Judgement::Drop(DropReason::EgressTooBig),
-            libc::EINVAL if !Offload::from_bytes(first.header).is_finished() => {
-                Judgement::Drop(DropReason::EgressOffload)
-            }
-            libc::ENETDOWN => Judgement::End(Link::Down),
-            libc::ENXIO | libc::ENODEV => Judgement::End(Link::Gone),
+            libc::EINVAL if !offload.is_finished() => Judgement::Drop(DropReason::EgressOffload),
+            libc::ENETDOWN => Judgement::End(TxStatus::LinkDown),
+            libc::ENXIO | libc::ENODEV => Judgement::End(TxStatus::LinkGone),
             _ => Judgement::Drop(DropReason::EgressError),
         }
     }
@@ -116,24 +202,61 @@ mod tests {
         frame: &[0; 60],
     };
 
-    /// How often a full queue is asked again before the frame is dropped.
-    fn asked_again(mut patience: Patience) -> usize {
+    /// What `errno` means in the end for `frame`, and how often it is asked again before.
+    fn judged(retries: usize, errno: i32, frame: &Outgoing<'_>) -> (usize, Option<DropReason>) {
+        let socket = Socket::new(socket2::Domain::UNIX, socket2::Type::DGRAM, None).unwrap();
+        let mut call = Call {
+            socket: &socket,
+            mtu: 1500,
+            peer_len: 59,
+            is_stuck: &mut false,
+            retries,
+        };
         let mut asked = 0;
         loop {
-            match patience.judge(libc::ENOBUFS, &FRAME) {
+            match call.judge(errno, frame) {
                 Judgement::AskAgain => asked += 1,
-                Judgement::Drop(reason) => {
-                    assert_eq!(reason, DropReason::EgressFull);
-                    return asked;
-                }
-                Judgement::End(_) => panic!("a full queue is no end of the link"),
+                Judgement::Drop(reason) => return (asked, Some(reason)),
+                Judgement::Cut => return (asked, None),
+                Judgement::End(_) => panic!("no end of the link"),
             }
         }
     }
 
     #[test]
     fn patience_with_a_full_queue_is_bounded_and_a_stuck_one_gets_none() {
-        assert_eq!(asked_again(Patience { retries: RETRIES }), RETRIES);
-        assert_eq!(asked_again(Patience { retries: 0 }), 0);
+        let short = Outgoing {
+            frame: &[0; 59],
+            ..FRAME
+        };
+        let full = Some(DropReason::EgressFull);
+        assert_eq!(judged(RETRIES, libc::ENOBUFS, &short), (RETRIES, full));
+        assert_eq!(judged(0, libc::ENOBUFS, &short), (0, full));
+    }
+
+    #[test]
+    fn each_refusal_has_its_reason() {
+        let mut header = Offload::NONE;
+        header.gso_type = Offload::GSO_TCP_V4;
+        let super_frame = Outgoing {
+            header: header.to_bytes(),
+            ..FRAME
+        };
+        let too_long = Some(DropReason::EgressPeerMtu);
+        assert_eq!(judged(RETRIES, libc::ENOBUFS, &FRAME), (0, too_long));
+        let full = Some(DropReason::EgressFull);
+        assert_eq!(
+            judged(0, libc::ENOBUFS, &super_frame).1,
+            full,
+            "any length is taken"
+        );
+        let no_memory = Some(DropReason::EgressNoMemory);
+        assert_eq!(judged(3, libc::ENOMEM, &FRAME), (3, no_memory));
+        assert_eq!(judged(3, libc::ENOMEM, &super_frame), (3, None));
+        assert_eq!(judged(3, libc::EINVAL, &super_frame), (0, None));
+        assert_eq!(
+            judged(0, libc::EMSGSIZE, &FRAME).1,
+            Some(DropReason::EgressTooBig)
+        );
     }
 }

@@ -8,6 +8,7 @@ use std::os::unix::net::UnixDatagram;
 use super::TapPort;
 use super::losses::Losses;
 use crate::port::handover::mismatch;
+use crate::port::offload::Scratch;
 use crate::port::{PortData, PortParts};
 
 /// What there is to say of a TAP port beside its descriptors.
@@ -63,6 +64,7 @@ impl TapPort {
             mtu: data.mtu_bytes,
             query: UnixDatagram::from(query),
             losses: statistics.map(|file| Losses::taken_over(file, data.losses_counted)),
+            scratch: Scratch::default(),
         })
     }
 

@@ -24,6 +24,7 @@ pub use handover::TapData;
 use self::error::Context;
 use self::losses::Losses;
 use self::transmit::Sender;
+use super::offload::Scratch;
 use super::sys as interface;
 use super::{Arena, Batch, Counters, Port, PortData, PortParts, RxStatus, Selection, TxStatus};
 use crate::bridge::DropReason;
@@ -57,6 +58,8 @@ pub struct TapPort {
     /// Asks for the MTU in the namespace where the device was made.
     query: UnixDatagram,
     losses: Option<Losses>,
+    /// Memory to cut super-frames in.
+    scratch: Scratch,
 }
 
 impl TapPort {
@@ -102,6 +105,7 @@ impl TapPort {
             mtu,
             query,
             losses,
+            scratch: Scratch::default(),
         })
     }
 
@@ -161,7 +165,12 @@ impl Port for TapPort {
         if frames.iter().any(|frame| self.sender().is_too_big(frame)) {
             self.refresh_mtu(); // it may have been raised
         }
-        self.sender().transmit(frames, counters)
+        let sender = Sender {
+            tun: &self.tun,
+            offloads: self.offloads,
+            mtu: self.mtu,
+        };
+        sender.transmit(frames, &mut self.scratch, counters)
     }
 
     fn parts(&self) -> io::Result<Option<PortParts>> {

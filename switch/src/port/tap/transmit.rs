@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, IoSlice, Write};
 
 use crate::bridge::DropReason;
-use crate::port::offload::outgoing_header;
+use crate::port::offload::{Scratch, outgoing_header, send_cut};
 use crate::port::{Counters, Frame, Selection, TxStatus};
-use crate::wire::{EthernetFrame, HEADER_LEN};
+use crate::wire::{EthernetFrame, HEADER_LEN, Offload};
 
 /// How often one call may ask the kernel again when it has no memory for a frame.
 const RETRIES: usize = 8;
@@ -28,39 +28,87 @@ enum Attempt {
 }
 
 impl Sender<'_> {
-    /// Sends all of `frames` in order; counts each exactly once.
-    pub(super) fn transmit(self, frames: Selection<'_, '_>, counters: &mut Counters) -> TxStatus {
+    /// Sends all of `frames` in order; counts each exactly once. A super-frame that no offload
+    /// header describes is cut in `scratch`.
+    pub(super) fn transmit(
+        self,
+        frames: Selection<'_, '_>,
+        scratch: &mut Scratch,
+        counters: &mut Counters,
+    ) -> TxStatus {
         let mut retries = RETRIES;
         let mut rest = frames.iter();
         while let Some(frame) = rest.next() {
-            let mut attempt = self.attempt(frame);
-            while matches!(attempt, Attempt::Busy) && retries > 0 {
-                retries -= 1;
-                attempt = self.attempt(frame);
-            }
-            match attempt {
-                Attempt::Sent => counters.tx.add(1, frame.bytes.len() as u64),
-                Attempt::Busy => counters.drops.add(DropReason::EgressFull, 1),
-                Attempt::Dropped(reason) => counters.drops.add(reason, 1),
-                Attempt::Ended(status) => {
-                    let lost = 1 + rest.count() as u64;
-                    counters.drops.add(DropReason::EgressDown, lost);
-                    return status;
-                }
+            let status = match outgoing_header(frame) {
+                Some(header) => self.send_one(&header, frame, &mut retries, counters),
+                None => send_cut(
+                    frame,
+                    self.mtu,
+                    scratch.memory(),
+                    counters,
+                    |segments, counters| self.send_segments(segments, &mut retries, counters),
+                ),
+            };
+            if status != TxStatus::Done {
+                let lost = rest.count() as u64;
+                counters.drops.add(DropReason::EgressDown, lost);
+                return status;
             }
         }
         TxStatus::Done
     }
 
-    fn attempt(self, frame: &Frame<'_>) -> Attempt {
+    /// Sends frames that need nothing more, until the link ends.
+    fn send_segments(
+        self,
+        segments: &[Frame<'_>],
+        retries: &mut usize,
+        counters: &mut Counters,
+    ) -> TxStatus {
+        let header = Offload::NONE.to_bytes();
+        let mut statuses = segments
+            .iter()
+            .map(|segment| self.send_one(&header, segment, retries, counters));
+        statuses
+            .find(|status| *status != TxStatus::Done)
+            .unwrap_or(TxStatus::Done)
+    }
+
+    /// Sends one frame and counts it.
+    fn send_one(
+        self,
+        header: &[u8; Offload::LEN],
+        frame: &Frame<'_>,
+        retries: &mut usize,
+        counters: &mut Counters,
+    ) -> TxStatus {
+        let mut attempt = self.attempt(header, frame);
+        while matches!(attempt, Attempt::Busy) && *retries > 0 {
+            *retries -= 1;
+            attempt = self.attempt(header, frame);
+        }
+        match attempt {
+            Attempt::Sent => counters.tx.add(1, frame.bytes.len() as u64),
+            Attempt::Busy => counters.drops.add(DropReason::EgressFull, 1),
+            Attempt::Dropped(reason) => counters.drops.add(reason, 1),
+            Attempt::Ended(status) => {
+                counters.drops.add(DropReason::EgressDown, 1);
+                return status;
+            }
+        }
+        TxStatus::Done
+    }
+
+    fn attempt(self, header: &[u8; Offload::LEN], frame: &Frame<'_>) -> Attempt {
         if self.is_too_big(frame) {
             return Attempt::Dropped(DropReason::EgressTooBig);
         }
-        let Err(error) = self.send(frame) else {
+        let Err(error) = self.send(header, frame) else {
             return Attempt::Sent;
         };
         match error.raw_os_error() {
-            Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM | libc::EINTR) => Attempt::Busy,
+            Some(libc::EAGAIN | libc::ENOBUFS | libc::EINTR) => Attempt::Busy,
+            Some(libc::ENOMEM) => Attempt::Dropped(DropReason::EgressNoMemory),
             Some(libc::EIO) => Attempt::Ended(TxStatus::LinkDown),
             Some(libc::EBADFD) => Attempt::Ended(TxStatus::LinkGone),
             Some(libc::EINVAL) if !frame.offload.is_finished() => {
@@ -71,10 +119,9 @@ impl Sender<'_> {
     }
 
     /// Writes one frame, which the kernel takes whole or not at all.
-    fn send(mut self, frame: &Frame<'_>) -> io::Result<()> {
+    fn send(mut self, header: &[u8; Offload::LEN], frame: &Frame<'_>) -> io::Result<()> {
         if self.offloads {
-            let header = outgoing_header(frame);
-            let parts = [IoSlice::new(&header), IoSlice::new(frame.bytes)];
+            let parts = [IoSlice::new(header), IoSlice::new(frame.bytes)];
             self.tun.write_vectored(&parts).map(drop)
         } else {
             self.tun.write(frame.bytes).map(drop)

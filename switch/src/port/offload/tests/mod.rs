@@ -6,6 +6,7 @@
 
 mod flow;
 mod reader;
+mod tunnel;
 
 use proptest::prelude::*;
 
@@ -232,7 +233,7 @@ fn a_super_frame_that_loses_a_segment_is_one_drop() {
 fn what_cannot_be_finished_is_counted_as_that() {
     let flow = Flow::example();
     let (bytes, offload) = flow.super_frame();
-    let huge = vec![0; super::SCRATCH_LEN + 1];
+    let huge = vec![0; super::Scratch::LEN + 1];
     let (short, _) = Flow {
         payload: vec![7; 100],
         ..Flow::example()

@@ -1,0 +1,64 @@
+//! Sending a super-frame as the segments that it stands for, which counts as one frame.
+
+use arrayvec::ArrayVec;
+
+use super::segment::SuperFrame;
+use crate::bridge::DropReason;
+use crate::port::{BATCH, Counters, Frame, TxStatus};
+
+/// Memory for finished frames, which a port takes when it first has to finish one: room for a few
+/// super-frames, small enough for a processor's second-level cache.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch(Option<Box<[u8]>>);
+
+impl Scratch {
+    /// How long it is.
+    pub(crate) const LEN: usize = 4 * 65_536;
+
+    /// All of it; what it holds is left from before.
+    pub(crate) fn memory(&mut self) -> &mut [u8] {
+        self.0
+            .get_or_insert_with(|| vec![0; Self::LEN].into_boxed_slice())
+    }
+}
+
+/// Cuts `frame` and has `send` send the segments, up to a batch at a time, in their order.
+///
+/// It is counted once, as it was before it was cut: as sent if every segment was, else as one drop
+/// for the reason of the first that was lost. `mtu` limits the segments.
+pub(crate) fn send_cut(
+    frame: &Frame<'_>,
+    mtu: usize,
+    scratch: &mut [u8],
+    counters: &mut Counters,
+    mut send: impl FnMut(&[Frame<'_>], &mut Counters) -> TxStatus,
+) -> TxStatus {
+    let Some(cut) = SuperFrame::new_checked(frame.bytes, &frame.offload) else {
+        counters.drops.add(DropReason::EgressOffload, 1);
+        return TxStatus::Done;
+    };
+    if cut.longest_packet() > mtu {
+        counters.drops.add(DropReason::EgressTooBig, 1);
+        return TxStatus::Done;
+    }
+    let mut of_segments = Counters::default();
+    let mut status = TxStatus::Done;
+    let mut next = 0;
+    while next < cut.count() && status == TxStatus::Done {
+        let mut run: ArrayVec<Frame<'_>, BATCH> = ArrayVec::new();
+        let mut free = &mut scratch[..];
+        while next < cut.count() && !run.is_full() && cut.longest() <= free.len() {
+            let len = cut.write(next, free);
+            let (segment, rest) = free.split_at_mut(len);
+            run.push(Frame::finished(segment));
+            free = rest;
+            next += 1;
+        }
+        status = send(&run, &mut of_segments);
+    }
+    match of_segments.drops.iter().next() {
+        Some((reason, _)) => counters.drops.add(reason, 1),
+        None => counters.tx.add(1, frame.bytes.len() as u64),
+    }
+    status
+}
