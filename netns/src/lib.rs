@@ -36,7 +36,7 @@
 //! - [`netlink`]: the socket to the kernel, and requests; `answer`: what it says to them
 //! - [`link`]: what interfaces there are
 //! - [`counters`]: the frames and bytes that they have counted
-//! - [`losses`]: what they have lost before anybody saw it
+//! - [`losses`]: what they have lost
 //! - [`change`]: changing them: up, down, name, MTU, MAC, namespace
 //! - [`veth`]: pairs of virtual Ethernet devices
 //! - [`bridge`]: the kernel's own bridges
@@ -89,6 +89,7 @@ pub use counters::Counters;
 pub use exec::SpawnError;
 pub use guard::Entered;
 pub use link::{Link, LinkError, MacBytes, OperState};
+pub use losses::Losses;
 pub use monitor::{LinkEvent, LinkMonitor, MonitorError};
 pub use name::{InterfaceName, NameError, NamespaceName};
 pub use namespace::{NETNS_DIR, Namespace, NamespaceEntry, NamespaceError};

@@ -1,5 +1,6 @@
 //! Links: what network interfaces there are, and changing them.
 
+use netlink_packet_core::DefaultNla;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use nix::errno::Errno;
@@ -225,6 +226,7 @@ const IFLA_IFALIAS: u16 = 20;
 const IFLA_AF_SPEC: u16 = 26;
 const IFLA_GROUP: u16 = 27;
 const IFLA_LINK_NETNSID: u16 = 37;
+const IFLA_TARGET_NETNSID: u16 = 46;
 const IFLA_MIN_MTU: u16 = 50;
 const IFLA_MAX_MTU: u16 = 51;
 const IFLA_INFO_KIND: u16 = 1;
@@ -329,6 +331,22 @@ impl Netlink {
         let mut message = query();
         message.header.index = index;
         self.find(message, &index.to_string())
+    }
+
+    /// The other end of a veth pair, as it is now, in whichever namespace it is: the kernel tells it
+    /// from there, to a socket with `CAP_NET_ADMIN` over that one. None if it is gone.
+    pub fn peer_of(&mut self, link: &Link) -> Result<Option<Link>, LinkError> {
+        let Some(index) = link.peer_index.filter(|index| *index > 0) else {
+            return Ok(None);
+        };
+        let mut message = query();
+        message.header.index = index;
+        if let Some(namespace) = link.peer_namespace_id {
+            let value = namespace.to_ne_bytes().to_vec();
+            let target = DefaultNla::new(IFLA_TARGET_NETNSID, value);
+            message.attributes.push(LinkAttribute::Other(target));
+        }
+        self.find(message, &link.name)
     }
 
     fn find(&mut self, message: LinkMessage, name: &str) -> Result<Option<Link>, LinkError> {

@@ -1,45 +1,70 @@
-//! What interfaces have lost before anybody saw it.
+//! What interfaces have lost.
 
 use std::collections::BTreeMap;
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::LinkMessage;
 
-use crate::answer::{attributes_of, u32_of};
-use crate::link::LinkError;
+use crate::answer::attributes_of;
+use crate::link::{Link, LinkError};
 use crate::netlink::Netlink;
 
-// Numbers of linux/if_link.h: the attribute, and the place of `rx_dropped` in its structure.
+// Numbers of linux/if_link.h: the attribute, and the places in its structure.
 const IFLA_STATS64: u16 = 23;
 const RX_DROPPED_AT: usize = 6 * size_of::<u64>();
-/// The index in `ifinfomsg`, and the length of that.
-const INDEX_AT: usize = 4;
+const TX_DROPPED_AT: usize = 7 * size_of::<u64>();
+/// The length of `ifinfomsg`.
 const HEADER_BYTES: usize = 16;
 
+/// What an interface has lost since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Losses {
+    /// Frames on their way in (`rx_dropped`). On a veth end these are the frames that its peer sent
+    /// and that found the processor's backlog full (`net.core.netdev_max_backlog`) or were too long
+    /// for this end; on other devices the driver's own losses too.
+    pub received: u64,
+    /// Attempts to send by it that its driver refused (`tx_dropped`), but not those that a queueing
+    /// discipline or a filter in front of it refused.
+    pub sent: u64,
+}
+
+impl Losses {
+    /// What counters of that value say.
+    #[must_use]
+    pub const fn of(received: u64, sent: u64) -> Self {
+        Self { received, sent }
+    }
+}
+
 impl Netlink {
-    /// How many frames each interface has lost on their way in since it was made (`rx_dropped`),
-    /// by the interface's index.
-    ///
-    /// On a veth end these are the frames that its peer sent and that found the processor's
-    /// backlog full (`net.core.netdev_max_backlog`); on other devices the driver's own losses too.
-    pub fn receive_losses(&mut self) -> Result<BTreeMap<u32, u64>, LinkError> {
+    /// All interfaces of the socket's namespace with what they have lost, by index.
+    pub fn losses(&mut self) -> Result<BTreeMap<u32, (Link, Losses)>, LinkError> {
         let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
         let replies = self.dump(&request).map_err(LinkError::List)?;
         Ok(replies
             .iter()
             .filter(|reply| reply.message_type == libc::RTM_NEWLINK)
-            .filter_map(|reply| losses(&reply.payload))
+            .filter_map(|reply| {
+                let link = Link::parse(&reply.payload)?;
+                Some((link.index, (link, losses(&reply.payload)?)))
+            })
             .collect())
     }
 }
 
-/// The index of a link message, and what its statistics say was lost.
-fn losses(payload: &[u8]) -> Option<(u32, u64)> {
-    let index = u32_of(payload.get(INDEX_AT..)?)?;
+/// What the statistics in a link message say was lost.
+fn losses(payload: &[u8]) -> Option<Losses> {
     let (_, statistics) =
         attributes_of(payload.get(HEADER_BYTES..)?).find(|(kind, _)| *kind == IFLA_STATS64)?;
-    let dropped = statistics.get(RX_DROPPED_AT..)?.first_chunk()?;
-    Some((index, u64::from_ne_bytes(*dropped)))
+    let number = |at: usize| {
+        let bytes = statistics.get(at..)?.first_chunk()?;
+        Some(u64::from_ne_bytes(*bytes))
+    };
+    Some(Losses {
+        received: number(RX_DROPPED_AT)?,
+        sent: number(TX_DROPPED_AT)?,
+    })
 }
 
 #[cfg(test)]
@@ -49,13 +74,16 @@ mod tests {
     #[test]
     fn statistics_that_are_cut_off_are_none() {
         let mut message = vec![0; HEADER_BYTES];
-        message[INDEX_AT] = 7;
         let statistics: Vec<u8> = (0..8_u64).flat_map(u64::to_ne_bytes).collect();
         let length = u16::try_from(4 + statistics.len()).unwrap();
         message.extend(length.to_ne_bytes());
         message.extend(IFLA_STATS64.to_ne_bytes());
         message.extend(&statistics);
-        assert_eq!(losses(&message), Some((7, 6)));
+        let expected = Losses {
+            received: 6,
+            sent: 7,
+        };
+        assert_eq!(losses(&message), Some(expected));
         assert_eq!(losses(&message[..message.len() - 20]), None);
         assert_eq!(losses(&message[..3]), None);
     }

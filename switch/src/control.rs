@@ -152,6 +152,12 @@ impl Handle {
         self.ask(move |engine| engine.datapath_mut().set_link(port, state))
     }
 
+    /// Tells the switch the MTU of the interface at the other end of a port's cable; `None` if it is
+    /// not known.
+    pub fn set_peer_mtu(&self, port: PortId, mtu_bytes: Option<usize>) -> Result<(), ControlError> {
+        self.ask(move |engine| engine.datapath_mut().set_peer_mtu(port, mtu_bytes))
+    }
+
     /// The switch's settings, and how full its table is.
     pub fn status(&self) -> Result<Status, ControlError> {
         self.ask(|engine| engine.status())

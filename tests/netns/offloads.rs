@@ -12,8 +12,8 @@ use socket2::Socket;
 use vswitch_netns::{DuplicateDetection, Namespace, Netlink, OffloadError, Offloads};
 
 use super::end;
-use crate::harness::packet::Endpoint;
 use crate::harness::devices::{self, Vxlan};
+use crate::harness::packet::Endpoint;
 use crate::harness::{isolated, sys, transfer};
 
 pub(super) fn tests() -> Vec<Trial> {

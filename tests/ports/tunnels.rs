@@ -41,7 +41,7 @@ fn v6(remote: u8) -> Vxlan {
     }
 }
 
-/// A tunnel's end in a host, with the addresses 172.31.0.N and fd31::N.
+/// A tunnel's end in a host, with the addresses 172.31.0.N and `fd31::N`.
 fn end(host: &Namespace, number: u8, vxlan: &Vxlan) {
     host.run(|| devices::vxlan("vx0", vxlan)).unwrap().unwrap();
     let mut there = Netlink::open_in(host).unwrap();

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use vswitch_switch::BridgeConfig;
 use vswitch_switch::bridge::VlanLearning;
-use vswitch_switch::port::ReceivePath;
+use vswitch_switch::port::{PacketOptions, ReceivePath};
 
 use super::protection::ProtectionArgs;
 use crate::metrics;
@@ -61,6 +61,13 @@ pub(crate) struct RunArgs {
     /// gives no ring. `show` tells which it is, port by port. [default: auto]
     #[arg(long, value_name = "WAY", env = "VSWITCH_RECEIVE")]
     pub(crate) receive: Option<ReceiveArg>,
+
+    /// Set how many received frames can wait at each port, of whatever size; the kernel holds 2 KiB
+    /// for each of them. [default: 2048 for 16 ports, 1024 for the next 16, then 256]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32)
+          .range(i64::from(*PacketOptions::RING_SLOTS.start())
+              ..=i64::from(*PacketOptions::RING_SLOTS.end())))]
+    pub(crate) ring_slots: Option<u32>,
 
     /// Begin anew where a switch of this name was killed, instead of having everything back: its
     /// ports, static stations and options.

@@ -242,6 +242,7 @@ impl Control {
             vlan_learning: Some(status.config.vlan_learning),
             subnet: self.lab.subnet(),
             receive: Some(self.lab.receive().as_str().to_owned()),
+            ring_slots: self.lab.ring_slots(),
             protection: Some(Protection::of(&status.config)),
             lab: self.member_of.as_ref().map(ToString::to_string),
             log: self.log.clone(),
@@ -331,13 +332,16 @@ impl Control {
         let present = self.lab.handle().status()?.config;
         let config = settings::changed(present, params)?;
         let subnet = params.subnet.as_deref().map(settings::subnet).transpose()?;
+        let slots = settings::ring_slots(params.ring_slots, self.lab.ring_slots())?;
         let before = (self.options.clone(), self.lab.subnet());
         self.options.note(&config);
+        self.options.ring_slots = slots;
         self.lab.set_subnet(subnet.unwrap_or(before.1));
         self.keep_or(|control| {
             control.options = before.0;
             control.lab.set_subnet(before.1);
         })?;
+        self.lab.set_ring_slots(slots);
         self.lab.handle().set_config(config)?;
         if config.vlan_learning != present.vlan_learning {
             self.bind_again(config.vlan_learning)?;

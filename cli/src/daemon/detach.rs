@@ -115,6 +115,7 @@ fn command(runtime: &RuntimeDir, args: &RunArgs) -> io::Result<Command> {
             args.receive
                 .map(|way| format!("--receive={}", way.as_str())),
         )
+        .args(args.ring_slots.map(|slots| format!("--ring-slots={slots}")))
         .args(
             args.forward_reserved
                 .map(|yes| format!("--forward-reserved={yes}")),

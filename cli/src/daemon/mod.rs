@@ -448,6 +448,7 @@ fn assemble(
         switch.handle(),
         options.subnet,
         options.receive(),
+        options.ring_slots,
         parts.namespaces,
     )?;
     let captures = Captures::new(lab.captions());

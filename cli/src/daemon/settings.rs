@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use vswitch_switch::BridgeConfig;
+use vswitch_switch::port::PacketOptions;
 
 use super::lab::LabError;
 use crate::protocol::SetParams;
@@ -51,6 +52,24 @@ pub(super) fn changed(
     Ok(config)
 }
 
+/// Slots in the rings of ports to come: `wanted`, of which 0 is a number by that of the ports, or as
+/// it is.
+///
+/// # Errors
+/// [`LabError::Value`] where no ring has so many.
+pub(super) fn ring_slots(wanted: Option<u32>, now: Option<u32>) -> Result<Option<u32>, LabError> {
+    match wanted {
+        None => Ok(now),
+        Some(0) => Ok(None),
+        Some(slots) if PacketOptions::RING_SLOTS.contains(&slots) => Ok(Some(slots)),
+        Some(slots) => Err(LabError::Value(format!(
+            "a receive ring of {slots} slots cannot be had: choose {} to {}",
+            PacketOptions::RING_SLOTS.start(),
+            PacketOptions::RING_SLOTS.end()
+        ))),
+    }
+}
+
 /// The subnet of this text; none if it is empty.
 ///
 /// # Errors
@@ -95,6 +114,11 @@ mod tests {
         ] {
             assert!(changed(before, &wrong).is_err(), "{wrong:?}");
         }
+        assert_eq!(ring_slots(None, Some(256)).unwrap(), Some(256));
+        assert_eq!(ring_slots(Some(0), Some(256)).unwrap(), None);
+        assert_eq!(ring_slots(Some(4096), None).unwrap(), Some(4096));
+        assert!(ring_slots(Some(127), None).is_err());
+        assert!(ring_slots(Some(65_537), None).is_err());
         assert_eq!(subnet("").unwrap(), None);
         assert!(subnet("10.0.0.1/24").is_err());
     }

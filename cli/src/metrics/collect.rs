@@ -160,6 +160,7 @@ mod tests {
             peer: Some("mario-netns".into()),
             state: PortState::Up,
             mtu: 1500,
+            peer_mtu: None,
             driver: "packet".into(),
             rx: TrafficView {
                 frames: 7,

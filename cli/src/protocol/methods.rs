@@ -95,6 +95,10 @@ pub(crate) struct SwitchView {
     /// How frames come from the kernel, as `run --receive` has it; none before 0.2.
     #[serde(default)]
     pub(crate) receive: Option<String>,
+    /// Slots in the receive ring of each port, as `run --ring-slots` has it; none if they are by
+    /// the number of ports.
+    #[serde(default)]
+    pub(crate) ring_slots: Option<u32>,
     /// What one port may do to the others.
     #[serde(default)]
     pub(crate) protection: Option<Protection>,
@@ -190,6 +194,9 @@ pub(crate) struct PortView {
     pub(crate) state: PortState,
     /// The largest payload in bytes.
     pub(crate) mtu: u64,
+    /// That of the interface at the other end of its cable, where it is known.
+    #[serde(default)]
+    pub(crate) peer_mtu: Option<u64>,
     /// How it moves frames.
     pub(crate) driver: String,
     /// What came in.
@@ -325,6 +332,9 @@ pub(crate) struct SetParams {
     /// What one port may do to the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) protection: Option<Protection>,
+    /// Slots in the receive rings of ports to come; 0 for a number by that of the ports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ring_slots: Option<u32>,
 }
 
 /// The addresses that the end inside is to have from now on.
@@ -459,6 +469,7 @@ impl SwitchView {
             vlan_learning: None,
             subnet: None,
             receive: None,
+            ring_slots: None,
             protection: None,
             lab: None,
             log: None,
@@ -486,6 +497,7 @@ mod tests {
             peer: None,
             state: PortState::Absent,
             mtu: 1500,
+            peer_mtu: None,
             driver: "packet".into(),
             rx: TrafficView::default(),
             tx: TrafficView::default(),

@@ -37,6 +37,13 @@ pub(crate) fn switch(view: &SwitchView) -> String {
     if view.vlan_learning == Some(VlanLearning::Independent) {
         fact("learning", "in each VLAN by itself".to_owned());
     }
+    if let Some(slots) = view.ring_slots {
+        let each = bytes(u64::from(slots.next_power_of_two()) * 2048);
+        fact(
+            "rings",
+            format!("{} slots, {each} for each port", count(slots.into())),
+        );
+    }
     if let Some(log) = &view.log {
         fact("log", log.display().to_string());
     }
@@ -170,7 +177,10 @@ fn port_row(port: &PortView) -> Vec<String> {
         known(&port.namespace),
         known(&port.peer),
         known(&address) + &more,
-        port.mtu.to_string(),
+        match port.peer_mtu.filter(|peer| *peer != port.mtu) {
+            None => port.mtu.to_string(),
+            Some(peer) => paint(WARNING, format!("{}, peer {peer}", port.mtu)),
+        },
         rx_frames,
         rx_bytes,
         tx_frames,
@@ -204,6 +214,7 @@ mod tests {
             peer: None,
             state: PortState::Up,
             mtu: 1500,
+            peer_mtu: None,
             driver: "packet".into(),
             rx: TrafficView {
                 frames: 1_234,
@@ -231,6 +242,7 @@ mod tests {
         };
         let eth = PortView {
             state: PortState::Absent,
+            peer_mtu: Some(9000),
             drops: [("egress_down".to_owned(), 7)].into(),
             ..port(2, "eth1")
         };
@@ -246,9 +258,9 @@ my_switch  running for 3m 20s, process 42
   log        /run/vswitch/my_switch/log
   metrics    http://127.0.0.1:9464/metrics
 
-  #  port       state   namespace  peer         address          mtu  received           sent       dropped  driver
-  1  mario-vsw  up      mario      mario-netns  10.0.0.1/24 +1  1500     1,234  2.0 KiB     0  0 B        0  packet
-  2  eth1       absent  -          -            -               1500     1,234  2.0 KiB     0  0 B        7  packet
+  #  port       state   namespace  peer         address                     mtu  received           sent       dropped  driver
+  1  mario-vsw  up      mario      mario-netns  10.0.0.1/24 +1             1500     1,234  2.0 KiB     0  0 B        0  packet
+  2  eth1       absent  -          -            -               1500, peer 9000     1,234  2.0 KiB     0  0 B        7  packet
 
   dropped at  frames  reason       meaning
   eth1             7  egress_down  the port was down or gone

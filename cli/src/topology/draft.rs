@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use ipnet::IpNet;
 use vswitch_netns::InterfaceName;
+use vswitch_switch::port::PacketOptions;
 
 use super::file::{LabFile, LinkSection, Receive};
 use super::filler::Filler;
@@ -104,6 +105,10 @@ pub(super) fn draft(name: &LabName, file: &LabFile, problems: &mut Vec<Problem>)
             forward_reserved: section.forward_reserved,
             vlan_learning: section.vlan_learning.into(),
             receive: receive(section.receive.as_deref().copied()).to_owned(),
+            ring_slots: section
+                .ring_slots
+                .as_ref()
+                .map(|value| in_range(value, &PacketOptions::RING_SLOTS, "'ring_slots'", problems)),
         };
         let switch = Switch {
             span: key.span(),

@@ -61,6 +61,10 @@ pub(crate) struct SwitchSection {
     pub(crate) vlan_learning: Learning,
     /// How frames come from the kernel (auto). A running switch keeps to its way.
     pub(crate) receive: Option<At<Receive>>,
+    /// How many received frames can wait at each port (2048 for 16 ports, 1024 for the next 16, then
+    /// 256). A changed number holds for ports plugged in from then on.
+    #[schemars(range(min = 128, max = 65_536))]
+    pub(crate) ring_slots: Option<At<u32>>,
     /// Existing interfaces of the machine that become ports.
     pub(crate) ports: Option<At<List<Text<InterfaceName>>>>,
     /// Take them even if the machine's default route leads through one, and is lost (false).

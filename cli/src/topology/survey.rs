@@ -311,6 +311,7 @@ pub(super) fn spec_of(view: &SwitchView) -> SwitchSpec {
         forward_reserved: view.forward_reserved,
         vlan_learning: view.vlan_learning.unwrap_or_default(),
         receive: view.receive.clone().unwrap_or_default(),
+        ring_slots: view.ring_slots,
     }
 }
 

@@ -67,6 +67,8 @@ pub(crate) struct SwitchSpec {
     #[serde(default)]
     pub(crate) vlan_learning: VlanLearning,
     pub(crate) receive: String,
+    #[serde(default)]
+    pub(crate) ring_slots: Option<u32>,
 }
 
 /// How a host is plugged in.
@@ -281,6 +283,13 @@ fn fields_of_switch(switch: &SwitchSpec) -> Vec<Field> {
         (
             format!("receive {}", switch.receive),
             switch.receive != "auto",
+        ),
+        (
+            switch.ring_slots.map_or_else(
+                || "no ring_slots".to_owned(),
+                |slots| format!("ring_slots {slots}"),
+            ),
+            switch.ring_slots.is_some(),
         ),
     ]
 }

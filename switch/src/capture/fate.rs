@@ -4,8 +4,7 @@
 //! was which. Mostly that can be told all the same.
 
 use crate::bridge::DropReason;
-use crate::port::{BATCH, Counters, Frame, Selection};
-use crate::wire::{EtherType, EthernetFrame, HEADER_LEN, TAG_LEN};
+use crate::port::{BATCH, Counters, Frame, FrameLimit, Selection};
 
 use arrayvec::ArrayVec;
 
@@ -28,19 +27,10 @@ pub enum Fate {
     },
 }
 
-/// Whether a port with this MTU sends the frame, as the kernel has it: a super-frame is of any
-/// size, and a C-tag has its four bytes to spare (`packet_snd` in Linux).
-pub(crate) fn fits(frame: &Frame<'_>, mtu_bytes: usize) -> bool {
-    let is_tagged = EthernetFrame::new_checked(frame.bytes)
-        .is_ok_and(|view| view.outer_type() == EtherType::C_TAG);
-    let most = mtu_bytes + HEADER_LEN + if is_tagged { TAG_LEN } else { 0 };
-    frame.offload.segmentation().is_some() || frame.bytes.len() <= most
-}
-
-/// What became of each of `frames`, between two states of the counters of a port with this MTU.
+/// What became of each of `frames`, between two states of the counters of a port with this limit.
 pub(super) fn fates(
     frames: Selection<'_, '_>,
-    mtu_bytes: usize,
+    limit: FrameLimit,
     before: &Counters,
     after: &Counters,
 ) -> ArrayVec<Fate, BATCH> {
@@ -56,9 +46,9 @@ pub(super) fn fates(
     if lost.is_empty() {
         return fates;
     }
-    let too_long = |frame: &&Frame<'_>| !fits(frame, mtu_bytes);
     lost.retain(|(reason, count)| {
-        if *reason != DropReason::EgressTooBig || frames.iter().filter(too_long).count() != *count {
+        let too_long = |frame: &&Frame<'_>| limit.refuses(frame) == Some(*reason);
+        if frames.iter().filter(too_long).count() != *count {
             return true;
         }
         for (fate, frame) in fates.iter_mut().zip(frames.iter()) {
@@ -99,7 +89,6 @@ fn mark(fates: &mut [Fate], reason: DropReason, count: usize, left: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::Offload;
 
     const SHORT: &[u8] = &[2; 60];
     const LONG: &[u8] = &[2; 1515];
@@ -113,7 +102,7 @@ mod tests {
             after.drops.add(*reason, *count);
         }
         let selection = Selection::new(&frames, &indices);
-        fates(selection, 1500, &before, &after).to_vec()
+        fates(selection, FrameLimit::of(1500), &before, &after).to_vec()
     }
 
     #[test]
@@ -142,27 +131,5 @@ mod tests {
             fates_of(&[SHORT, SHORT], &[(EgressFull, 2)]),
             [Dropped(EgressFull); 2]
         );
-    }
-
-    #[test]
-    fn tags_and_super_frames_have_room_to_spare() {
-        assert!(fits(&Frame::finished(&[2; 1514]), 1500));
-        assert!(!fits(&Frame::finished(LONG), 1500));
-        let mut tagged = vec![2; 1518];
-        tagged[12..14].copy_from_slice(&[0x81, 0]);
-        assert!(fits(&Frame::finished(&tagged), 1500));
-        tagged.push(0);
-        assert!(!fits(&Frame::finished(&tagged), 1500));
-        let offload = Offload {
-            gso_type: 1,
-            ..Offload::NONE
-        };
-        assert!(fits(
-            &Frame {
-                bytes: &tagged,
-                offload
-            },
-            1500
-        ));
     }
 }

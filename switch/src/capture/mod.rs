@@ -27,7 +27,6 @@ use crossbeam_channel::Receiver;
 use rtrb::Consumer;
 
 pub use fate::Fate;
-pub(crate) use fate::fits;
 pub use filter::{Direction, Filter};
 pub(crate) use tap::Taps;
 

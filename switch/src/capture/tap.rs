@@ -11,7 +11,7 @@ use super::bell::Bell;
 use super::fate::{Fate, fates};
 use super::{Capture, CaptureOptions, Direction, Filter, Interface, News, Record, Totals};
 use crate::bridge::{Look, PortId, Verdict};
-use crate::port::{BATCH, Counters, Frame, Selection};
+use crate::port::{BATCH, Counters, Frame, FrameLimit, Selection};
 use crate::time::Timestamp;
 
 /// All captures that run.
@@ -145,18 +145,18 @@ impl Taps {
     pub(crate) fn went_out(
         &mut self,
         now: Timestamp,
-        port: (PortId, usize),
+        port: (PortId, FrameLimit),
         frames: Selection<'_, '_>,
         before: &Counters,
         after: &Counters,
     ) {
-        let (port, mtu_bytes) = port;
+        let (port, limit) = port;
         let mut known: Option<ArrayVec<Fate, BATCH>> = None;
         for tap in &mut self.0 {
             let Some(interface) = tap.interface(port) else {
                 continue;
             };
-            let fates = known.get_or_insert_with(|| fates(frames, mtu_bytes, before, after));
+            let fates = known.get_or_insert_with(|| fates(frames, limit, before, after));
             for (frame, fate) in frames.iter().zip(fates) {
                 if tap.filter.wants(Direction::Out, frame.bytes) {
                     tap.copy(now, interface, Direction::Out, frame, *fate, None);

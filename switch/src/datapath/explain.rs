@@ -3,7 +3,6 @@
 use super::table::Slot;
 use super::{Datapath, PortId};
 use crate::bridge::{DropReason, Look, Verdict, VlanLearning};
-use crate::capture::fits;
 use crate::port::{Frame, LinkState};
 use crate::time::Timestamp;
 
@@ -84,10 +83,9 @@ impl Datapath {
             Leaving::LeftOut
         } else if slot.state.link != LinkState::Up {
             Leaving::Dropped(DropReason::EgressDown)
-        } else if fits(frame, mtu_bytes) {
-            Leaving::Sent
         } else {
-            Leaving::Dropped(DropReason::EgressTooBig)
+            let refusal = slot.port.limit().refuses(frame);
+            refusal.map_or(Leaving::Sent, Leaving::Dropped)
         };
         Egress {
             port,

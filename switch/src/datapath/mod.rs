@@ -317,6 +317,14 @@ impl Datapath {
         self.table.mark_ready(id);
     }
 
+    /// Tells a port the MTU of the interface at the other end of its cable; `None` if it is not
+    /// known.
+    pub fn set_peer_mtu(&mut self, id: PortId, mtu_bytes: Option<usize>) {
+        if let Some(slot) = self.table.get_mut(id) {
+            slot.port.set_peer_mtu(mtu_bytes);
+        }
+    }
+
     /// The ports whose link has changed since the last call, with its state now.
     pub fn take_link_changes(&mut self) -> impl Iterator<Item = (PortId, LinkState)> + '_ {
         self.table.take_link_changes()
@@ -464,7 +472,7 @@ fn flush<const WATCHED: bool>(
         let frames = Selection::new(batch, indices);
         let status = port.transmit(frames, &mut state.counters);
         if let Some(before) = &before {
-            taps.went_out(now, (id, port.mtu()), frames, before, &state.counters);
+            taps.went_out(now, (id, port.limit()), frames, before, &state.counters);
         }
         match status {
             TxStatus::Done if state.link == LinkState::Up => {}

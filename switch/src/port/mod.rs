@@ -6,6 +6,7 @@
 mod counters;
 mod frame;
 mod handover;
+mod limit;
 pub mod memory;
 mod offload;
 mod packet;
@@ -20,6 +21,7 @@ use std::os::fd::BorrowedFd;
 pub use counters::{Counters, Drops, Traffic};
 pub use frame::{Arena, BATCH, Batch, Frame, Selection};
 pub use handover::{Assembled, PortData, PortParts};
+pub use limit::FrameLimit;
 pub use offload::SoftwareOffload;
 pub(crate) use offload::outgoing_header;
 pub(crate) use packet::{FromKernel, as_received};
@@ -46,6 +48,11 @@ pub trait Port: Send {
 
     /// The largest payload behind the Ethernet header that the port carries, in bytes.
     fn mtu(&self) -> usize;
+
+    /// How long a frame may be that leaves.
+    fn limit(&self) -> FrameLimit {
+        FrameLimit::of(self.mtu())
+    }
 
     /// Whether [`Port::transmit`] takes frames with unfinished offloads. Where it does not, the
     /// switch finishes checksums and segments in software before.

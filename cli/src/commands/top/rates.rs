@@ -135,6 +135,7 @@ pub(super) mod tests {
             peer: Some(format!("{name}-netns")),
             state: PortState::Up,
             mtu: 1500,
+            peer_mtu: None,
             driver: "packet socket, mapped ring".to_owned(),
             rx: TrafficView {
                 frames,

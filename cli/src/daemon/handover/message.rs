@@ -21,6 +21,7 @@ use vswitch_switch::port::{LinkState, PortData};
 
 use super::HandoverError;
 use crate::ancillary;
+use crate::daemon::lab::Ledger;
 use crate::daemon::state::{Options, SavedPort, SavedStation};
 
 /// No message is longer; what may be goes as a file.
@@ -92,10 +93,13 @@ pub(crate) struct HandedPlug {
     pub(crate) mac: Option<[u8; 6]>,
     /// Its link.
     pub(crate) link: LinkState,
-    /// What the interface had lost before it was a port, ...
+    /// What the interface had lost before it was a port, and since: all that versions without a
+    /// ledger know of it.
     pub(crate) lost_before: u64,
-    /// ... and since.
     pub(crate) lost: u64,
+    /// What it has lost since, by reason.
+    #[serde(default)]
+    pub(crate) ledger: Option<Ledger>,
 }
 
 /// What a descriptor is.

@@ -160,6 +160,7 @@ impl Lab {
         };
         let plug = Plug::new(plan.outside.to_string(), &outside, kind);
         self.plugs.insert(id, plug);
+        self.note_peer(id, &outside);
         self.announce(id, &mut inner, announcer);
         Ok(Attached {
             namespace: plan.namespace.to_string(),

@@ -8,6 +8,7 @@ mod error;
 mod leftovers;
 mod limits;
 mod links;
+mod losses;
 mod meddling;
 mod plan;
 mod readdress;
@@ -34,6 +35,8 @@ use crate::args::ReceiveArg;
 use crate::names::SwitchName;
 
 use announce::Announcements;
+use losses::Backlogs;
+pub(crate) use losses::Ledger;
 use meddling::Meddling;
 use spares::Spares;
 
@@ -45,9 +48,10 @@ const ALIAS_PREFIX: &str = "vswitch:";
 /// The group of the switch-side ends: a number that nobody else has thought of, in hexadecimal
 /// `vs`. The udev rule in `contrib/` knows it too.
 pub(crate) const GROUP: u32 = 0x7673;
-/// So many ports get large rings, of 2 MiB each. The kernel never swaps a ring: hundreds of large
-/// ones would be a gigabyte.
-const LARGE_RINGS: usize = 32;
+/// Slots in the rings of the ports up to that number, where no number of slots was chosen: 64 MiB
+/// for the first 16 ports, 32 MiB for the next 16. The kernel never swaps a ring: hundreds of large
+/// ones would be gigabytes.
+const LARGE_RINGS: [(usize, usize); 2] = [(16, 2048), (32, 1024)];
 /// Slots in the ring of any further port: 512 KiB.
 const SMALL_RING_SLOTS: usize = 256;
 
@@ -61,8 +65,11 @@ pub(crate) struct Lab {
     news: LinkMonitor,
     subnet: Option<IpNet>,
     receive: ReceivePath,
+    /// Slots in the ring of each port; if none is chosen, by the number of ports.
+    ring_slots: Option<u32>,
     spares: Spares,
     plugs: BTreeMap<PortId, Plug>,
+    backlogs: Backlogs,
     captions: Captions,
     /// Whether something has changed by itself that is to be kept on disk.
     changed: bool,
@@ -85,10 +92,10 @@ struct Plug {
     /// Its address, by which it is known where news of it was lost.
     mac: Option<MacBytes>,
     link: LinkState,
-    /// What the interface had lost before it became a port.
-    lost_before: u64,
-    /// What it has lost since, as far as was seen.
-    lost: u64,
+    /// What it has lost outside the switch.
+    ledger: Ledger,
+    /// The other end of its cable, as it was seen last; none if that is not known.
+    peer: Option<Link>,
     kind: Kind,
     /// The limits that were set for it alone.
     settings: PortSettings,
@@ -124,13 +131,20 @@ impl Plug {
             ifindex: link.index,
             mac: link.mac,
             link: LinkState::Up,
-            lost_before: 0,
-            lost: 0,
+            ledger: Ledger::default(),
+            peer: None,
             kind,
             settings: PortSettings::default(),
             complaint: None,
             meddling: Meddling::default(),
         }
+    }
+
+    /// Whether the other end of its cable sends longer frames than an interface of this MTU takes;
+    /// `None` if that is not known.
+    fn peer_is_wider(&self, mtu_bytes: u64) -> Option<bool> {
+        let peer = self.peer.as_ref()?;
+        Some(u64::from(peer.mtu_bytes) > mtu_bytes)
     }
 
     /// Notes the interface as it is now, so that it can be given back.
@@ -163,6 +177,7 @@ impl Lab {
         handle: Handle,
         subnet: Option<IpNet>,
         receive: ReceivePath,
+        ring_slots: Option<u32>,
         namespaces: Namespaces,
     ) -> Result<Self, LabError> {
         let mut lab = Self {
@@ -172,8 +187,10 @@ impl Lab {
             news: LinkMonitor::open_with_addresses()?,
             subnet,
             receive,
+            ring_slots,
             spares: Spares::default(),
             plugs: BTreeMap::new(),
+            backlogs: Backlogs::default(),
             captions: Captions::default(),
             changed: false,
             closing: Vec::new(),
@@ -216,6 +233,16 @@ impl Lab {
         self.receive.into()
     }
 
+    /// Slots in the ring of each port, where a number was chosen.
+    pub(crate) const fn ring_slots(&self) -> Option<u32> {
+        self.ring_slots
+    }
+
+    /// Gives the ports to come rings of that many slots; those there are keep theirs.
+    pub(crate) const fn set_ring_slots(&mut self, slots: Option<u32>) {
+        self.ring_slots = slots;
+    }
+
     /// The next port, as far as it can be made without its interface.
     fn prepared_port(&mut self) -> PreparedPort {
         let options = self.packet_options();
@@ -224,14 +251,10 @@ impl Lab {
 
     /// How the next port is to be opened.
     fn packet_options(&self) -> PacketOptions {
-        let mut options = PacketOptions {
+        PacketOptions {
             receive: self.receive,
-            ..PacketOptions::default()
-        };
-        if self.plugs.len() >= LARGE_RINGS {
-            options.ring_slots = SMALL_RING_SLOTS;
+            ring_slots: ring_slots(self.ring_slots, self.plugs.len()),
         }
-        options
     }
 
     fn alias(&self) -> String {
@@ -266,6 +289,16 @@ impl Lab {
     }
 }
 
+/// Slots in the ring of the next port, where there are so many already.
+fn ring_slots(chosen: Option<u32>, ports: usize) -> usize {
+    if let Some(slots) = chosen.and_then(|slots| usize::try_from(slots).ok()) {
+        return slots;
+    }
+    let mut large = LARGE_RINGS.into_iter();
+    let fitting = large.find(|(up_to, _)| ports < *up_to);
+    fitting.map_or(SMALL_RING_SLOTS, |(_, slots)| slots)
+}
+
 /// Whether an attachment could be tried, and into which namespace; nothing is done.
 ///
 /// # Errors
@@ -280,4 +313,25 @@ pub(super) fn foresee(
 /// The switch whose cable's end this is, by its alias.
 pub(crate) fn owner_of(link: &Link) -> Option<&str> {
     link.alias.as_deref()?.strip_prefix(ALIAS_PREFIX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rings_get_smaller_with_the_number_of_ports_unless_a_size_was_chosen() {
+        let slots = |ports| ring_slots(None, ports);
+        assert_eq!(
+            [0, 15, 16, 31, 32, 499].map(slots),
+            [2048, 2048, 1024, 1024, 256, 256]
+        );
+        assert_eq!(
+            [0, 31, 499].map(|ports| ring_slots(Some(4096), ports)),
+            [4096; 3]
+        );
+        // 500 ports: the kernel holds 213 MiB for their rings.
+        let held: usize = (0..500).map(|ports| slots(ports) * 2048).sum();
+        assert!(held <= 340 << 20, "{held}");
+    }
 }

@@ -158,7 +158,7 @@ impl Lab {
             })
         };
         let link = self.netlink.link_by_index(link.index)?.ok_or_else(gone)?;
-        let lost = self.lost_by(link.index);
+        let losses = self.lost_by(link.index);
         let Some(plug) = self.plugs.get_mut(&id) else {
             return Ok(());
         };
@@ -174,7 +174,9 @@ impl Lab {
         plug.mac = link.mac;
         plug.link = state;
         // What was lost before it was a port again is not the port's.
-        plug.lost_before = lost.saturating_sub(plug.lost);
+        plug.ledger.go_on(losses);
+        plug.peer = None;
+        self.note_peer(id, &link);
         Ok(())
     }
 

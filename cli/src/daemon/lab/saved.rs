@@ -4,6 +4,7 @@ use vswitch_netns::{Link, Quiet};
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::LinkState;
 
+use super::losses::Ledger;
 use super::take::Former;
 use super::{Kind, Lab, Plug};
 use crate::daemon::handover::HandedPlug;
@@ -20,12 +21,16 @@ impl Lab {
     pub(crate) fn handed(&self) -> Vec<HandedPlug> {
         let plugs = self.plugs.iter();
         plugs
-            .map(|(id, plug)| HandedPlug {
-                saved: saved(*id, plug),
-                mac: plug.mac,
-                link: plug.link,
-                lost_before: plug.lost_before,
-                lost: plug.lost,
+            .map(|(id, plug)| {
+                let (lost_before, lost) = plug.ledger.as_backlog();
+                HandedPlug {
+                    saved: saved(*id, plug),
+                    mac: plug.mac,
+                    link: plug.link,
+                    lost_before,
+                    lost,
+                    ledger: Some(plug.ledger.clone()),
+                }
             })
             .collect()
     }
@@ -43,8 +48,9 @@ impl Lab {
             let mut plug = Plug::new(saved.name, &interface, kind);
             plug.link = handed.link;
             plug.settings = saved.settings;
-            plug.lost_before = handed.lost_before;
-            plug.lost = handed.lost;
+            plug.ledger = handed
+                .ledger
+                .unwrap_or_else(|| Ledger::of_backlog(handed.lost_before, handed.lost));
             self.plugs.insert(PortId(saved.id), plug);
             // The predecessor may not have come to its last round.
             self.announce_soon(PortId(saved.id));

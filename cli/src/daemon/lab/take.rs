@@ -4,6 +4,7 @@ use vswitch_netns::{Link, LinkChange, LinkError, Netlink, Quiet, QuietError};
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::{LinkState, PacketPort};
 
+use super::losses::Ledger;
 use super::{Kind, Lab, LabError, Plug, owner_of};
 use crate::rights;
 
@@ -57,8 +58,9 @@ impl Lab {
             }
         };
         let mut plug = Plug::new(interface.to_owned(), &link, Kind::Taken(former));
-        plug.lost_before = self.lost_by(link.index);
+        plug.ledger = Ledger::begin(self.lost_by(link.index));
         self.plugs.insert(id, plug);
+        self.note_peer(id, &link);
         if let Err(error) = self.look_again(id) {
             log::warn!("cannot tell the state of port {id}: {error}");
         }

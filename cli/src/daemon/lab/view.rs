@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use vswitch_switch::bridge::PortId;
+use vswitch_netns::{Link, Losses};
+use vswitch_switch::bridge::{DropReason, PortId};
 use vswitch_switch::control::ControlError;
 use vswitch_switch::datapath::PortInfo;
 use vswitch_switch::port::{LinkState, Traffic};
 
+use super::losses::{Reading, mtu_warning, offload_warning};
 use super::{Kind, Lab, Plug};
 use crate::protocol::{BlockedView, PortState, PortView, TrafficView};
-
-/// The reason of losses that the interface counts and the switch never sees: the kernel's queue
-/// between the two ends of a cable was full.
-const BACKLOG: &str = "rx_backlog";
 
 impl Lab {
     /// All ports, by their numbers.
@@ -26,15 +24,7 @@ impl Lab {
 
     /// The same, of what the switch has told of its ports.
     pub(crate) fn views(&mut self, infos: Vec<PortInfo>) -> Vec<PortView> {
-        let losses = self.losses();
-        for plug in self.plugs.values_mut() {
-            // The index of one that is gone may be another's by now.
-            if let Some(total) = losses.get(&plug.ifindex)
-                && plug.link != LinkState::Absent
-            {
-                plug.lost = total.saturating_sub(plug.lost_before);
-            }
-        }
+        self.read_losses(&infos);
         let names: BTreeMap<_, _> = infos
             .iter()
             .map(|info| (info.id, info.name.clone()))
@@ -43,17 +33,69 @@ impl Lab {
         views.collect()
     }
 
-    /// What each interface has lost on the way in, by index, for whatever reason of its own.
-    fn losses(&mut self) -> BTreeMap<u32, u64> {
-        self.netlink.receive_losses().unwrap_or_else(|error| {
+    /// Reads what the interfaces of the ports have lost, and who is at the other ends.
+    fn read_losses(&mut self, infos: &[PortInfo]) {
+        let interfaces = self.netlink.losses().unwrap_or_else(|error| {
             log::warn!("the frames lost before the switch are not counted: {error}");
             BTreeMap::new()
-        })
+        });
+        let backlog_was_full = self.backlogs.read();
+        for info in infos {
+            let Some(plug) = self.plugs.get(&info.id) else {
+                continue;
+            };
+            // The index of one that is gone may be another's by now.
+            if plug.link == LinkState::Absent {
+                continue;
+            }
+            let Some((link, losses)) = interfaces.get(&plug.ifindex) else {
+                continue;
+            };
+            let before = plug.peer_is_wider(u64::from(link.mtu_bytes));
+            self.note_peer(info.id, link);
+            let Some(plug) = self.plugs.get_mut(&info.id) else {
+                continue;
+            };
+            let now = plug.peer_is_wider(u64::from(link.mtu_bytes));
+            plug.ledger.read(&Reading {
+                losses: *losses,
+                full: info.counters.drops.get(DropReason::EgressFull),
+                // It may have been otherwise for a part of the time.
+                peer_is_wider: before.zip(now).and_then(|(a, b)| (a == b).then_some(a)),
+                backlog_was_full,
+            });
+        }
     }
 
-    /// What one interface has lost on the way in so far.
-    pub(super) fn lost_by(&mut self, ifindex: u32) -> u64 {
-        self.losses().get(&ifindex).copied().unwrap_or(0)
+    /// Finds out who is at the other end of a port's cable, and tells the switch its MTU.
+    pub(super) fn note_peer(&mut self, id: PortId, link: &Link) {
+        let found = match link.kind.as_deref() {
+            Some("veth") => self.netlink.peer_of(link),
+            _ => Ok(None),
+        };
+        // Not every namespace may be looked into.
+        let peer = found.unwrap_or_else(|error| {
+            log::debug!("the other end of {} is not known: {error}", link.name);
+            None
+        });
+        let Some(plug) = self.plugs.get_mut(&id) else {
+            return;
+        };
+        let mtu = |peer: &Option<Link>| peer.as_ref().map(|peer| peer.mtu_bytes);
+        let has_changed = mtu(&plug.peer) != mtu(&peer);
+        let mtu_bytes = mtu(&peer).and_then(|mtu| usize::try_from(mtu).ok());
+        plug.peer = peer;
+        if has_changed && let Err(error) = self.handle.set_peer_mtu(id, mtu_bytes) {
+            log::debug!("the switch is not told the MTU behind port {id}: {error}");
+        }
+    }
+
+    /// What one interface has lost so far.
+    pub(super) fn lost_by(&mut self, ifindex: u32) -> Losses {
+        let interfaces = self.netlink.losses().unwrap_or_default();
+        interfaces
+            .get(&ifindex)
+            .map_or_else(Losses::default, |(_, losses)| *losses)
     }
 
     fn view(&self, info: PortInfo, names: &BTreeMap<PortId, String>) -> PortView {
@@ -77,8 +119,17 @@ impl Lab {
             .iter()
             .map(|(reason, frames)| (reason.as_str().to_owned(), frames))
             .collect();
-        if let Some(plug) = plug.filter(|plug| plug.lost > 0) {
-            drops.insert(BACKLOG.to_owned(), plug.lost);
+        let peer_end = plug.and_then(|plug| plug.peer.as_ref());
+        let mut warnings = plug.map(Plug::warnings).unwrap_or_default();
+        let mtu = u64::try_from(info.mtu_bytes).unwrap_or(u64::MAX);
+        if let Some(plug) = plug {
+            plug.ledger.apply(&mut drops);
+            let unlike = peer_end.and_then(|peer| mtu_warning(&plug.interface, mtu, peer));
+            warnings.extend(unlike);
+            let undescribable = DropReason::RxUnsupportedOffload.as_str();
+            if drops.contains_key(undescribable) {
+                warnings.push(offload_warning(peer_end));
+            }
         }
         PortView {
             id: info.id.0,
@@ -90,7 +141,8 @@ impl Lab {
                 LinkState::Down => PortState::Down,
                 LinkState::Absent => PortState::Absent,
             },
-            mtu: u64::try_from(info.mtu_bytes).unwrap_or(u64::MAX),
+            mtu,
+            peer_mtu: peer_end.map(|peer| peer.mtu_bytes.into()),
             driver: info.driver.to_owned(),
             rx: traffic(info.counters.rx),
             tx: traffic(info.counters.tx),
@@ -101,7 +153,7 @@ impl Lab {
                 loop_with: names.get(&blocked.peer).cloned().unwrap_or_default(),
                 for_s: blocked.remaining.as_secs(),
             }),
-            warnings: plug.map(Plug::warnings).unwrap_or_default(),
+            warnings,
         }
     }
 }

@@ -56,6 +56,9 @@ pub(crate) struct Options {
     /// How frames come from the kernel, as `run --receive` has it.
     #[serde(default)]
     pub(crate) receive: Option<String>,
+    /// Slots in the receive ring of each port, as `run --ring-slots` has it.
+    #[serde(default)]
+    pub(crate) ring_slots: Option<u32>,
     /// The lab of `vswitch up` that it belongs to.
     #[serde(default)]
     pub(crate) lab: Option<String>,

@@ -21,6 +21,7 @@ impl Options {
             vlan_learning: args.vlan_learning,
             subnet: args.subnet,
             receive: args.receive.map(|way| way.as_str().to_owned()),
+            ring_slots: args.ring_slots,
             lab: args.lab.as_ref().map(ToString::to_string),
             group: args.group,
             metrics: None,
@@ -37,6 +38,7 @@ impl Options {
         self.vlan_learning = self.vlan_learning.or(kept.vlan_learning);
         self.subnet = self.subnet.or(kept.subnet);
         self.receive = self.receive.take().or(kept.receive);
+        self.ring_slots = self.ring_slots.or(kept.ring_slots);
         self.lab = self.lab.take().or(kept.lab);
         self.protection = self.protection.or(kept.protection);
         self.group = self.group.or(kept.group);

@@ -37,6 +37,7 @@ impl Worker<'_> {
             receive: Some(
                 ReceiveArg::from_str(&wanted.receive, false).map_err(anyhow::Error::msg)?,
             ),
+            ring_slots: wanted.ring_slots,
             // What is left of a killed one is made anew, as the file has it.
             fresh: true,
             metrics: None,
@@ -67,6 +68,7 @@ impl Worker<'_> {
             vlan_learning: (from.vlan_learning != to.vlan_learning).then_some(to.vlan_learning),
             subnet: (from.subnet != to.subnet).then_some(subnet),
             protection: None,
+            ring_slots: (from.ring_slots != to.ring_slots).then_some(to.ring_slots.unwrap_or(0)),
         };
         let client = self.client(switch)?;
         let told: Result<SwitchView, _> = client.call(method::SET, &params);

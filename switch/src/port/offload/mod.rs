@@ -20,7 +20,8 @@ pub(crate) use cut::{Scratch, send_cut};
 pub(crate) use layout::outgoing_header;
 
 use super::{
-    Arena, BATCH, Batch, Counters, Frame, Port, PortData, PortParts, RxStatus, Selection, TxStatus,
+    Arena, BATCH, Batch, Counters, Frame, FrameLimit, Port, PortData, PortParts, RxStatus,
+    Selection, TxStatus,
 };
 use crate::bridge::DropReason;
 
@@ -128,6 +129,10 @@ impl Port for SoftwareOffload {
 
     fn mtu(&self) -> usize {
         self.inner.mtu()
+    }
+
+    fn limit(&self) -> FrameLimit {
+        self.inner.limit()
     }
 
     fn finishes_offloads(&self) -> bool {

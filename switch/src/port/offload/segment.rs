@@ -46,7 +46,7 @@ impl<'a> SuperFrame<'a> {
             layout,
             size: usize::from(offload.gso_size),
         };
-        let fits_length_field = this.longest_packet() <= usize::from(u16::MAX);
+        let fits_length_field = u16::try_from(this.longest_packet()).is_ok();
         (this.size > 0 && fits_length_field && this.count() <= MAX_SEGMENTS).then_some(this)
     }
 

@@ -126,12 +126,7 @@ fn finish_udp(outer: &Headers, before: &[u8], datagram: &mut [u8]) {
     }
     datagram[6..8].fill(0);
     let sum = Sum::default()
-        .pseudo_header(
-            outer.version,
-            &before[outer.network..],
-            outer.protocol,
-            len,
-        )
+        .pseudo_header(outer.version, &before[outer.network..], outer.protocol, len)
         .bytes(datagram);
     datagram[6..8].copy_from_slice(&sum.finish_nonzero());
 }

@@ -19,6 +19,7 @@ mod sys;
 mod transmit;
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::Socket;
@@ -36,7 +37,9 @@ use self::standstill::{Leaving, Standstill};
 use self::sys::Ring;
 use self::transmit::WayOut;
 use super::sys as interface;
-use super::{Arena, Batch, Counters, Port, PortData, PortParts, RxStatus, Selection, TxStatus};
+use super::{
+    Arena, Batch, Counters, FrameLimit, Port, PortData, PortParts, RxStatus, Selection, TxStatus,
+};
 use crate::bridge::DropReason;
 
 /// How a packet port is to be opened.
@@ -45,17 +48,22 @@ pub struct PacketOptions {
     /// The way of frames from the kernel.
     pub receive: ReceivePath,
     /// Slots of the receive ring, of 2 KiB each, which the kernel holds as long as the port is
-    /// open; rounded up to a power of two, 128 at least. As many small frames may wait for the
-    /// switch; those of a batch are held while it is handled.
+    /// open; rounded up to a power of two, 128 at least. All but one of them may hold frames that
+    /// wait for the switch, whatever their size; those of a batch are held while it is handled.
     pub ring_slots: usize,
 }
 
+impl PacketOptions {
+    /// How many slots a ring may be given: 256 KiB to 128 MiB.
+    pub const RING_SLOTS: RangeInclusive<u32> = 128..=65_536;
+}
+
 impl Default for PacketOptions {
-    /// A ring of 1,024 slots, which holds 2 MiB; without one where the kernel gives none.
+    /// A ring of 2,048 slots, which is 4 MiB; without one where the kernel gives none.
     fn default() -> Self {
         Self {
             receive: ReceivePath::Auto,
-            ring_slots: 1024,
+            ring_slots: 2048,
         }
     }
 }
@@ -120,6 +128,7 @@ impl PreparedPort {
 #[derive(Debug)]
 pub struct PacketPort {
     name: String,
+    /// The MTU of the interface.
     mtu: usize,
     source: Source,
     sender: Socket,
@@ -245,7 +254,14 @@ impl Port for PacketPort {
     }
 
     fn mtu(&self) -> usize {
-        self.mtu
+        self.limit().payload_bytes()
+    }
+
+    fn limit(&self) -> FrameLimit {
+        FrameLimit {
+            mtu_bytes: self.mtu,
+            peer_mtu_bytes: self.way_out.peer_mtu,
+        }
     }
 
     fn takes_offloads(&self) -> bool {
@@ -287,13 +303,8 @@ impl Port for PacketPort {
     }
 
     fn transmit(&mut self, frames: Selection<'_, '_>, counters: &mut Counters) -> TxStatus {
-        let status = transmit::transmit(
-            &self.sender,
-            self.mtu,
-            &mut self.way_out,
-            frames,
-            counters,
-        );
+        let limit = self.limit();
+        let status = transmit::transmit(&self.sender, limit, &mut self.way_out, frames, counters);
         if status != TxStatus::Done {
             self.source.expect_down();
         }

@@ -8,8 +8,8 @@ use socket2::Socket;
 use super::sys::{self, Outgoing};
 use crate::bridge::DropReason;
 use crate::port::offload::{Scratch, outgoing_header, send_cut};
-use crate::port::{BATCH, Counters, Frame, Selection, TxStatus};
-use crate::wire::{HEADER_LEN, Offload, TAG_LEN};
+use crate::port::{BATCH, Counters, Frame, FrameLimit, Selection, TxStatus};
+use crate::wire::Offload;
 
 /// How often one call may ask the kernel again when a queue behind the interface is full. A
 /// peer whose MTU is too small says "full" to every frame for ever, so this is a bound for the
@@ -39,11 +39,7 @@ enum Judgement {
 /// One call.
 struct Call<'a> {
     socket: &'a Socket,
-    /// The longest packet that the port sends.
-    mtu: usize,
-    /// The longest frame that the other end takes (`__is_skb_forwardable`); any super-frame is
-    /// taken.
-    peer_len: usize,
+    limit: FrameLimit,
     is_stuck: &'a mut bool,
     /// How often it may still ask again.
     retries: usize,
@@ -52,17 +48,14 @@ struct Call<'a> {
 /// Sends all of `frames` in order; counts each exactly once.
 pub(super) fn transmit(
     socket: &Socket,
-    mtu: usize,
+    limit: FrameLimit,
     way_out: &mut WayOut,
     frames: Selection<'_, '_>,
     counters: &mut Counters,
 ) -> TxStatus {
     let mut call = Call {
         socket,
-        mtu,
-        peer_len: way_out
-            .peer_mtu
-            .map_or(usize::MAX, |mtu| mtu + HEADER_LEN + TAG_LEN),
+        limit,
         retries: if way_out.is_stuck { 0 } else { RETRIES },
         is_stuck: &mut way_out.is_stuck,
     };
@@ -156,7 +149,8 @@ impl Call<'_> {
         counters: &mut Counters,
     ) -> TxStatus {
         let memory = scratch.memory();
-        send_cut(frame, self.mtu, memory, counters, |segments, counters| {
+        let mtu = self.limit.payload_bytes();
+        send_cut(frame, mtu, memory, counters, |segments, counters| {
             let outgoing: ArrayVec<Outgoing<'_>, BATCH> = segments
                 .iter()
                 .map(|segment| Outgoing {
@@ -173,8 +167,8 @@ impl Call<'_> {
         let offload = Offload::from_bytes(first.header);
         let is_super = offload.segmentation().is_some();
         match errno {
-            libc::ENOBUFS if !is_super && first.frame.len() > self.peer_len => {
-                Judgement::Drop(DropReason::EgressPeerMtu)
+            libc::ENOBUFS if !is_super && first.frame.len() > self.limit.peer_len() => {
+                Judgement::Drop(self.limit.peer_refusal())
             }
             libc::ENOBUFS | libc::EAGAIN | libc::ENOMEM | libc::EINTR if self.retries > 0 => {
                 self.retries -= 1;
@@ -207,8 +201,10 @@ mod tests {
         let socket = Socket::new(socket2::Domain::UNIX, socket2::Type::DGRAM, None).unwrap();
         let mut call = Call {
             socket: &socket,
-            mtu: 1500,
-            peer_len: 59,
+            limit: FrameLimit {
+                mtu_bytes: 1500,
+                peer_mtu_bytes: Some(41),
+            },
             is_stuck: &mut false,
             retries,
         };

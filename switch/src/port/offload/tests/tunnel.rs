@@ -119,7 +119,9 @@ impl Tunnel {
         } else {
             let [high, low] = (20 + len).to_be_bytes();
             let [id_high, id_low] = self.identification.to_be_bytes();
-            let start = [0x45, 0, high, low, id_high, id_low, 0, 0, 64, protocol, 0, 0];
+            let start = [
+                0x45, 0, high, low, id_high, id_low, 0, 0, 64, protocol, 0, 0,
+            ];
             [&start[..], &addresses].concat()
         };
         if let Carrier::Udp { checksum: true, .. } = self.carrier {
