@@ -5,6 +5,7 @@ mod announce;
 mod bad_input;
 mod bench;
 mod broker;
+mod cables;
 mod capture;
 mod commands;
 mod comparing;
@@ -66,6 +67,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         bad_input::tests(),
         bench::tests(),
         broker::tests(),
+        cables::tests(),
         capture::tests(),
         commands::tests(),
         comparing::tests(),

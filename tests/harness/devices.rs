@@ -218,6 +218,37 @@ pub(crate) fn set_master(interface_index: u32, bridge_index: u32) -> io::Result<
     request(RouteNetlinkMessage::SetLink(message))
 }
 
+/// Has an interface that is a port drop all that leaves by it, as `tc filter add dev IFACE egress`
+/// does: with a program of one instruction, beside the switch's own at ingress.
+pub(crate) fn drop_at_egress(interface: &str) -> io::Result<()> {
+    const TCA_BPF_OPS_LEN: u16 = 4;
+    const TCA_BPF_OPS: u16 = 5;
+    const RETURN_CONSTANT: u16 = 0x06;
+    const TC_ACT_SHOT: u32 = 2;
+    let index = nix::net::if_::if_nametoindex(interface)?;
+    let mut message = TcMessage::with_index(index.cast_signed());
+    message.header.parent = TcHandle {
+        major: 0xffff,
+        minor: 0xfff3,
+    };
+    message.header.handle = TcHandle { major: 0, minor: 1 };
+    // Priority 1, all protocols (`ETH_P_ALL`).
+    message.header.info = (1 << 16) | u32::from(3_u16.to_be());
+    message.attributes.push(TcAttribute::Kind("bpf".to_owned()));
+    let mut instruction = RETURN_CONSTANT.to_ne_bytes().to_vec();
+    instruction.extend([0, 0]);
+    instruction.extend(TC_ACT_SHOT.to_ne_bytes());
+    message.attributes.push(TcAttribute::Options(vec![
+        TcOption::Other(DefaultNla::new(
+            TCA_BPF_OPS_LEN,
+            1_u16.to_ne_bytes().to_vec(),
+        )),
+        TcOption::Other(DefaultNla::new(TCA_BPF_OPS, instruction)),
+        TcOption::Bpf(TcFilterBpfOption::Flags(TcBpfFlags::DirectAction)),
+    ]));
+    request(RouteNetlinkMessage::NewTrafficFilter(message))
+}
+
 fn request(message: RouteNetlinkMessage) -> io::Result<()> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;

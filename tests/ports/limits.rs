@@ -13,7 +13,12 @@ pub(super) fn tests() -> Vec<Trial> {
     vec![
         isolated("ports_an_overflow_is_counted_frame_by_frame", overflow),
         isolated("ports_frames_beyond_the_mtu_are_counted", beyond_the_mtu),
-        isolated("ports_a_peer_with_a_smaller_mtu_stops_nobody", smaller_peer),
+        isolated("ports_a_peer_with_a_smaller_mtu_stops_nobody", || {
+            smaller_peer(None, DropReason::EgressFull);
+        }),
+        isolated("ports_a_peer_whose_smaller_mtu_is_known_is_named", || {
+            smaller_peer(Some(1000), DropReason::EgressPeerMtu);
+        }),
     ]
 }
 
@@ -77,8 +82,9 @@ fn beyond_the_mtu() {
     assert_eq!(counters.drops.get(DropReason::EgressError), 1);
 }
 
-/// The kernel says "no buffer space" to every frame that is too long for the peer, for ever.
-fn smaller_peer() {
+/// The kernel says "no buffer space" to every frame that is too long for the peer, for ever. A port
+/// that knows the peer's MTU says why; one that does not cannot tell.
+fn smaller_peer(peer_mtu: Option<usize>, reason: DropReason) {
     let lab = Lab::new(1500);
     let mut there = Netlink::open_in(&lab.left).unwrap();
     let link = there.link("eth0").unwrap();
@@ -86,6 +92,7 @@ fn smaller_peer() {
     there.change_link(&link, &change).unwrap();
     let host = endpoint(&lab.left, "eth0");
     let mut port = open_port("left-vsw").unwrap();
+    port.set_peer_mtu(peer_mtu);
     let (long, short) = (frame(&[], 1514), frame(&[], 60));
     let mut frames = Vec::new();
     for _ in 0..BATCH / 2 {
@@ -94,7 +101,8 @@ fn smaller_peer() {
     let (status, counters) = send(&mut port, &frames);
     assert_eq!(status, TxStatus::Done);
     assert_eq!(counters.tx.frames, BATCH as u64 / 2);
-    assert_eq!(counters.drops.get(DropReason::EgressFull), BATCH as u64 / 2);
+    assert_eq!(counters.drops.get(reason), BATCH as u64 / 2);
+    assert_eq!(counters.drops.total(), BATCH as u64 / 2);
     for _ in 0..BATCH / 2 {
         let got = host.receive_where(PATIENCE, |got| got[..12] == short[..12]);
         assert_eq!(got.unwrap().bytes, short);

@@ -13,6 +13,7 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated("ports_ring_keeps_small_and_large_frames_in_order", order),
         isolated("ports_ring_loses_large_frames_by_count", large_overflow),
         isolated("ports_ring_may_be_refused", refused),
+        isolated("ports_a_burst_of_2000_frames_waits_for_the_switch", burst),
     ]
 }
 
@@ -100,6 +101,33 @@ fn large_overflow() {
     assert!(lost > 0, "the queue has no bound?");
     assert_eq!(got.len() as u64 + lost, accepted + 1);
     assert_eq!(counters.drops.total(), lost);
+}
+
+/// Nobody reads while they come, and none is lost: a switch that gets its turn late, on a machine that
+/// has other things to do, still gets all of them.
+fn burst() {
+    const FRAMES: u32 = 2000;
+    let mut lab = Lab::new(1500);
+    let (mut host, mut port) = cable(&mut lab, &PacketOptions::default());
+    for number in 0..FRAMES {
+        let bytes = numbered(number, 60);
+        // The queue of the processor may be full of other tests' frames.
+        let is_sent = || send(&mut host, &[Frame::finished(&bytes)]).1.tx.frames == 1;
+        assert!(wait_until(PATIENCE, is_sent), "{number}");
+    }
+    let mut counters = Counters::default();
+    let mut got = Vec::new();
+    wait_until(PATIENCE, || {
+        got.extend(take(&mut port, &mut counters).0);
+        got.len() >= FRAMES as usize
+    });
+    port.collect_losses(&mut counters);
+    let numbers: Vec<_> = got
+        .iter()
+        .map(|frame| u32::from_be_bytes(*frame.bytes[14..].first_chunk().unwrap()))
+        .collect();
+    assert_eq!(counters.drops.total(), 0);
+    assert_eq!(numbers, (0..FRAMES).collect::<Vec<_>>());
 }
 
 fn refused() {

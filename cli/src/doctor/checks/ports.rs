@@ -81,7 +81,8 @@ fn offloads(switch: &SwitchView, living: &Living) -> Option<Finding> {
         return None;
     }
     let found = format!(
-        "segmentation that no packet socket can pass on is on behind {}: transfers of that kind crawl",
+        "segmentation that no packet socket can pass on is on behind {}: the switch has to cut what comes \
+         through tunnels itself, and what it cannot cut is lost",
         offering.join(", ")
     );
     Some(
