@@ -348,6 +348,7 @@ mod tests {
             peer: None,
             state: PortState::Up,
             mtu: 1500,
+            peer_mtu: None,
             driver: "packet".into(),
             rx: TrafficView::default(),
             tx: TrafficView::default(),
