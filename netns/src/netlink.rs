@@ -116,7 +116,9 @@ impl Netlink {
         let mut socket = Socket::new(NETLINK_ROUTE).map_err(|e| NetlinkError::socket(&e))?;
         let prepare = |socket: &mut Socket| {
             socket.bind_auto()?;
-            socket.connect(&SocketAddr::new(0, 0))?;
+            // Keeps others from filling its queue. A process that may not connect any more does
+            // without: what does not come from the kernel is passed over.
+            let _ = socket.connect(&SocketAddr::new(0, 0));
             // Errors then come without a copy of the request, and with a text.
             socket.set_cap_ack(true)?;
             socket.set_ext_ack(true)

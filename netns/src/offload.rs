@@ -76,8 +76,10 @@ pub struct Offloads {
 impl Offloads {
     /// For the interfaces of the calling thread's namespace.
     pub fn open() -> Result<Self, OffloadError> {
-        // Any socket does; one of this family needs no protocol that a kernel may lack.
-        let socket = Socket::new(Domain::UNIX, Type::DGRAM, None).map_err(OffloadError::Socket)?;
+        // Any socket does. A Unix socket would let its owner send datagrams to every service of the
+        // machine that has a name; this one reaches the kernel alone.
+        let netlink = Domain::from(libc::AF_NETLINK);
+        let socket = Socket::new(netlink, Type::RAW, None).map_err(OffloadError::Socket)?;
         Ok(Self {
             socket,
             names: Vec::new(),
