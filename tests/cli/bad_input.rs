@@ -179,7 +179,7 @@ fn taken() {
         ("port add eth1 --switch one", "already a port"),
         (
             "port add eth1 --switch two",
-            "already a port of another switch (pid",
+            "already a port of another switch",
         ),
         ("port add mario-vsw --switch one", "already a port"),
         ("port add mario-vsw --switch two", "connects a namespace"),

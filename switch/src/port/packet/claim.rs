@@ -9,6 +9,11 @@
 //! holder is root or this very user, or has a packet socket on the interface, which takes
 //! `CAP_NET_RAW`. Whatever else holds a name is passed over, to the next of a few names that are
 //! looked at by all.
+//!
+//! A process that may not connect to sockets any more cannot ask who holds a name. The kernel's tables
+//! tell it that a name is held, and whether there is a packet socket on the interface: then the claim
+//! counts. A switch takes its claim first and opens its sockets at once, so a name without one is
+//! passed over after a while.
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
@@ -16,6 +21,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::geteuid;
@@ -40,6 +47,10 @@ pub(super) enum Refused {
 
 /// So many names there are for the claim on an interface.
 const NAMES: usize = 4;
+/// How long a switch may take from its claim to its packet socket, as seen by one that cannot ask.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often it looks meanwhile.
+const INTERVAL: Duration = Duration::from_millis(10);
 
 impl Claim {
     /// Given up before the sockets of any port, where this process is killed: nobody waits for those.
@@ -100,21 +111,50 @@ fn refuse_held(name: &str, ifindex: u32) -> Result<(), Refused> {
         // So many have asked that the kernel does not tell any more.
         Err(error)
             if error.kind() == io::ErrorKind::WouldBlock
-                && has_socket(&packet_sockets(), None, ifindex) =>
+                && has_socket(&table("packet"), None, ifindex) =>
         {
             Err(Refused::Taken(None))
+        }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            refuse_unasked(name, ifindex)
         }
         // Nobody, or nobody who counts.
         _ => Ok(()),
     }
 }
 
-fn may_claim(user: u32, ifindex: u32) -> bool {
-    user == 0 || user == geteuid().as_raw() || has_socket(&packet_sockets(), Some(user), ifindex)
+/// The same, by what the kernel's tables tell.
+fn refuse_unasked(name: &str, ifindex: u32) -> Result<(), Refused> {
+    let deadline = Instant::now() + PATIENCE;
+    while is_bound(&table("unix"), name) {
+        if has_socket(&table("packet"), None, ifindex) {
+            return Err(Refused::Taken(None));
+        }
+        if Instant::now() >= deadline {
+            break;
+        }
+        thread::sleep(INTERVAL);
+    }
+    Ok(())
 }
 
-fn packet_sockets() -> String {
-    fs::read_to_string("/proc/thread-self/net/packet").unwrap_or_default()
+fn may_claim(user: u32, ifindex: u32) -> bool {
+    user == 0 || user == geteuid().as_raw() || has_socket(&table("packet"), Some(user), ifindex)
+}
+
+/// The sockets of one kind in the thread's network namespace.
+fn table(kind: &str) -> String {
+    fs::read_to_string(format!("/proc/thread-self/net/{kind}")).unwrap_or_default()
+}
+
+/// Whether some socket has this abstract name, in what the kernel tells of all Unix sockets of a namespace:
+/// the name is the last column, behind `@` (`unix_seq_show` in Linux).
+fn is_bound(sockets: &str, name: &str) -> bool {
+    let is_it = |line: &str| {
+        line.rsplit_once(" @")
+            .is_some_and(|(_, bound)| bound == name)
+    };
+    sockets.lines().any(is_it)
 }
 
 /// Whether a user, or anybody, has a packet socket on an interface, in what the kernel tells of all of a
@@ -176,6 +216,22 @@ mod tests {
         assert!(!has_socket(sockets, Some(995), 8));
         assert!(!has_socket(sockets, Some(996), 7));
         assert!(has_socket(sockets, None, 8) && !has_socket(sockets, None, 9));
+    }
+
+    #[test]
+    fn a_name_is_seen_in_the_table_of_all() {
+        let sockets = "Num       RefCount Protocol Flags    Type St Inode Path\n\
+                       0000: 00000002 00000000 00010000 0001 01 17 @vswitch/port/7\n\
+                       0000: 00000002 00000000 00010000 0001 01 18 /run/@vswitch/port/8\n";
+        assert!(is_bound(sockets, "vswitch/port/7"));
+        assert!(!is_bound(sockets, "vswitch/port/8") && !is_bound(sockets, "vswitch/port"));
+        let claim = Claim::new(u32::MAX / 2 - std::process::id()).unwrap();
+        let name = name(u32::MAX / 2 - std::process::id(), 0);
+        assert!(is_bound(&table("unix"), &name));
+        // Held, by somebody without a packet socket there.
+        refuse_unasked(&name, u32::MAX / 2 - std::process::id()).unwrap();
+        drop(claim);
+        assert!(!is_bound(&table("unix"), &name));
     }
 
     #[test]
