@@ -7,6 +7,7 @@ use vswitch_switch::bridge::VlanLearning;
 use vswitch_switch::port::{PacketOptions, ReceivePath};
 
 use super::protection::ProtectionArgs;
+use crate::daemon::GuardMode;
 use crate::metrics;
 use crate::names::{LabName, SwitchName};
 use crate::values;
@@ -84,9 +85,14 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "GROUP", value_parser = values::group)]
     pub(crate) group: Option<u32>,
 
-    /// Keep all rights and allow all system calls and paths: to find out whether the guard stands
-    /// in the way of something.
-    #[arg(long)]
+    /// Give up the rights, system calls and paths that the switch does not need: as far as the kernel
+    /// allows (`auto`), all of them or refuse to start (`required`), or none (`off`), to find out
+    /// whether the guard stands in the way of something. [default: auto]
+    #[arg(long, value_name = "MODE")]
+    pub(crate) guard: Option<GuardArg>,
+
+    /// The same as `--guard off`.
+    #[arg(long, conflicts_with = "guard")]
     pub(crate) no_guard: bool,
 
     /// The socket for metrics was bound by the parent and is standard input.
@@ -103,6 +109,29 @@ pub(crate) struct RunArgs {
     /// Tell the parent on standard output when the switch is ready, and then log to a file.
     #[arg(long, hide = true, conflicts_with = "detach")]
     pub(crate) detached: bool,
+}
+
+impl RunArgs {
+    /// How much the switch is to insist on giving up, if that is said.
+    pub(crate) fn guard_mode(&self) -> Option<GuardMode> {
+        match self.guard {
+            None => self.no_guard.then_some(GuardMode::Off),
+            Some(GuardArg::Auto) => Some(GuardMode::Auto),
+            Some(GuardArg::Required) => Some(GuardMode::Required),
+            Some(GuardArg::Off) => Some(GuardMode::Off),
+        }
+    }
+}
+
+/// Whether a switch gives up what it does not need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GuardArg {
+    /// What the kernel allows; the rest is a warning
+    Auto,
+    /// Everything, or the switch does not start
+    Required,
+    /// Nothing
+    Off,
 }
 
 /// How frames come from the kernel.

@@ -9,18 +9,19 @@ use crate::runtime_dir::RuntimeDir;
 
 pub(crate) fn run(runtime: &RuntimeDir, args: RunArgs, luggage: Luggage) -> anyhow::Result<()> {
     if args.successor {
-        daemon::succeed(runtime, &args.name, !args.no_guard)?;
+        daemon::succeed(runtime, &args.name, args.guard_mode().unwrap_or_default())?;
         return Ok(());
     }
     if args.detach {
         daemon::start_detached(runtime, &args, luggage.metrics)?;
         return Ok(());
     }
+    let remembered = || daemon::remembered_guard(runtime, &args.name).filter(|_| !args.fresh);
     let config = Config {
+        guard: args.guard_mode().or_else(remembered).unwrap_or_default(),
         options: Options::given(&args),
         name: args.name,
         fresh: args.fresh,
-        guarded: !args.no_guard,
         manager: luggage.manager,
         detached: args.detached,
     };

@@ -126,7 +126,10 @@ fn command(runtime: &RuntimeDir, args: &RunArgs) -> io::Result<Command> {
         )
         .args(args.protection.words())
         .args(args.fresh.then_some("--fresh"))
-        .args(args.no_guard.then_some("--no-guard"))
+        .args(
+            args.guard_mode()
+                .map(|mode| format!("--guard={}", mode.as_str())),
+        )
         .args(args.group.map(|group| format!("--group={group}")))
         .args(args.lab.as_ref().map(|lab| format!("--lab={lab}")))
         .args(args.subnet.map(|subnet| format!("--subnet={subnet}")))

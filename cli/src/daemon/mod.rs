@@ -68,6 +68,7 @@ use ending::Ending;
 use events::Hub;
 use forwarding::{Forwarding, SwitchThread};
 use guard::Guard;
+pub(crate) use guard::{GuardMode, restrict_keeper};
 use handover::HandoverError;
 #[cfg(test)]
 pub(crate) use lab::GROUP;
@@ -95,7 +96,7 @@ pub(crate) struct Config {
     /// Whether what a killed one has kept is discarded.
     pub(crate) fresh: bool,
     /// Whether it gives up what it does not need.
-    pub(crate) guarded: bool,
+    pub(crate) guard: GuardMode,
     /// Who wants to know how it is.
     pub(crate) manager: Notifier,
     /// Whether this is the child that runs in the background.
@@ -147,6 +148,9 @@ pub(crate) enum DaemonError {
     /// It cannot go on in the place of another process.
     #[error(transparent)]
     Succession(Box<HandoverError>),
+    /// It cannot give up what it is to.
+    #[error("cannot run a switch with all its limits, as --guard required asks: {0}")]
+    Guard(String),
     /// The process is gone that somebody waits for.
     #[error("the process that was started first, and waited for this one, is gone")]
     Orphaned,
@@ -226,6 +230,13 @@ pub(crate) fn remembered_metrics(runtime: &RuntimeDir, name: &SwitchName) -> Opt
     kept.saved.options.metrics?.parse().ok()
 }
 
+/// How much the switch `name`, which does not run, is to insist on giving up again. It is asked before
+/// its directory is locked, since its broker is started before.
+pub(crate) fn remembered_guard(runtime: &RuntimeDir, name: &SwitchName) -> Option<GuardMode> {
+    let kept = state::recall(runtime.switch(name).path(), name).ok()??;
+    kept.saved.options.guard?.recalled()
+}
+
 /// Gives an interface back to the host's stack that a switch which was killed had as a port.
 ///
 /// # Errors
@@ -284,7 +295,7 @@ fn serve(
     }
     let listener = access::listen(lock.dir(), options.group)?;
     let peers = Peers::new(options.group);
-    let guard = raise_guard(runtime, config, &lock, metrics.as_ref());
+    let guard = raise_guard(runtime, config, &lock, metrics.as_ref())?;
     let forwarding = Forwarding::start()?;
     let bridge = options.bridge();
     let parts = Parts {
@@ -414,15 +425,13 @@ fn raise_guard(
     config: &Config,
     lock: &DirLock,
     metrics: Option<&Listener>,
-) -> Guard {
-    if !config.guarded {
-        return Guard::none();
-    }
-    Guard::raise(&guard::Paths {
+) -> Result<Guard, DaemonError> {
+    let paths = guard::Paths {
         own: lock.dir().path().to_owned(),
         parent: runtime.path().to_owned(),
         metrics: metrics.and_then(Listener::directory),
-    })
+    };
+    Guard::raise(config.guard, &paths).map_err(DaemonError::Guard)
 }
 
 /// What a switch's process has before it has a switch.

@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use vswitch_netns::{Announcer, Namespace, NamespaceError, NamespaceName, Netlink, Offloads};
 
 use super::broker::{self, Broker, Inside};
-use super::{Config, DaemonError};
+use super::{Config, DaemonError, GuardMode};
 use crate::rights::{self, MissingRights};
 use crate::runtime_dir::RuntimeDir;
 
@@ -33,7 +33,7 @@ impl Namespaces {
     pub(super) fn new(runtime: &RuntimeDir, config: &Config) -> Result<Self, DaemonError> {
         let missing = rights::require("attach a namespace", rights::ATTACH).err();
         let successor = successor(runtime, config);
-        let broker = config.guarded.then(|| Broker::start(&successor));
+        let broker = (config.guard != GuardMode::Off).then(|| Broker::start(&successor));
         Ok(Self {
             broker: broker.transpose()?,
             made: RefCell::new(None),
@@ -167,8 +167,6 @@ fn successor(runtime: &RuntimeDir, config: &Config) -> Vec<OsString> {
         "--successor".into(),
     ];
     // Laid down now: a switch that somebody has taken over cannot start one that keeps all rights.
-    if !config.guarded {
-        words.push("--no-guard".into());
-    }
+    words.push(format!("--guard={}", config.guard.as_str()).into());
     words
 }

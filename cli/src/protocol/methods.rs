@@ -130,6 +130,9 @@ pub(crate) struct SwitchView {
 pub(crate) struct GuardView {
     /// Whether it was to give up anything.
     pub(crate) on: bool,
+    /// How much it insists on that: `auto`, `required` or `off`.
+    #[serde(default)]
+    pub(crate) mode: String,
     /// The capabilities that it has.
     pub(crate) capabilities: Vec<String>,
     /// Why it has more than it needs.
@@ -140,6 +143,14 @@ pub(crate) struct GuardView {
     pub(crate) seccomp: LayerView,
     /// The list of paths.
     pub(crate) landlock: LayerView,
+    /// What beyond paths that keeps from it: `tcp`, `signals` to others, `abstract_sockets` and
+    /// `unix_sockets` of others, `udp`.
+    #[serde(default)]
+    pub(crate) scopes: Vec<String>,
+    /// No memory that becomes executable, by the kernel's own switch; the list of system calls
+    /// refuses it too.
+    #[serde(default)]
+    pub(crate) memory: LayerView,
     /// The process that has the rights to enter namespaces, and is asked next.
     pub(crate) broker: Option<i32>,
     /// All that live of these processes.

@@ -67,7 +67,7 @@ pub(crate) fn switch(view: &SwitchView) -> String {
 /// What a switch has given up, and what not, with the reason.
 fn guard(view: &GuardView) -> String {
     if !view.on {
-        return "off: the switch keeps all its rights (--no-guard)".to_owned();
+        return "off: the switch keeps all its rights (--guard off, --no-guard)".to_owned();
     }
     let reason = |reason: &Option<String>| reason.clone();
     let layers = [

@@ -23,7 +23,7 @@ use super::limit::Starts;
 use super::message::{Answer, Refusal, Request};
 use super::work::{Undone, Worker};
 use super::{program, sys};
-use crate::daemon::guard::keep;
+use crate::daemon::guard::{keep, restrict_broker};
 
 /// What entering and mounting namespaces, and opening sockets in them, takes. The successor, which
 /// is started from here, begins with them too.
@@ -95,8 +95,10 @@ fn settle(socket: OwnedFd, parent: Pid) -> io::Result<OwnedFd> {
     dup2_stderr(&nothing)?;
     drop(nothing);
     let socket = sys::close_all_but(socket);
-    keep(KEPT, true)?;
-    prctl::set_no_new_privs()?;
+    // What is refused here is refused to the switch too, which warns of it or does not start.
+    let _ = keep(KEPT, true);
+    let _ = prctl::set_no_new_privs();
+    let _ = restrict_broker();
     Ok(socket)
 }
 

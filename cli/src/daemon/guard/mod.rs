@@ -2,14 +2,18 @@
 //!
 //! # Theory of operation
 //!
-//! Four layers, each of which holds where the others may not: all capabilities but two
-//! ([`keep`]); no new privileges by programs, of which it could start none anyhow; an allow-list of
-//! system calls ([`calls`]); and of paths ([`paths`]). They are put on while the process has one
-//! thread, and every thread inherits them. What a kernel does not have is told by `show`, and is
-//! no reason not to run. What more is needed now and then, the broker does ([`super::broker`]).
+//! Layers, each of which holds where the others may not: all capabilities but two ([`keep`]); no new
+//! privileges by programs, of which it could start none anyhow; an allow-list of system calls
+//! ([`calls`]); and of paths, sockets and signals ([`paths`]); and no memory that becomes executable.
+//! They are put on while the process has one thread, and every thread inherits them. What a kernel does
+//! not have is a warning in the log and in `show`, and keeps the switch from starting where
+//! `run --guard required` asks for it. What more is needed now and then, the broker does
+//! ([`super::broker`]), which has a list of calls too.
 
 mod calls;
 mod keep;
+mod missing;
+mod mode;
 mod paths;
 #[allow(
     unsafe_code,
@@ -22,6 +26,7 @@ use nix::sys::prctl;
 
 use crate::protocol::{GuardView, LayerView};
 pub(crate) use keep::keep;
+pub(crate) use mode::GuardMode;
 pub(crate) use paths::Paths;
 
 /// What a switch needs: packet sockets, and interfaces.
@@ -36,52 +41,80 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// Gives up all that a switch does not need, in this thread and all that it starts. What
-    /// cannot be given up is noted, with the reason.
-    pub(crate) fn raise(paths: &Paths) -> Self {
+    /// Gives up all that a switch does not need, in this thread and all that it starts. What cannot be
+    /// given up is logged, with the reason.
+    ///
+    /// # Errors
+    /// Where something cannot be given up that is required: names it.
+    pub(crate) fn raise(mode: GuardMode, paths: &Paths) -> Result<Self, String> {
+        if mode == GuardMode::Off {
+            return Ok(Self::none());
+        }
         let kept = keep(KEPT, false).map_err(|error| error.to_string());
         let no_new_privs = prctl::set_no_new_privs().is_ok();
         let mut held = Vec::new();
         let landlock = paths.restrict(&mut held);
+        let memory = sys::refuse_new_code().map_err(|error| match error.raw_os_error() {
+            Some(libc::EINVAL) => "this kernel has none".to_owned(),
+            _ => error.to_string(),
+        });
         // Last: what the others call is not in the list.
-        let seccomp = calls::restrict();
+        let seccomp = calls::restrict_switch();
+        let abi = landlock.as_ref().ok().copied();
         let view = GuardView {
             on: true,
+            mode: mode.as_str().to_owned(),
             capabilities: held_now(),
-            capabilities_reason: kept.err(),
+            capabilities_reason: kept.err().or_else(too_much),
             no_new_privs,
             seccomp: layer(seccomp, None),
-            landlock: match landlock {
-                Ok(abi) => layer(Ok(()), Some(abi)),
-                Err(reason) => layer(Err(reason), None),
-            },
-            broker: None,
-            brokers: Vec::new(),
+            landlock: layer(landlock.map(drop), abi),
+            scopes: abi.map(paths::scopes).unwrap_or_default(),
+            memory: layer(memory, None),
+            ..GuardView::default()
         };
-        view.log();
-        Self { view, _paths: held }
+        let guard = Self { view, _paths: held };
+        let missing = missing::of(&guard.view);
+        if mode == GuardMode::Required && !missing.is_empty() {
+            return Err(missing::in_one_sentence(&missing));
+        }
+        guard.log();
+        Ok(guard)
     }
 
     /// None at all, as was asked for.
-    pub(crate) fn none() -> Self {
-        let off = || layer(Err("switched off by --no-guard".to_owned()), None);
-        let view = GuardView {
-            on: false,
-            capabilities: held_now(),
-            seccomp: off(),
-            landlock: off(),
-            ..GuardView::default()
-        };
-        Self {
-            view,
+    fn none() -> Self {
+        let off = || layer(Err("switched off by --guard off".to_owned()), None);
+        let guard = Self {
+            view: GuardView {
+                on: false,
+                mode: GuardMode::Off.as_str().to_owned(),
+                capabilities: held_now(),
+                seccomp: off(),
+                landlock: off(),
+                memory: off(),
+                ..GuardView::default()
+            },
             ..Self::default()
+        };
+        guard.log();
+        guard
+    }
+
+    fn log(&self) {
+        for warning in self.warnings() {
+            log::warn!("{warning}");
+        }
+        if let Some(reason) = self.view.memory.reason.as_ref().filter(|_| self.view.on) {
+            log::info!(
+                "the list of system calls alone keeps memory from becoming executable: {reason}"
+            );
         }
     }
 
-    /// What is missing of it, a sentence each.
-    #[expect(clippy::unused_self, reason = "what is missing is not told yet")]
-    pub(crate) const fn warnings(&self) -> Vec<String> {
-        Vec::new()
+    /// What is missing of it, a sentence each, with the remedy.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        missing::warnings(&self.view)
     }
 
     /// What `show` tells of it.
@@ -91,6 +124,24 @@ impl Guard {
             ..self.view.clone()
         }
     }
+}
+
+/// Forbids the broker, and the successors that it starts, the calls that none of them needs. A kernel
+/// that has no filters has none for the switch either, which `show` tells.
+///
+/// # Errors
+/// Says why there is no such filter.
+pub(crate) fn restrict_broker() -> Result<(), String> {
+    calls::restrict_broker()
+}
+
+/// Forbids the process that holds a lab's namespaces all calls but those that it makes.
+///
+/// # Errors
+/// Says why there is no such filter.
+pub(crate) fn restrict_keeper() -> Result<(), String> {
+    prctl::set_no_new_privs().map_err(|errno| errno.to_string())?;
+    calls::restrict_keeper()
 }
 
 fn layer(outcome: Result<(), String>, abi: Option<u32>) -> LayerView {
@@ -109,18 +160,13 @@ fn held_now() -> Vec<String> {
     names
 }
 
-impl GuardView {
-    fn log(&self) {
-        let missing = [
-            ("seccomp", self.seccomp.reason.as_ref()),
-            ("Landlock", self.landlock.reason.as_ref()),
-            ("capabilities", self.capabilities_reason.as_ref()),
-        ];
-        for (what, reason) in missing {
-            if let Some(reason) = reason {
-                log::info!("runs without a part of its guard ({what}): {reason}");
-            }
-        }
+/// Whether this thread has more capabilities than a switch needs, though nothing has failed.
+fn too_much() -> Option<String> {
+    let held = caps::read(None, CapSet::Permitted);
+    match held {
+        Ok(held) if held.iter().all(|capability| KEPT.contains(capability)) => None,
+        Ok(_) => Some("the kernel has kept more than was asked for".to_owned()),
+        Err(error) => Some(error.to_string()),
     }
 }
 

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, LandlockStatus,
-    PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, make_bitflags,
+    PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
+    make_bitflags,
 };
 
 /// The newest version of the interface that was looked at here: what a later one adds might forbid
 /// what a switch needs.
-const NEWEST: ABI = ABI::V8;
+const NEWEST: ABI = ABI::V10;
 
 /// What a switch uses of the file system.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,22 @@ pub(crate) struct Paths {
     pub(crate) parent: PathBuf,
     /// Where the file of a Unix socket for metrics is in, which is removed at the end.
     pub(crate) metrics: Option<PathBuf>,
+}
+
+/// What beyond paths the kernel keeps from a process that has a list of them, by the version of its
+/// interface.
+const SCOPES: [(u32, &str); 5] = [
+    (4, "tcp"),
+    (6, "signals"),
+    (6, "abstract_sockets"),
+    (9, "unix_sockets"),
+    (10, "udp"),
+];
+
+/// What holds beyond paths with this version of the kernel's interface.
+pub(super) fn scopes(abi: u32) -> Vec<String> {
+    let known = SCOPES.iter().filter(|(since, _)| *since <= abi);
+    known.map(|(_, name)| (*name).to_owned()).collect()
 }
 
 impl Paths {
@@ -34,6 +51,7 @@ impl Paths {
             .set_compatibility(CompatLevel::BestEffort)
             .handle_access(AccessFs::from_all(NEWEST))
             .and_then(|ruleset| ruleset.handle_access(AccessNet::from_all(NEWEST)))
+            .and_then(|ruleset| ruleset.scope(Scope::from_all(NEWEST)))
             .and_then(Ruleset::create)
             .map_err(|error| failed(&error))?;
         for (path, access) in self.rules() {
@@ -60,8 +78,7 @@ impl Paths {
         let read = make_bitflags!(AccessFs::{ReadFile | ReadDir});
         let settings = make_bitflags!(AccessFs::{ReadFile | ReadDir | WriteFile | Truncate});
         let files = make_bitflags!(AccessFs::{
-            ReadFile | ReadDir | WriteFile | Truncate | MakeReg | MakeSock | MakeDir | RemoveFile
-                | RemoveDir
+            ReadFile | ReadDir | WriteFile | Truncate | MakeReg | RemoveFile | RemoveDir
         });
         let path = |path: &str| Path::new(path).to_owned();
         let mut rules = vec![
@@ -70,7 +87,7 @@ impl Paths {
             // What the kernel tells of this process, of interfaces, of memory.
             (path("/proc"), read),
             // IPv6 of interfaces that become ports.
-            (path("/proc/sys/net"), settings),
+            (path("/proc/sys/net/ipv6/conf"), settings),
             // Which namespaces there are.
             (path("/run/netns"), read),
             // The local time.

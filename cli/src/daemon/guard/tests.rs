@@ -1,13 +1,14 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::process::Command;
 use std::thread;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::kill;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::Pid;
 
 use super::*;
@@ -15,7 +16,7 @@ use super::*;
 /// Runs `work` in a thread with the guard on.
 fn guarded<T: Send>(paths: &Paths, work: impl FnOnce(&Guard) -> T + Send) -> T {
     thread::scope(|scope| {
-        let thread = scope.spawn(|| work(&Guard::raise(paths)));
+        let thread = scope.spawn(|| work(&Guard::raise(GuardMode::Auto, paths).unwrap()));
         thread.join().unwrap()
     })
 }
@@ -49,7 +50,17 @@ fn other_calls_are_refused_and_the_process_lives() {
         assert_eq!(kill(Pid::from_raw(1), None), Err(Errno::EPERM));
         // What it needs goes on.
         assert_eq!(kill(Pid::this(), None), Ok(()));
-        UnixDatagram::pair().unwrap();
+        let pair = |kind| socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC);
+        pair(SockType::SeqPacket).unwrap();
+        // Whoever has one of these sends to any name.
+        assert_eq!(pair(SockType::Datagram).unwrap_err(), Errno::EPERM);
+        let refused = [
+            UnixDatagram::unbound().map(drop),
+            UnixStream::connect("/run/nowhere").map(drop),
+        ];
+        for outcome in refused {
+            assert_eq!(outcome.unwrap_err().raw_os_error(), Some(libc::EPERM));
+        }
         let more = thread::spawn(|| fs::read_to_string("/proc/self/stat").is_ok());
         assert!(more.join().unwrap());
     });
@@ -66,9 +77,7 @@ fn other_paths_are_refused() {
         let new = state.with_extension("new");
         fs::write(&new, "1").unwrap();
         fs::rename(&new, &state).unwrap();
-        fs::hard_link(&state, &new).unwrap();
         fs::File::open(&parent).unwrap().sync_all().unwrap();
-        fs::remove_file(&new).unwrap();
         if !guard.view.landlock.on {
             return false;
         }

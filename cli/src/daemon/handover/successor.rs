@@ -21,8 +21,8 @@ use crate::daemon::lock::DirLock;
 use crate::daemon::namespaces::Namespaces;
 use crate::daemon::server::{Peers, Server};
 use crate::daemon::{
-    Config, DaemonError, Notifier, Parts, Signals, assemble, fault, limits, live, logging,
-    raise_guard,
+    Config, DaemonError, GuardMode, Notifier, Parts, Signals, assemble, fault, limits, live,
+    logging, raise_guard,
 };
 use crate::metrics::Listener;
 use crate::names::SwitchName;
@@ -43,7 +43,7 @@ const BACKLOG: i32 = 1024;
 pub(crate) fn succeed(
     runtime: &RuntimeDir,
     name: &SwitchName,
-    guarded: bool,
+    guard: GuardMode,
 ) -> Result<(), DaemonError> {
     rights::require("run a switch", rights::SWITCH)?;
     // Before the first thread: all have the signals blocked.
@@ -52,7 +52,7 @@ pub(crate) fn succeed(
     logging::start();
     limits::raise();
     let channel = Arc::new(Channel::from_stdin()?);
-    let outcome = go_on(runtime, name, guarded, &channel, signals);
+    let outcome = go_on(runtime, name, guard, &channel, signals);
     if let Err(error) = &outcome {
         // Fails where nobody listens any more; and is nobody's business once it ran.
         let _ = channel.send(&Message::Failed(error.to_string()), &[]);
@@ -65,7 +65,7 @@ pub(crate) fn succeed(
 fn go_on(
     runtime: &RuntimeDir,
     name: &SwitchName,
-    guarded: bool,
+    guard: GuardMode,
     channel: &Arc<Channel>,
     signals: Signals,
 ) -> Result<(), DaemonError> {
@@ -79,7 +79,7 @@ fn go_on(
         fresh: false,
         manager,
         detached: legacy.detached,
-        guarded,
+        guard,
     };
     // Before the first thread, and before anything is given up.
     let namespaces = Namespaces::new(runtime, &config)?;
@@ -87,7 +87,7 @@ fn go_on(
     let listener = Socket::from(things.control);
     let mut lock = DirLock::handed_over(runtime, name, things.lock)?;
     let ports = receive_ports(channel)?;
-    let guard = raise_guard(runtime, &config, &lock, metrics.as_ref());
+    let guard = raise_guard(runtime, &config, &lock, metrics.as_ref())?;
     let forwarding = Forwarding::start()?;
     let parts = Parts {
         lock: &lock,

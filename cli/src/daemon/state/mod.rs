@@ -17,6 +17,7 @@ use vswitch_switch::bridge::PortSettings;
 use vswitch_switch::bridge::VlanLearning;
 use vswitch_switch::wire::{MacAddr, VlanId};
 
+use super::GuardMode;
 use crate::protocol::Protection;
 
 pub(crate) use file::{StateError, StateFile, discard, is_kept, recall};
@@ -68,6 +69,9 @@ pub(crate) struct Options {
     /// Where metrics are served.
     #[serde(default)]
     pub(crate) metrics: Option<String>,
+    /// Whether the switch gives up what it does not need.
+    #[serde(default)]
+    pub(crate) guard: Option<GuardMode>,
     /// What one port may do to the others.
     #[serde(default)]
     pub(crate) protection: Protection,

@@ -8,6 +8,7 @@ use vswitch_switch::port::ReceivePath;
 
 use super::Options;
 use crate::args::{ReceiveArg, RunArgs};
+use crate::daemon::GuardMode;
 use crate::names::LabName;
 use crate::protocol::Protection;
 
@@ -25,6 +26,7 @@ impl Options {
             lab: args.lab.as_ref().map(ToString::to_string),
             group: args.group,
             metrics: None,
+            guard: args.guard_mode(),
             protection: args.protection.plain(),
         }
     }
@@ -42,6 +44,7 @@ impl Options {
         self.lab = self.lab.take().or(kept.lab);
         self.protection = self.protection.or(kept.protection);
         self.group = self.group.or(kept.group);
+        self.guard = self.guard.or(kept.guard.and_then(GuardMode::recalled));
     }
 
     /// How the switch forwards.

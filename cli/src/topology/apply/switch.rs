@@ -31,6 +31,7 @@ impl Worker<'_> {
             max_macs: Some(wanted.max_macs),
             forward_reserved: Some(wanted.forward_reserved),
             vlan_learning: Some(wanted.vlan_learning),
+            guard: None,
             no_guard: false,
             group: None,
             subnet: wanted.subnet,

@@ -39,6 +39,7 @@ use super::files::{Identity, LabDir};
 use super::namespaces::Namespaces;
 use super::{sys, visit};
 use crate::args::KeeperArgs;
+use crate::daemon::restrict_keeper;
 use crate::runtime_dir::RuntimeDir;
 use crate::users;
 use contents::Contents;
@@ -90,7 +91,11 @@ struct Keeper {
 /// Runs a keeper until its lab ends.
 pub(crate) fn run(runtime: RuntimeDir, args: &KeeperArgs) -> anyhow::Result<()> {
     match start(runtime, args) {
-        Ok(keeper) => keeper.keep(),
+        Ok(keeper) => {
+            // Nobody hears of it where there is none; a kernel without it has none for switches either.
+            let _ = restrict_keeper();
+            keeper.keep();
+        }
         Err(error) => {
             tell(&crate::sentence(&error));
             return Err(error);
