@@ -15,7 +15,7 @@ use rustix::process::getpriority_process;
 use serde_json::json;
 use vswitch_netns::Netlink;
 
-use super::sys::{can_be_nobody, forbid_precedence, may_have_nice};
+use super::sys::{can_be_nobody, forbid_precedence, may_have_nice, refuse_calls};
 use super::{Switch, fails, json as told, ok, words};
 use crate::harness::program::{runtime_dir, vswitch};
 use crate::harness::{PATIENCE, isolated, wait_until};
@@ -35,6 +35,8 @@ pub(super) fn tests() -> Vec<Trial> {
             "guard_leaves_precedence_to_the_forwarding_thread",
             precedence,
         ),
+        isolated("guard_that_cannot_be_had_is_told_or_required", reported),
+        isolated("guard_mode_is_kept_and_off_is_not", kept),
         isolated("guard_broker_ends_with_its_switch", broker_ends),
         isolated("guard_group_may_ask_and_nobody_else", group),
         isolated("guard_names_that_a_stranger_holds_are_no_claim", squatted),
@@ -131,7 +133,103 @@ fn left_off() {
     ok("attach mario");
     ok("detach mario");
     assert!(ok("show s").contains("--no-guard"));
+    let warnings = switch.show()["warnings"].to_string();
+    assert!(warnings.contains("--guard off"), "{warnings}");
+    assert!(log_of(&switch).contains("the guard is off"));
     switch.stop();
+}
+
+fn log_of(switch: &Switch) -> String {
+    fs::read_to_string(switch.dir().join("log")).unwrap()
+}
+
+/// What a container's profile may refuse, and what is then missing.
+const REFUSED: &[(&[libc::c_long], &str)] = &[
+    (&[libc::SYS_capset], "the limit on capabilities is missing"),
+    (
+        &[libc::SYS_seccomp],
+        "the list of system calls (seccomp) is missing",
+    ),
+    (
+        &[
+            libc::SYS_landlock_create_ruleset,
+            libc::SYS_landlock_add_rule,
+            libc::SYS_landlock_restrict_self,
+        ],
+        "the list of paths (Landlock) is missing",
+    ),
+];
+
+/// The switch runs and attaches, and says in its log, in `show`, and to people what it could not give up.
+fn reported() {
+    for (calls, missing) in REFUSED {
+        let mut command = vswitch(words("run s --detach --subnet 10.0.0.0/24"));
+        refuse_calls(&mut command, calls);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{missing}: {output:?}");
+        let switch = Switch {
+            name: "s".to_owned(),
+        };
+        let view = switch.show();
+        assert_eq!(view["guard"]["mode"], "auto");
+        let warnings = view["warnings"].as_array().unwrap();
+        let is_it = |warning: &&serde_json::Value| warning.as_str().unwrap().starts_with(missing);
+        assert!(warnings.iter().any(|warning| is_it(&warning)), "{view}");
+        let text = ok("show s");
+        assert!(
+            text.contains("  warning  ") && text.contains(missing),
+            "{text}"
+        );
+        let log = log_of(&switch);
+        assert!(log.contains("warn  ") && log.contains(missing), "{log}");
+        ok("attach mario");
+        ok("exec mario true");
+        ok("restart s");
+        ok("detach mario");
+        switch.stop();
+        // Where it is required there is no switch, and nothing of one.
+        let mut command = vswitch(words("run s --detach --guard required"));
+        refuse_calls(&mut command, calls);
+        let sentence = super::refused(command, missing, 1);
+        assert!(
+            sentence.contains(missing) && sentence.contains("--guard required"),
+            "{sentence}"
+        );
+        assert!(!runtime_dir().join("s").exists(), "{missing}");
+    }
+}
+
+/// `required` outlives restarts and the switch's process; `off` does not outlive the process, whose state
+/// somebody else may have written.
+fn kept() {
+    let mode = |switch: &Switch| switch.show()["guard"]["mode"].clone();
+    let first = Switch::start("s");
+    let holds = first.show()["guard"]["landlock"]["on"] == true;
+    first.stop();
+    if holds {
+        let switch = Switch::start("s --guard required");
+        assert_eq!(mode(&switch), "required");
+        assert_eq!(switch.show()["warnings"], json!([]));
+        ok("restart s");
+        assert_eq!(mode(&switch), "required");
+        end_at_once(switch.pid());
+        let again = Switch::start("s");
+        assert_eq!(mode(&again), "required");
+        end_at_once(again.pid());
+        let auto = Switch::start("s --guard auto");
+        assert_eq!(mode(&auto), "auto");
+        auto.stop();
+    } else {
+        eprintln!("without Landlock nothing can be required here");
+    }
+    let off = Switch::start("s --guard=off");
+    ok("restart s");
+    assert_eq!(mode(&off), "off");
+    end_at_once(off.pid());
+    let again = Switch::start("s");
+    assert_eq!(mode(&again), "auto");
+    again.stop();
+    fails("run s --guard off --no-guard", 2);
 }
 
 fn broker_ends() {
@@ -214,15 +312,16 @@ fn group() {
     assert!(!again.dir().exists());
 }
 
-/// In a user namespace without others everybody is the same user, who counts.
+/// A switch may not ask who holds a name: without a packet socket on the interface nobody counts.
 fn squatted() {
     let switch = Switch::start("s");
-    let counts = !can_be_nobody();
+    let may_ask = switch.show()["guard"]["seccomp"]["on"] == false;
+    let counts = may_ask && !can_be_nobody();
     ok("link add toad type veth peer name toad-peer");
     let index = Netlink::open().unwrap().link("toad").unwrap().index;
     let address = SocketAddr::from_abstract_name(format!("vswitch/port/{index}")).unwrap();
     let held = std::thread::spawn(move || {
-        if !counts {
+        if can_be_nobody() {
             // This thread alone.
             super::sys::become_user(MEMBER);
         }
@@ -236,9 +335,11 @@ fn squatted() {
         ok("port add toad --switch s");
         let second = Switch::start("t");
         fails("port add toad --switch t", 1);
+        drop(held);
+        // The names before it are free again, and the claim is still seen.
+        fails("port add toad --switch t", 1);
         second.stop();
     }
-    drop(held);
     switch.stop();
 }
 

@@ -16,6 +16,7 @@ mod events;
 mod explain;
 mod guard;
 mod hostile;
+mod injection;
 mod interfaces;
 mod itself;
 mod labs;
@@ -77,6 +78,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         explain::tests(),
         doctor::tests(),
         guard::tests(),
+        injection::tests(),
         interfaces::tests(),
         itself::tests(),
         labs::tests(),

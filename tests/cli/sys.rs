@@ -57,6 +57,21 @@ pub(super) fn forbid_precedence(command: &mut Command) {
     unsafe { command.pre_exec(limit) };
 }
 
+/// Has the program start where these system calls are refused, as a container's profile may refuse them.
+pub(super) fn refuse_calls(command: &mut Command, calls: &[libc::c_long]) {
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+    let rules = calls.iter().map(|call| (*call, Vec::new())).collect();
+    let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    let arch = TargetArch::try_from(std::env::consts::ARCH).unwrap();
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refused, arch).unwrap();
+    let program = BpfProgram::try_from(filter).unwrap();
+    // Where one has rights it takes no promise, which is the program's own to give.
+    let install = move || seccompiler::apply_filter(&program).map_err(io::Error::other);
+    // SAFETY: the closure makes two system calls; what it allocates is an error alone, which ends the
+    // child.
+    unsafe { command.pre_exec(install) };
+}
+
 fn done(outcome: libc::c_int) -> io::Result<()> {
     if outcome == 0 {
         Ok(())

@@ -1,0 +1,278 @@
+//! The tables, tried.
+
+use std::ffi::c_long;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use libtest_mimic::Trial;
+
+use super::isolated;
+use super::sys::Puppet;
+use super::table::{ALLOWED, Arg, BROKER, Call, KEEPER, REFUSED, SWITCH, Who};
+use super::threads;
+use crate::cli::userlab::User;
+use crate::cli::{Switch, ok};
+
+const PAGE: u64 = 4096;
+
+pub(super) fn all() -> Vec<Trial> {
+    vec![
+        isolated("guard_switch_can_do_no_more_than_it_needs", switch),
+        isolated("guard_broker_can_do_no_more_than_it_needs", broker),
+        isolated("guard_successor_is_as_bounded", successor),
+        isolated("guard_keeper_can_do_no_more_than_it_needs", keeper),
+        isolated("guard_files_of_others_are_out_of_reach", files),
+    ]
+}
+
+/// A stopped thread with a page of memory.
+struct Prepared {
+    puppet: Puppet,
+    page: u64,
+    process: i32,
+}
+
+impl Prepared {
+    /// None where the thread has ended, or nobody may stop it.
+    fn stop(process: i32, thread: i32) -> Option<Self> {
+        let puppet = match Puppet::stop(process, thread) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                eprintln!("nothing was tried: a process may not be traced here: {error}");
+                return None;
+            }
+            other => other.unwrap()?,
+        };
+        let page = puppet.call(libc::SYS_mmap, [0, PAGE, 3, 0x22, u64::MAX, 0]);
+        let page = u64::try_from(page).unwrap();
+        Some(Self {
+            puppet,
+            page,
+            process,
+        })
+    }
+
+    fn call(&self, number: c_long, arguments: &[Arg]) -> i64 {
+        // Behind what the kernel may write.
+        let mut room = self.page + 2048;
+        let mut lay = |bytes: &[u8]| {
+            let place = room;
+            self.puppet.write(place, bytes);
+            room += bytes.len() as u64 + 1;
+            self.puppet.write(room - 1, &[0]);
+            place
+        };
+        let mut raw = [0; 6];
+        for (to, from) in raw.iter_mut().zip(arguments) {
+            *to = match from {
+                Arg::N(number) => *number,
+                Arg::S(text) => lay(text.as_bytes()),
+                Arg::B(bytes) => lay(bytes),
+                Arg::Page => self.page,
+                Arg::Own => self.process.cast_unsigned().into(),
+            };
+        }
+        self.puppet.call(number, raw)
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // What has failed before is told already.
+        if !std::thread::panicking() {
+            self.puppet
+                .call(libc::SYS_munmap, [self.page, PAGE, 0, 0, 0, 0]);
+        }
+    }
+}
+
+/// Tries all that the tables have of these; gives how many threads there were.
+fn try_all(process: i32, who: Who) -> usize {
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for thread in threads(process) {
+        let Some(prepared) = Prepared::stop(process, thread) else {
+            continue;
+        };
+        count += 1;
+        let name = fs::read_to_string(format!("/proc/{process}/task/{thread}/comm")).unwrap();
+        let name = name.trim_end();
+        let mut try_it = |family: &str, call: &Call, is_wrong: &dyn Fn(i64) -> bool| {
+            let result = prepared.call(call.number, call.arguments);
+            if is_wrong(result) {
+                let (number, arguments) = (call.number, call.arguments);
+                wrong.push(format!(
+                    "{name}: {family}: call {number} of {arguments:?}: {result}"
+                ));
+            }
+            result
+        };
+        for (family, call) in REFUSED
+            .iter()
+            .flat_map(|family| family.1.iter().map(move |call| (family.0, call)))
+        {
+            if call.who.includes(who) {
+                let error = -i64::from(call.error);
+                try_it(family, call, &|result| result != error);
+            }
+        }
+        for (family, call) in ALLOWED
+            .iter()
+            .flat_map(|family| family.1.iter().map(move |call| (family.0, call)))
+        {
+            if call.who.includes(who) {
+                let eperm = -i64::from(libc::EPERM);
+                let result = try_it(family, call, &|result| result == eperm);
+                let is_new = [libc::SYS_socket, libc::SYS_openat, libc::SYS_memfd_create];
+                if is_new.contains(&call.number) && result >= 0 {
+                    prepared
+                        .puppet
+                        .call(libc::SYS_close, [result.cast_unsigned(), 0, 0, 0, 0, 0]);
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    count
+}
+
+/// The processes of the broker.
+fn brokers(switch: &Switch) -> Vec<i32> {
+    let told = switch.show()["guard"]["brokers"].clone();
+    let numbers = told.as_array().unwrap().iter();
+    let numbers: Vec<i32> = numbers
+        .map(|number| i32::try_from(number.as_i64().unwrap()).unwrap())
+        .collect();
+    assert!(!numbers.is_empty());
+    numbers
+}
+
+fn has_lists(switch: &Switch) -> bool {
+    let guard = switch.show()["guard"].clone();
+    if guard["seccomp"]["on"] == false {
+        eprintln!("nothing was tried: {}", guard["seccomp"]["reason"]);
+    }
+    guard["seccomp"]["on"] == true
+}
+
+/// It forwards, and does as it is asked.
+fn goes_on(switch: &Switch) {
+    ok("ping mario luigi --count 1");
+    ok("attach toad");
+    ok("detach toad");
+    ok("fdb add 02:00:00:00:00:09 mario-vsw");
+    ok("fdb del 02:00:00:00:00:09");
+    assert_eq!(switch.show()["ports"].as_array().unwrap().len(), 2);
+}
+
+fn switch() {
+    let switch = Switch::start("s --subnet 10.0.0.0/24 --metrics 127.0.0.1:0");
+    ok("attach mario");
+    ok("attach luigi");
+    if has_lists(&switch) && try_all(switch.pid(), SWITCH) > 0 {
+        goes_on(&switch);
+    }
+    switch.stop();
+}
+
+fn broker() {
+    let switch = Switch::start("s --subnet 10.0.0.0/24");
+    ok("attach mario");
+    ok("attach luigi");
+    if has_lists(&switch) {
+        for broker in brokers(&switch) {
+            try_all(broker, BROKER);
+        }
+        goes_on(&switch);
+    }
+    switch.stop();
+}
+
+/// Also what was started from a broker that was started from a broker; and filters do not pile up.
+fn successor() {
+    let switch = Switch::start("s --subnet 10.0.0.0/24");
+    ok("attach mario");
+    ok("attach luigi");
+    let filters = |switch: &Switch| {
+        let count = |process: i32| {
+            let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("Seccomp_filters:"));
+            line.map(|count| count.trim().parse::<u32>().unwrap())
+        };
+        let brokers: Vec<_> = brokers(switch).into_iter().map(count).collect();
+        (count(switch.pid()), brokers)
+    };
+    ok("restart s");
+    let once = filters(&switch);
+    ok("restart s");
+    ok("restart s");
+    assert_eq!(
+        filters(&switch),
+        once,
+        "filters of the switch and its broker"
+    );
+    if has_lists(&switch) {
+        try_all(switch.pid(), SWITCH);
+        for broker in brokers(&switch) {
+            try_all(broker, BROKER);
+        }
+        goes_on(&switch);
+    }
+    switch.stop();
+}
+
+fn keeper() {
+    let user = User::new("keeper");
+    user.ok("run s --detach --subnet 10.0.0.0/24");
+    user.ok("attach mario");
+    let keeper = user.keeper().unwrap().as_raw();
+    let status = fs::read_to_string(format!("/proc/{keeper}/status")).unwrap();
+    if status.contains("Seccomp:\t2") {
+        try_all(keeper, KEEPER);
+    } else {
+        eprintln!("nothing was tried: {status}");
+    }
+    user.ok("attach luigi");
+    user.ok("ping mario luigi --count 1");
+    let told = user.ok("stop s");
+    assert!(told.contains("lab ended"), "{told}");
+    user.assert_nothing_left();
+}
+
+/// Where the kernel has Landlock: nothing is read, written, made or removed outside.
+fn files() {
+    let secret = Path::new("/run/secret");
+    fs::write(secret, "secret").unwrap();
+    let switch = Switch::start("s");
+    let guard = switch.show()["guard"].clone();
+    if guard["landlock"]["on"] == true {
+        let process = switch.pid();
+        for thread in threads(process) {
+            let Some(prepared) = Prepared::stop(process, thread) else {
+                continue;
+            };
+            let denied = -i64::from(libc::EACCES);
+            let here = Arg::N(libc::AT_FDCWD.cast_unsigned().into());
+            let open = |path, flags: i32| {
+                let flags = Arg::N(flags.cast_unsigned().into());
+                prepared.call(
+                    libc::SYS_openat,
+                    &[here, Arg::S(path), flags, Arg::N(0o600)],
+                )
+            };
+            assert_eq!(open("/run/secret", libc::O_RDONLY), denied);
+            assert_eq!(open("/run/secret", libc::O_WRONLY | libc::O_TRUNC), denied);
+            assert_eq!(open("/run/new", libc::O_WRONLY | libc::O_CREAT), denied);
+            assert_eq!(open("/proc/1/root/run/secret", libc::O_RDONLY), denied);
+            assert_eq!(open("/proc/sys/net/core/somaxconn", libc::O_WRONLY), denied);
+            let remove = [here, Arg::S("/run/secret"), Arg::N(0)];
+            assert_eq!(prepared.call(libc::SYS_unlinkat, &remove), denied);
+        }
+    } else {
+        eprintln!("nothing was tried: {}", guard["landlock"]["reason"]);
+    }
+    assert_eq!(fs::read_to_string(secret).unwrap(), "secret");
+    switch.stop();
+}
