@@ -143,8 +143,8 @@ pub(crate) struct GuardView {
     pub(crate) seccomp: LayerView,
     /// The list of paths.
     pub(crate) landlock: LayerView,
-    /// What beyond paths that keeps from it: `tcp`, `signals` to others, `abstract_sockets` and
-    /// `unix_sockets` of others, `udp`.
+    /// What beyond paths that keeps from it: `tcp`, `abstract_sockets` and `unix_sockets` of others,
+    /// `udp`.
     #[serde(default)]
     pub(crate) scopes: Vec<String>,
     /// No memory that becomes executable, by the kernel's own switch; the list of system calls

@@ -31,7 +31,7 @@ impl Puppet {
         match request(libc::PTRACE_SEIZE, thread, 0, 0) {
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(None),
             other => other?,
-        };
+        }
         request(libc::PTRACE_INTERRUPT, thread, 0, 0)?;
         if !stopped(thread)? {
             return Ok(None);

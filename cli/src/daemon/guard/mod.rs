@@ -4,7 +4,7 @@
 //!
 //! Layers, each of which holds where the others may not: all capabilities but two ([`keep`]); no new
 //! privileges by programs, of which it could start none anyhow; an allow-list of system calls
-//! ([`calls`]); and of paths, sockets and signals ([`paths`]); and no memory that becomes executable.
+//! ([`calls`]); and of paths and sockets ([`paths`]); and no memory that becomes executable.
 //! They are put on while the process has one thread, and every thread inherits them. What a kernel does
 //! not have is a warning in the log and in `show`, and keeps the switch from starting where
 //! `run --guard required` asks for it. What more is needed now and then, the broker does

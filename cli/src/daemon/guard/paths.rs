@@ -25,9 +25,8 @@ pub(crate) struct Paths {
 
 /// What beyond paths the kernel keeps from a process that has a list of them, by the version of its
 /// interface.
-const SCOPES: [(u32, &str); 5] = [
+const SCOPES: [(u32, &str); 4] = [
     (4, "tcp"),
-    (6, "signals"),
     (6, "abstract_sockets"),
     (9, "unix_sockets"),
     (10, "udp"),
@@ -51,7 +50,10 @@ impl Paths {
             .set_compatibility(CompatLevel::BestEffort)
             .handle_access(AccessFs::from_all(NEWEST))
             .and_then(|ruleset| ruleset.handle_access(AccessNet::from_all(NEWEST)))
-            .and_then(|ruleset| ruleset.scope(Scope::from_all(NEWEST)))
+            // Not the scope of signals, which the list of system calls sees to: the kernel would take the
+            // death signal of a broker (PR_SET_PDEATHSIG) for one that the switch sends, and a broker that
+            // was stopped would outlive its switch.
+            .and_then(|ruleset| ruleset.scope(Scope::AbstractUnixSocket))
             .and_then(Ruleset::create)
             .map_err(|error| failed(&error))?;
         for (path, access) in self.rules() {
