@@ -183,7 +183,6 @@ fn reported() {
         let log = log_of(&switch);
         assert!(log.contains("warn  ") && log.contains(missing), "{log}");
         ok("attach mario");
-        ok("exec mario true");
         ok("restart s");
         ok("detach mario");
         switch.stop();
