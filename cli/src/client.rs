@@ -347,7 +347,7 @@ mod tests {
 
     #[test]
     fn the_only_running_switch_need_not_be_named() {
-        let base = tempfile::tempdir().unwrap();
+        let base = crate::testing::directory().unwrap();
         let runtime = runtime(base.path());
         let choose = || Client::choose(&runtime, None, "with --switch");
         assert!(matches!(choose(), Err(ClientError::NoneRunning)));
@@ -378,7 +378,7 @@ mod tests {
 
     #[test]
     fn a_daemon_that_hangs_up_is_told_in_one_sentence() {
-        let base = tempfile::tempdir().unwrap();
+        let base = crate::testing::directory().unwrap();
         let runtime = runtime(base.path());
         let listener = listen(&runtime, "s");
         let mut client = Client::choose(&runtime, None, "").unwrap();

@@ -45,6 +45,8 @@ mod render;
 mod rights;
 mod runtime_dir;
 mod sandbox;
+#[cfg(test)]
+mod testing;
 mod topology;
 #[doc(hidden)]
 pub mod trial;

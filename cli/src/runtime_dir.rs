@@ -409,7 +409,7 @@ mod tests {
 
     #[test]
     fn a_directory_that_others_remove_is_made_again() {
-        let base = tempfile::tempdir().unwrap();
+        let base = crate::testing::directory().unwrap();
         let path = base.path().join("d");
         std::thread::scope(|scope| {
             for _ in 0..4 {
@@ -425,7 +425,7 @@ mod tests {
 
     #[test]
     fn a_switch_gets_a_directory_of_its_own() {
-        let base = tempfile::tempdir().unwrap();
+        let base = crate::testing::directory().unwrap();
         let (runtime, switch) = switch_in(&base.path().join("a/b"), "s");
         assert_eq!(runtime.switches().unwrap(), []);
         switch.prepare(&runtime).unwrap();
@@ -436,7 +436,7 @@ mod tests {
 
     #[test]
     fn what_others_may_enter_or_replace_is_refused() {
-        let base = tempfile::tempdir().unwrap();
+        let base = crate::testing::directory().unwrap();
         let (runtime, switch) = switch_in(base.path(), "s");
         switch.prepare(&runtime).unwrap();
         fs::set_permissions(switch.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -457,7 +457,7 @@ mod tests {
 
     #[test]
     fn a_path_too_long_for_a_socket_is_refused_before_anything_is_made() {
-        let base = tempfile::tempdir().unwrap();
+        let base = crate::testing::directory().unwrap();
         let long = base.path().join("x".repeat(100));
         let (runtime, switch) = switch_in(&long, "s");
         let error = switch.prepare(&runtime).unwrap_err();
@@ -474,7 +474,7 @@ mod tests {
     }
     #[test]
     fn a_directory_that_anybody_could_have_made_has_to_be_ours_alone() {
-        let base = tempfile::tempdir().unwrap();
+        let base = crate::testing::directory().unwrap();
         let uid = geteuid().as_raw();
         let path = without_session(base.path(), uid).unwrap();
         assert_eq!(path, base.path().join(format!("vswitch-{uid}")));

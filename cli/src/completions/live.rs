@@ -301,7 +301,7 @@ mod tests {
     /// What is shown is that there is an end at all.
     #[test]
     fn a_switch_that_is_silent_completes_to_nothing() {
-        let base = tempfile::tempdir().unwrap();
+        let base = crate::testing::directory().unwrap();
         let runtime = RuntimeDir::resolve(Some(base.path().to_owned()), |_| None).unwrap();
         let dir = runtime.switch(&"mute".parse().unwrap());
         dir.prepare(&runtime).unwrap();

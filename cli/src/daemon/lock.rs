@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_second_lock_is_refused_and_names_the_holder() {
-        let base = tempfile::tempdir().unwrap();
+        let base = crate::testing::directory().unwrap();
         let runtime = runtime(base.path());
         let name: SwitchName = "s".parse().unwrap();
         let held = DirLock::acquire(&runtime, &name).unwrap();
@@ -330,7 +330,7 @@ mod tests {
 
     #[test]
     fn what_a_killed_daemon_left_is_taken_over() {
-        let base = tempfile::tempdir().unwrap();
+        let base = crate::testing::directory().unwrap();
         let runtime = runtime(base.path());
         let name: SwitchName = "s".parse().unwrap();
         let dir = runtime.switch(&name);
@@ -347,7 +347,7 @@ mod tests {
 
     #[test]
     fn what_no_switch_has_left_is_not_touched() {
-        let base = tempfile::tempdir().unwrap();
+        let base = crate::testing::directory().unwrap();
         let runtime = runtime(base.path());
         let make = |name: &str, files: &[&str]| {
             let name: SwitchName = name.parse().unwrap();

@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn one_that_has_its_directory_is_not_lost() {
-        let base = tempfile::tempdir().unwrap();
+        let base = crate::testing::directory().unwrap();
         let ghost = |pid: u32| Ghost {
             pid: pid.cast_signed(),
             switch: Some("s".to_owned()),
@@ -184,9 +184,10 @@ mod tests {
         let socket = own.directory.join("control.sock");
         let _listener = std::os::unix::net::UnixListener::bind(socket).unwrap();
         assert!(!is_lost(&own));
-        let mut other = std::process::Command::new("/proc/self/exe");
-        let other = other.arg("--list").stdout(std::process::Stdio::piped());
-        let mut other = other.spawn().unwrap();
+        // It waits for input, and so until it is killed.
+        let mut other = std::process::Command::new("/bin/sh");
+        other.args(["-c", "read line"]);
+        let mut other = other.stdin(std::process::Stdio::piped()).spawn().unwrap();
         assert!(is_lost(&ghost(other.id())), "another one has its place");
         other.kill().unwrap();
         other.wait().unwrap();

@@ -131,7 +131,7 @@ pub(super) mod made_up {
 
     /// A machine with these files; its directory goes with the first value.
     pub(in crate::doctor) fn with(files: &[(&str, &str)]) -> (tempfile::TempDir, Machine) {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = crate::testing::directory().unwrap();
         for (path, text) in files {
             let path = dir.path().join(path.trim_start_matches('/'));
             fs::create_dir_all(path.parent().unwrap()).unwrap();

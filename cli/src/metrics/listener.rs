@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_ours_stays() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = crate::testing::directory().unwrap();
         let path = dir.path().join("m.sock");
         let address: Address = format!("unix:{}", path.display()).parse().unwrap();
         fs::write(&path, "precious").unwrap();

@@ -198,7 +198,7 @@ mod tests {
 
     /// A directory that others may enter, with two below.
     fn base() -> (tempfile::TempDir, PathBuf, PathBuf) {
-        let base = tempfile::tempdir().unwrap();
+        let base = crate::testing::directory().unwrap();
         set(base.path(), 0o755);
         let above = base.path().join("above");
         let last = above.join("last");

@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn what_was_noted_is_read_again_whatever_was_cut_off() {
-        let base = tempfile::tempdir().unwrap();
+        let base = crate::testing::directory().unwrap();
         let dir = lab(base.path());
         assert!(Record::load(&dir).unwrap().is_empty());
         let mut journal = Journal::open(&dir, Some(Path::new("/x.toml"))).unwrap();
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn half_a_line_spoils_no_other() {
-        let base = tempfile::tempdir().unwrap();
+        let base = crate::testing::directory().unwrap();
         let dir = lab(base.path());
         let mut journal = Journal::open(&dir, None).unwrap();
         journal.note(making("mario")).unwrap();
@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn a_record_of_an_earlier_start_of_the_machine_holds_nothing() {
-        let base = tempfile::tempdir().unwrap();
+        let base = crate::testing::directory().unwrap();
         let dir = lab(base.path());
         Journal::open(&dir, None)
             .unwrap()

@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn what_a_full_disk_has_left_of_a_block_is_taken_back() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = crate::testing::directory().unwrap();
         let path = dir.path().join("f");
         let mut file = File::create(&path).unwrap();
         file.block(1, &[1; 8]).unwrap();

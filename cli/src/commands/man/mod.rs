@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn every_command_has_a_page_with_its_options_and_examples() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = crate::testing::directory().unwrap();
         let dir = dir.path().join("man1");
         let root = definition();
         write_all(&root, &dir).unwrap();

@@ -22,7 +22,7 @@ fn guarded<T: Send>(paths: &Paths, work: impl FnOnce(&Guard) -> T + Send) -> T {
 }
 
 fn own() -> (tempfile::TempDir, Paths) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::testing::directory().unwrap();
     let own = dir.path().join("own");
     fs::create_dir(&own).unwrap();
     let parent = dir.path().to_owned();

@@ -71,7 +71,7 @@ struct Running {
 
 impl Running {
     fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = crate::testing::directory().unwrap();
         let socket = dir.path().join("control.sock");
         let listener = UnixListener::bind(&socket).unwrap();
         let thread = std::thread::spawn(move || {

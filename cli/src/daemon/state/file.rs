@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_recalled() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = crate::testing::directory().unwrap();
         assert!(recall(dir.path(), &name()).unwrap().is_none());
         let mut file = StateFile::new(dir.path().to_owned());
         for ports in [1, 3, 2] {
@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn wherever_it_was_cut_off_or_changed_the_one_before_is_used() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = crate::testing::directory().unwrap();
         let mut file = StateFile::new(dir.path().to_owned());
         file.keep(&saved(1)).unwrap();
         file.keep(&saved(2)).unwrap();
@@ -365,7 +365,7 @@ mod tests {
 
     #[test]
     fn the_state_of_another_is_none_of_ours() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = crate::testing::directory().unwrap();
         let mut file = StateFile::new(dir.path().to_owned());
         file.keep(&saved(1)).unwrap();
         let error = recall(dir.path(), &"other".parse().unwrap()).unwrap_err();
@@ -382,7 +382,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_leaves_what_was_kept() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = crate::testing::directory().unwrap();
         let mut file = StateFile::new(dir.path().to_owned());
         file.keep(&saved(1)).unwrap();
         // Nothing can be written to it, as on a full disk.

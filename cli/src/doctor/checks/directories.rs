@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_directory_that_can_be_made_is_fine() {
-        let base = tempfile::tempdir().unwrap();
+        let base = crate::testing::directory().unwrap();
         let found = examine(&base.path().join("a/b"), 0, None);
         assert_eq!(the(&found, "runtime directory").grade, Grade::Ok);
         assert!(!base.path().join("a").exists(), "nothing is made");
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn one_that_cannot_is_a_problem() {
-        let base = tempfile::tempdir().unwrap();
+        let base = crate::testing::directory().unwrap();
         let file = base.path().join("file");
         std::fs::write(&file, "").unwrap();
         for path in [file.clone(), file.join("below")] {
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn an_ordinary_user_has_a_directory_of_the_session() {
-        let base = tempfile::tempdir().unwrap();
+        let base = crate::testing::directory().unwrap();
         let grade = |xdg| the(&examine(base.path(), 1000, xdg), "XDG_RUNTIME_DIR").grade;
         assert_eq!(grade(None), Grade::Note);
         assert_eq!(grade(Some(base.path())), Grade::Ok);

@@ -377,7 +377,7 @@ mod tests {
     /// Whoever was to visit was killed before.
     #[test]
     fn one_whom_nobody_visits_ends() {
-        let base = tempfile::tempdir().unwrap();
+        let base = crate::testing::directory().unwrap();
         let runtime = RuntimeDir::resolve(Some(base.path().to_owned()), |_| None).unwrap();
         let dir = LabDir::of(&runtime);
         drop(dir.lock(&runtime).unwrap());

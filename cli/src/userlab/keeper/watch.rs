@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_removal_is_heard_and_a_move_is_none() {
-        let base = tempfile::tempdir().unwrap();
+        let base = crate::testing::directory().unwrap();
         let (path, moved) = (base.path().join("a"), base.path().join("b"));
         fs::create_dir(&path).unwrap();
         let watch = Watch::on(base.path()).unwrap();
