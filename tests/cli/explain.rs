@@ -14,6 +14,7 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated("explain_foretells_and_changes_nothing", foretells),
         isolated("explain_gives_each_reason_for_a_drop", reasons),
         isolated("explain_takes_frames_in_hexadecimal_and_from_files", files),
+        isolated("explain_reads_captures_as_tcpdump_does", captures),
         isolated("explain_live_gives_a_reason_for_each_frame", live),
         isolated("explain_of_what_cannot_be_is_refused", refused),
     ]
@@ -144,6 +145,64 @@ fn files() {
     let told = explain(&format!("--port mario --hex {hex}"));
     assert_eq!(told["frame"]["src"], "02:00:00:00:00:09");
     assert_eq!(told["frame"]["ethertype"], 0x88b5);
+}
+
+/// A pcap file with this magic number and link type, in one order of bytes or the other.
+fn pcap(big: bool, magic: u32, link: u32, packets: &[Vec<u8>]) -> Vec<u8> {
+    let number = |number: u32| {
+        if big {
+            number.to_be_bytes()
+        } else {
+            number.to_le_bytes()
+        }
+    };
+    let mut file = number(magic).to_vec();
+    file.extend(if big { [0, 2, 0, 4] } else { [2, 0, 4, 0] });
+    file.extend([0, 0, 262_144, link].into_iter().flat_map(number));
+    for packet in packets {
+        let length = u32::try_from(packet.len()).unwrap();
+        file.extend([7, 8, length, length].into_iter().flat_map(number));
+        file.extend(packet);
+    }
+    file
+}
+
+fn captures() {
+    let (_switch, _mario, _luigi) = lab();
+    let packets = [frame(1, 2, b"payload"), frame(3, 2, b"another")];
+    let told = |path: &str, number| {
+        let told = explain(&format!("--pcap {path} --packet {number} --port mario"));
+        (
+            told["frame"]["length"].clone(),
+            told["frame"]["src"].clone(),
+        )
+    };
+    for big in [false, true] {
+        for magic in [0xa1b2_c3d4, 0xa1b2_3c4d] {
+            fs::write("/run/f", pcap(big, magic, 1, &packets)).unwrap();
+            assert_eq!(told("/run/f", 2), (json!(21), json!("02:00:00:00:00:03")));
+            // Each frame with its check sequence, as the upper half of the link type says.
+            let with_fcs = packets
+                .clone()
+                .map(|packet| [&packet[..], b"FCS."].concat());
+            fs::write("/run/f", pcap(big, magic, 0x2400_0001, &with_fcs)).unwrap();
+            assert_eq!(told("/run/f", 1), (json!(21), json!(MARIO)));
+        }
+    }
+    let whole = pcap(false, 0xa1b2_c3d4, 1, &packets);
+    fs::write("/run/f", &whole[..whole.len() - 3]).unwrap();
+    assert_eq!(told("/run/f", 1), (json!(21), json!(MARIO)));
+    let said = fails("explain --pcap /run/f --packet 2 --port mario", 1);
+    assert!(
+        said.contains("cut off at byte") && said.contains("1 packets"),
+        "{said}"
+    );
+    fs::write("/run/f", pcap(false, 0xa1b2_c3d4, 113, &packets)).unwrap();
+    let said = fails("explain --pcap /run/f --port mario", 1);
+    assert!(said.contains("LINKTYPE_LINUX_SLL (113)"), "{said}");
+    fs::write("/run/f", b"").unwrap();
+    let said = fails("explain --pcap /run/f --port mario", 1);
+    assert!(said.contains("is empty"), "{said}");
 }
 
 fn live() {

@@ -2,7 +2,9 @@
 //!
 //! The blocks are written in this machine's order of bytes, which each section tells.
 
+pub(crate) mod file;
 mod frame;
+pub(crate) mod link_type;
 mod read;
 pub(crate) mod trial;
 mod write;
@@ -10,9 +12,6 @@ mod write;
 pub(crate) use frame::{Frame, Interface, Told, read};
 pub(crate) use read::{BlockError, Blocks, split_first};
 pub(crate) use write::{Packet, Statistics, interface, packet, section, statistics};
-
-/// `LINKTYPE_ETHERNET`.
-const ETHERNET: u16 = 1;
 
 /// Section header block.
 pub(crate) const SECTION: u32 = 0x0a0d_0d0a;
@@ -59,6 +58,8 @@ pub(crate) mod option {
     pub(crate) const IF_DESCRIPTION: u16 = 3;
     /// Of an interface: the unit of its time stamps.
     pub(crate) const IF_TSRESOL: u16 = 9;
+    /// Of an interface: the length of its frame check sequences.
+    pub(crate) const IF_FCSLEN: u16 = 13;
     /// Of a packet.
     pub(crate) const EPB_FLAGS: u16 = 2;
     /// Of a packet: how many were lost before it.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{ETHERNET, INTERFACE, PACKET, SECTION, STATISTICS, option};
+use super::link_type::ETHERNET;
+use super::{INTERFACE, PACKET, SECTION, STATISTICS, option};
 
 /// One packet.
 #[derive(Clone, Copy, Debug)]

@@ -4,21 +4,17 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use anyhow::{Context, bail};
-use pcap_parser::pcapng::Block;
-use pcap_parser::traits::PcapNGPacketBlock;
-use pcap_parser::{Linktype, PcapBlockOwned, PcapError, create_reader};
+use anyhow::{Context, anyhow, bail};
 use vswitch_switch::wire::EtherType;
 
 use crate::args::ExplainArgs;
 use crate::commands::WrongUsage;
-use crate::pcapng::flag;
+use crate::pcapng::file::{CaptureFile, Captured};
+use crate::pcapng::{flag, link_type};
 use crate::values;
 
 /// The length of a frame that is given by its addresses: the shortest on a wire.
 const SHORT: u32 = 60;
-/// Room for the longest block.
-const BUFFER: usize = 1 << 20;
 /// The longest frame that is filled up to its length before it was cut.
 const LONGEST: u32 = 262_144;
 
@@ -93,135 +89,47 @@ fn compose(args: &ExplainArgs) -> Vec<u8> {
 
 /// Packet `number` of a file, from 1 on.
 fn read(path: &Path, number: u64) -> anyhow::Result<Packet> {
-    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    find(file, BUFFER, path, number)
-}
-
-/// The same of what is in the file at `path`, with room for blocks of this size.
-fn find(file: impl Read + Send, room: usize, path: &Path, number: u64) -> anyhow::Result<Packet> {
     let shown = path.display();
-    let mut reader = match create_reader(room, file) {
-        Ok(reader) => reader,
-        Err(error) => bail!("{shown} is neither pcap nor pcapng: {}", why(&error)),
-    };
-    let mut packets = Packets::default();
-    loop {
-        match reader.next() {
-            Ok((used, block)) => {
-                if let Some(packet) = packets.take(&block)? {
-                    packets.count += 1;
-                    if packets.count == number {
-                        return packets.ethernet(packet, path);
-                    }
-                }
-                reader.consume(used);
-            }
-            Err(PcapError::Eof) => break,
-            Err(PcapError::Incomplete(_)) => {
-                if reader.refill().is_err() || reader.reader_exhausted() {
-                    break;
-                }
-            }
-            Err(error) => bail!(
-                "{shown} is damaged after packet {}: {}",
-                packets.count,
-                why(&error)
-            ),
+    let file = File::open(path).with_context(|| format!("cannot read {shown}"))?;
+    find(file, number).map_err(|error| anyhow!("{shown} {error}"))
+}
+
+/// The same of what is in a file.
+fn find(file: impl Read, number: u64) -> anyhow::Result<Packet> {
+    let mut file = CaptureFile::open(file)?;
+    let mut count = 0;
+    while let Some(packet) = file.next_packet()? {
+        count += 1;
+        if count == number {
+            return ethernet(&packet, number);
         }
     }
-    bail!(
-        "{shown} has {} packets, and no number {number}",
-        packets.count
-    )
+    bail!("has {count} packets, and no number {number}")
 }
 
-/// What the library says, without the bytes that it says it of.
-fn why<I: Sized>(error: &PcapError<I>) -> String {
-    match error {
-        PcapError::Eof | PcapError::UnexpectedEof => "it ends too early".to_owned(),
-        PcapError::BufferTooSmall | PcapError::Incomplete(_) => "a block is too long".to_owned(),
-        PcapError::ReadError => "it cannot be read".to_owned(),
-        _ => "its blocks are not as they should be".to_owned(),
+fn ethernet(packet: &Captured<'_>, number: u64) -> anyhow::Result<Packet> {
+    if packet.link != link_type::ETHERNET {
+        bail!(
+            "has other frames than those of Ethernet: the link type of packet {number} is {}{}",
+            link_type::name(packet.link),
+            link_type::remedy(packet.link)
+        );
     }
-}
-
-/// What is known of a file so far.
-#[derive(Default)]
-struct Packets {
-    count: u64,
-    /// Kinds and names of the interfaces; of a pcap file there is one without a name.
-    interfaces: Vec<(Linktype, Option<String>)>,
-}
-
-/// A packet, and the number of its interface.
-type Numbered = (Packet, usize);
-
-impl Packets {
-    fn take(&mut self, block: &PcapBlockOwned<'_>) -> anyhow::Result<Option<Numbered>> {
-        Ok(match block {
-            PcapBlockOwned::LegacyHeader(header) => {
-                self.interfaces.push((header.network, None));
-                None
-            }
-            PcapBlockOwned::Legacy(block) => Some((whole(block.data, block.origlen, 0), 0)),
-            PcapBlockOwned::NG(Block::SectionHeader(_)) => {
-                self.interfaces.clear();
-                None
-            }
-            PcapBlockOwned::NG(Block::InterfaceDescription(block)) => {
-                let name = block.if_name().and_then(Result::ok).map(str::to_owned);
-                self.interfaces.push((block.linktype, name));
-                None
-            }
-            PcapBlockOwned::NG(Block::EnhancedPacket(block)) => {
-                let flags = block.options.iter().find(|option| option.code.0 == 2);
-                let flags = flags.and_then(|option| option.value.first_chunk::<4>());
-                let flags = flags.map_or(0, |bytes| {
-                    if block.big_endian() {
-                        u32::from_be_bytes(*bytes)
-                    } else {
-                        u32::from_le_bytes(*bytes)
-                    }
-                });
-                let interface = usize::try_from(block.if_id)?;
-                Some((whole(block.packet_data(), block.origlen, flags), interface))
-            }
-            PcapBlockOwned::NG(Block::SimplePacket(block)) => {
-                Some((whole(block.packet_data(), block.origlen, 0), 0))
-            }
-            PcapBlockOwned::NG(_) => None,
-        })
-    }
-
-    fn ethernet(&self, packet: Numbered, path: &Path) -> anyhow::Result<Packet> {
-        let (mut packet, interface) = packet;
-        let number = self.count;
-        let Some((kind, name)) = self.interfaces.get(interface) else {
-            bail!(
-                "{} does not describe the interface of packet {number}",
-                path.display()
-            );
-        };
-        if *kind != Linktype::ETHERNET {
-            bail!("packet {number} of {} is no Ethernet frame", path.display());
-        }
-        // One that went out came in elsewhere.
-        let is_outbound = packet.flags & 3 == flag::OUTBOUND;
-        packet.interface = name.clone().filter(|_| !is_outbound);
-        Ok(packet)
-    }
+    // One that went out came in elsewhere.
+    let is_outbound = packet.flags & 3 == flag::OUTBOUND;
+    Ok(Packet {
+        bytes: whole(packet.bytes, packet.len),
+        interface: packet.interface.filter(|_| !is_outbound).map(str::to_owned),
+        flags: packet.flags,
+    })
 }
 
 /// A packet of its full length: what was cut off is of no concern to a switch.
-fn whole(data: &[u8], len: u32, flags: u32) -> Packet {
+fn whole(data: &[u8], len: u32) -> Vec<u8> {
     let mut bytes = data.to_vec();
     let len = usize::try_from(len.min(LONGEST)).unwrap_or(0);
     bytes.resize(bytes.len().max(len), 0);
-    Packet {
-        bytes,
-        interface: None,
-        flags,
-    }
+    bytes
 }
 
 #[cfg(test)]
@@ -265,29 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pcap_file_is_read_in_either_order_of_bytes() {
-        for (magic, number) in [
-            (
-                0xa1b2_c3d4_u32.to_be_bytes(),
-                u32::to_be_bytes as fn(u32) -> [u8; 4],
-            ),
-            (0xa1b2_c3d4_u32.to_le_bytes(), u32::to_le_bytes),
-        ] {
-            let mut out = magic.to_vec();
-            out.extend(match number(1) {
-                [1, ..] => [2, 0, 4, 0],
-                _ => [0, 2, 0, 4],
-            });
-            for field in [0, 0, 65_535, 1, 7, 8, 4, 4] {
-                out.extend(number(field));
-            }
-            out.extend(*b"abcd");
-            assert_eq!(read(file(&out).path(), 1).unwrap().bytes, b"abcd");
-        }
-    }
-
-    #[test]
-    fn what_is_no_capture_is_told_in_a_sentence() {
+    fn what_is_no_capture_or_of_no_ethernet_is_told_in_a_sentence() {
         for bytes in [
             &b""[..],
             b"x",
@@ -297,19 +183,16 @@ mod tests {
             let error = read(file(bytes).path(), 1).unwrap_err().to_string();
             assert!(!error.contains('\n') && error.len() < 200, "{error}");
         }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_file_makes_it_panic(bytes: Vec<u8>, start in 0..3_usize) {
-            let mut out = Vec::new();
-            match start {
-                0 => pcapng::section(&mut out),
-                1 => out.extend(0xa1b2_c3d4_u32.to_le_bytes()),
-                _ => {}
-            }
-            out.extend(bytes);
-            let _ = find(&out[..], 4096, Path::new("f"), 1);
+        let mut out = 0xa1b2_c3d4_u32.to_le_bytes().to_vec();
+        out.extend([2, 0, 4, 0]);
+        for field in [0, 0, 65_535, 113_u32, 7, 8, 4, 4] {
+            out.extend(field.to_le_bytes());
         }
+        out.extend(*b"abcd");
+        let error = read(file(&out).path(), 1).unwrap_err().to_string();
+        assert!(
+            error.contains("LINKTYPE_LINUX_SLL (113)") && error.contains("'any'"),
+            "{error}"
+        );
     }
 }
