@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::MAX_BATCH;
+use super::strict::Strict;
 
 /// What a response says about itself and about the request that it answers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -123,7 +124,12 @@ pub(crate) enum Message {
 /// # Errors
 /// The error to answer with where no call at all can be made out.
 pub(crate) fn parse_message(line: &[u8]) -> Result<Message, ErrorObject> {
-    let value: Value = serde_json::from_slice(line).map_err(|error| {
+    let Strict(value) = serde_json::from_slice(line).map_err(|error| {
+        // It is JSON, which says something twice: what, nobody can know.
+        if error.is_data() {
+            let why = format!("the message is not a JSON-RPC 2.0 request: {error}");
+            return ErrorObject::new(ErrorCode::InvalidRequest, why);
+        }
         ErrorObject::new(
             ErrorCode::Parse,
             format!("the message is not JSON: {error}"),
@@ -216,6 +222,22 @@ mod tests {
         assert_eq!(parse_message(b"\xff\xfe").unwrap_err().code, -32700);
         let deep = "[".repeat(100_000);
         assert_eq!(parse_message(deep.as_bytes()).unwrap_err().code, -32700);
+    }
+
+    #[test]
+    fn what_says_something_twice_is_an_invalid_request() {
+        for line in [
+            r#"{"jsonrpc":"2.0","id":7,"method":"show","method":"stop"}"#,
+            r#"{"jsonrpc":"2.0","id":7,"id":8,"method":"show"}"#,
+            r#"{"jsonrpc":"2.0","id":7,"method":"show","params":{},"params":{}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"method":"x","params":{"a":1,"a":2}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"method":"x","params":{"a":[{"b":1,"b":1}]}}"#,
+            r#"[{"jsonrpc":"2.0","id":7,"method":"show"},{"a":1,"a":2}]"#,
+        ] {
+            let error = parse_message(line.as_bytes()).unwrap_err();
+            assert_eq!(error.code, -32600, "{line}");
+            assert!(error.message.contains("twice"), "{}", error.message);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod events;
 mod explain;
 mod methods;
 mod protection;
+mod strict;
 
 pub(crate) use capture::{CaptureParams, CaptureStarted, DirectionView};
 pub(crate) use envelope::{ErrorCode, ErrorObject, Id, Message, Request, Response, parse_message};
