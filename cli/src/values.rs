@@ -7,11 +7,57 @@ use ipnet::IpNet;
 use vswitch_switch::bridge::VlanLearning;
 use vswitch_switch::wire::MacAddr;
 
+/// Refuses an address, with a prefix length or a port or without, in which a number begins with 0:
+/// for some programs 010 is ten, and for others, which follow `inet_aton`(3), eight.
+///
+/// # Errors
+/// A sentence, where it is ambiguous. Whether it is an address at all is not looked at.
+pub(crate) fn unambiguous(text: &str) -> Result<(), String> {
+    let (address, length) = match text.split_once('/') {
+        Some((address, length)) => (address, Some(length)),
+        None => (text, None),
+    };
+    let begins_with_zero = |number: &str| {
+        number.len() > 1 && number.starts_with('0') && number.bytes().all(|b| b.is_ascii_digit())
+    };
+    // An IPv4 address may be the end of an IPv6 one; behind it may come a port.
+    let quad = address
+        .split([':', '[', ']'])
+        .find(|part| part.contains('.'));
+    let numbers: Vec<&str> = quad
+        .map(|quad| quad.split('.').collect())
+        .unwrap_or_default();
+    let is_quad = numbers.len() == 4
+        && numbers
+            .iter()
+            .all(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()));
+    let in_address = numbers
+        .into_iter()
+        .find(|number| is_quad && begins_with_zero(number));
+    let number = in_address.or(length.filter(|length| begins_with_zero(length)));
+    let Some(number) = number else {
+        return Ok(());
+    };
+    let decimal = match number.trim_start_matches('0') {
+        "" => "0",
+        digits => digits,
+    };
+    let octal = match u32::from_str_radix(decimal, 8) {
+        Ok(octal) if octal.to_string() != decimal => format!(", or {octal} where 0 means octal"),
+        _ => String::new(),
+    };
+    Err(format!(
+        "'{}' is ambiguous: {number} is {decimal}{octal}; write {decimal} without a leading 0",
+        shown(text)
+    ))
+}
+
 /// A host's address with its prefix length, such as `10.0.0.1/24`.
 ///
 /// # Errors
 /// A sentence, where this is not one that a single host can have.
 pub(crate) fn host_address(text: &str) -> Result<IpNet, String> {
+    unambiguous(text)?;
     let wrong = |why: &str| Err(format!("'{}' is not a host's address: {why}", shown(text)));
     if text.parse::<IpAddr>().is_ok() {
         return wrong("add the prefix length, as in 10.0.0.1/24");
@@ -46,6 +92,7 @@ pub(crate) fn host_address(text: &str) -> Result<IpNet, String> {
 /// # Errors
 /// A sentence, where this is not one.
 pub(crate) fn subnet(text: &str) -> Result<IpNet, String> {
+    unambiguous(text)?;
     let Ok(net) = text.parse::<IpNet>() else {
         return Err(format!(
             "'{}' is not a subnet: write its address and prefix length, as in 10.0.0.0/24",
@@ -150,7 +197,7 @@ fn has_network_address(net: IpNet) -> bool {
 
 /// The text without anything a terminal would act on.
 fn shown(text: &str) -> String {
-    text.escape_debug().to_string()
+    crate::plain::text(text).into_owned()
 }
 
 /// A group of users by its number, or by its name in `/etc/group`.
@@ -162,8 +209,12 @@ pub(crate) fn group(text: &str) -> Result<u32, String> {
         return Ok(number);
     }
     let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
-    group_in(&groups, text)
-        .ok_or_else(|| format!("there is no group '{}' in /etc/group", text.escape_debug()))
+    group_in(&groups, text).ok_or_else(|| {
+        format!(
+            "there is no group '{}' in /etc/group",
+            crate::plain::text(text)
+        )
+    })
 }
 
 /// The number of a group in the text of group(5).
@@ -204,6 +255,51 @@ mod tests {
                 Ok(text.into())
             );
         }
+    }
+
+    #[test]
+    fn numbers_that_begin_with_zero_are_ambiguous() {
+        for text in [
+            "010.0.0.7/24",
+            "10.0.0.07",
+            "10.00.0.1/8",
+            "10.0.0.1/08",
+            "10.0.0.010:80",
+            "::ffff:10.0.0.01/120",
+            "[::ffff:010.0.0.1]:80",
+            "fd00::1/064",
+            "010.010.010.010",
+        ] {
+            let told = unambiguous(text).unwrap_err();
+            assert!(told.contains("ambiguous"), "{told}");
+        }
+        assert_eq!(
+            unambiguous("010.0.0.7/24").unwrap_err(),
+            "'010.0.0.7/24' is ambiguous: 010 is 10, or 8 where 0 means octal; write 10 without a \
+             leading 0"
+        );
+        for text in [
+            "10.0.0.7/24",
+            "0.0.0.0/0",
+            "10.0.0.0",
+            "::1/0",
+            "fd00::0001/64",
+            "fd00:0:01::/64",
+            "::ffff:10.0.0.1",
+            "mario",
+            "v1.02.3",
+            "a.01.b.c",
+            "1.2.3.04.5",
+            "",
+        ] {
+            assert_eq!(unambiguous(text), Ok(()), "{text}");
+        }
+        assert!(
+            host_address("010.0.0.7/24")
+                .unwrap_err()
+                .contains("ambiguous")
+        );
+        assert!(subnet("010.0.0.0/24").unwrap_err().contains("ambiguous"));
     }
 
     #[test]

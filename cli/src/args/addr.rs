@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use vswitch_netns::name::{InterfaceName, shown};
 
 use super::words::{Family, Inside, Words};
+use crate::values;
 
 #[derive(Debug, Args)]
 #[command(
@@ -152,6 +153,7 @@ fn address_and_device(words: &mut Words) -> Result<(Written, InterfaceName), Str
 }
 
 fn written(text: &str, words: &Words) -> Result<Written, String> {
+    values::unambiguous(text).map_err(|error| words.wrong(error))?;
     let net = text.parse().map(Written::WithLength).ok();
     let address = || text.parse().map(Written::Bare).ok();
     net.or_else(address).ok_or_else(|| {

@@ -56,7 +56,7 @@ fn unknown_command(error: &clap::Error, words: &[String]) -> Option<String> {
         .map(|near| format!(": '{near}' was meant?"));
     Some(format!(
         "there is no command '{}'{}; see '{} --help'",
-        typed.escape_debug(),
+        crate::plain::text(typed),
         hint.unwrap_or_default(),
         command_words(words)
     ))

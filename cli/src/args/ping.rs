@@ -8,6 +8,7 @@ use vswitch_netns::name::NamespaceName;
 
 use super::words::Family;
 use crate::names::SwitchName;
+use crate::values;
 
 /// The most payload of an echo request over IPv4, in bytes: 65,535 less both headers.
 const MAX_SIZE: i64 = 65_507;
@@ -76,6 +77,7 @@ pub(crate) enum Target {
 /// # Errors
 /// A sentence, where this is neither an address nor a name.
 fn target(text: &str) -> Result<Target, String> {
+    values::unambiguous(text)?;
     if let Ok(address) = text.parse() {
         return Ok(Target::Address(address));
     }

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use vswitch_netns::name::InterfaceName;
 
 use super::words::{Destination, Family, Inside, Words, destination, network};
+use crate::values;
 
 const TAKES: &str = "via ADDRESS, dev NAME, metric N or src ADDRESS";
 
@@ -186,6 +187,7 @@ fn everything(v6: bool) -> IpNet {
 }
 
 fn address(text: &str) -> Result<IpAddr, String> {
+    values::unambiguous(text)?;
     text.parse().map_err(|_| match network(text) {
         Ok(net) => format!("'{net}' is a network: write an address, without a prefix length"),
         Err(error) => error,

@@ -170,6 +170,7 @@ pub(super) fn destination(text: &str) -> Result<Destination, String> {
 
 /// A network, or one address as the network of itself.
 pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    crate::values::unambiguous(text)?;
     let address = || text.parse::<std::net::IpAddr>().ok().map(IpNet::from);
     text.parse().ok().or_else(address).ok_or_else(|| {
         format!(

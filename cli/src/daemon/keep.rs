@@ -7,7 +7,8 @@ use super::control::Control;
 use super::lab::{Lab, LabError};
 use super::state::{Options, Saved, SavedPort, StateError};
 use crate::metrics::Endpoint;
-use crate::protocol::ErrorObject;
+use crate::protocol::{AttachParams, ErrorCode, ErrorObject};
+use crate::values;
 
 impl Control {
     /// Keeps all as it is now.
@@ -91,6 +92,27 @@ impl Control {
             stations: self.stations.saved(),
         };
         self.state.keep(&saved)
+    }
+
+    /// Refuses to attach a host whose MAC address is bound to another port: nothing that is sent to
+    /// it would come.
+    pub(super) fn refuse_bound(&self, params: &AttachParams) -> Result<(), ErrorObject> {
+        let Some(Ok(mac)) = params.mac.as_deref().map(values::station) else {
+            return Ok(());
+        };
+        let Some(bound) = self.stations.port_of(mac) else {
+            return Ok(());
+        };
+        if self.lab.port_to_be(params)? == bound {
+            return Ok(());
+        }
+        Err(ErrorObject::new(
+            ErrorCode::Conflict,
+            format!(
+                "the MAC address {mac} is bound to the port '{bound}': remove that entry \
+                 ('vswitch fdb del {mac}'), or choose another address"
+            ),
+        ))
     }
 
     /// The options as they are by now.

@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::values;
+
 /// How an address of a Unix socket begins.
 const UNIX: &str = "unix:";
 
@@ -39,6 +41,7 @@ impl FromStr for Address {
                 .map(Self::Unix)
                 .map_err(|error| format!("'{path}' is no path of a socket: {error}"));
         }
+        values::unambiguous(text)?;
         let local = text
             .strip_prefix("localhost:")
             .and_then(|port| port.parse().ok())
@@ -46,7 +49,7 @@ impl FromStr for Address {
         let Some(address) = local.or_else(|| text.parse().ok()) else {
             return Err(format!(
                 "'{}' is not where metrics can be: write 127.0.0.1:PORT, [::1]:PORT or unix:/PATH",
-                text.escape_debug()
+                crate::plain::text(text)
             ));
         };
         if !is_loopback(address.ip()) {

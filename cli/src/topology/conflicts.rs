@@ -4,10 +4,11 @@
 use vswitch_netns::{Link, Namespace, Netlink};
 
 use super::lab::Lab;
+use super::observe::read_sysctl;
 use super::parse::Problem;
-use super::plan::Present;
+use super::plan::{Held, Present};
 use super::survey::Survey;
-use super::thing::{Key, Spec, SwitchSpec};
+use super::thing::{CableSpec, Key, Spec, SwitchSpec};
 
 /// All that stands in the way.
 pub(crate) fn conflicts(lab: &Lab, survey: &Survey) -> Vec<Problem> {
@@ -83,6 +84,15 @@ fn unfit(lab: &Lab, survey: &Survey, key: &Key, spec: &Spec) -> Option<String> {
         {
             None
         }
+        (Key::Cable { host, interface }, Spec::Cable(cable))
+            if is_ipv6_off(lab, host, governing(held, interface, cable), cable) =>
+        {
+            Some(format!(
+                "IPv6 is switched off in the namespace '{host}', so it cannot have an IPv6 address: \
+                 switch it on ('vswitch exec {host} -- sysctl -w net.ipv6.conf.all.disable_ipv6=0'), \
+                 or have the lab do so (sysctl.\"net.ipv6.conf.all.disable_ipv6\" = 0)"
+            ))
+        }
         (Key::Cable { .. }, Spec::Cable(cable)) if held.is_none() => {
             let found = link(&cable.port)?;
             // What a switch that was killed has left, the next of its name removes.
@@ -91,6 +101,45 @@ fn unfit(lab: &Lab, survey: &Survey, key: &Key, spec: &Spec) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Whose setting counts: that of the interface where it stays, else the default.
+fn governing<'a>(held: Option<&Held>, interface: &'a str, wanted: &CableSpec) -> &'a str {
+    let stays = held.is_some_and(|held| match &held.spec {
+        Spec::Cable(is) if held.broken.is_none() => {
+            let readdressed = CableSpec {
+                addresses: wanted.addresses.clone(),
+                ..is.clone()
+            };
+            readdressed == *wanted
+        }
+        _ => false,
+    });
+    if stays { interface } else { "default" }
+}
+
+/// Whether a host that is there could not be given the IPv6 addresses of a cable, as its settings
+/// are, or will be by this lab.
+fn is_ipv6_off(lab: &Lab, host: &str, governing: &str, cable: &CableSpec) -> bool {
+    let is_set = |path: &str| {
+        let key = Key::Sysctl {
+            host: host.to_owned(),
+            path: path.to_owned(),
+        };
+        lab.things.contains_key(&key)
+    };
+    let of = |name: &str| format!("net/ipv6/conf/{name}/disable_ipv6");
+    let needed = cable
+        .addresses
+        .iter()
+        .any(|address| address.addr().is_ipv6());
+    if !needed || ["all", governing].iter().any(|name| is_set(&of(name))) {
+        return false;
+    }
+    let off = Namespace::open(host).and_then(|namespace| {
+        namespace.run(|| read_sysctl(&of(governing)).is_ok_and(|value| value == "1"))
+    });
+    off.unwrap_or(false)
 }
 
 fn interface_taken(name: &str) -> String {

@@ -113,6 +113,7 @@ fn told(error: &vswitch_netns::NameError) -> String {
 }
 
 fn network(text: &str) -> Result<Network, String> {
+    values::unambiguous(text)?;
     let Ok(net) = text.parse::<IpNet>() else {
         return Err(format!(
             "{} is not a network: write its address and prefix length, as in 10.0.0.0/24, or use \
@@ -132,6 +133,7 @@ fn network(text: &str) -> Result<Network, String> {
 }
 
 fn router(text: &str) -> Result<IpAddr, String> {
+    values::unambiguous(text)?;
     let wrong = |why: &str| {
         Err(format!(
             "{} cannot be the address of a router: {why}",

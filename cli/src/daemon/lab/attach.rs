@@ -17,6 +17,7 @@ use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::LinkState;
 use vswitch_switch::wire::MacAddr;
 
+use super::fit::{Setting, require_ipv6};
 use super::plan::Plan;
 use super::{Kind, Lab, LabError, Plug, owner_of};
 use crate::daemon::broker::Inside;
@@ -47,6 +48,7 @@ impl Lab {
         self.read_news();
         self.refuse_taken(plan.namespace.as_str(), &plan.addresses)?;
         self.refuse_attached(&plan)?;
+        self.refuse_mac(&plan)?;
         if plan.addresses.is_empty() && params.give_address {
             plan.addresses.extend(self.next_address()?);
         }
@@ -285,6 +287,8 @@ fn bring_up(inner: &mut Netlink, plan: &Plan, deadline: Instant) -> Result<Link,
     let lo = inner.link("lo")?;
     inner.set_up(&lo)?;
     let inside = inner.link(plan.inside.as_str())?;
+    let made = Setting::Default;
+    require_ipv6(inner, &inside, &plan.addresses, &plan.namespace, made)?;
     inner.set_up(&inside)?;
     let inside = await_carrier(inner, &inside.name, deadline)?;
     for address in &plan.addresses {

@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use vswitch_netns::{
     AddressError, LinkError, MonitorError, NameError, NamespaceError, NetlinkError, OffloadError,
     QuietError, RouteError,
 };
 use vswitch_switch::control::ControlError;
 use vswitch_switch::port::PacketError;
+use vswitch_switch::wire::MacAddr;
 
 use crate::protocol::{ErrorCode, ErrorObject};
 use crate::rights::MissingRights;
@@ -43,6 +45,30 @@ pub(crate) enum LabError {
         address: IpAddr,
         /// Who has it.
         namespace: String,
+    },
+    /// A host on another port has the MAC address.
+    #[error(
+        "the MAC address {mac} is that of {whose} on the port '{port}' of this switch already: choose another one"
+    )]
+    MacTaken {
+        /// The address.
+        mac: MacAddr,
+        /// Whose it is.
+        whose: String,
+        /// Its port.
+        port: String,
+    },
+    /// IPv6 is switched off in the namespace.
+    #[error(
+        "the namespace '{namespace}' cannot have the address {address}, since IPv6 is switched off there: switch it on ('vswitch exec {namespace} -- sysctl -w {setting}=0'), then try again"
+    )]
+    Ipv6Off {
+        /// The first such address.
+        address: IpNet,
+        /// The namespace.
+        namespace: String,
+        /// What switches it off.
+        setting: String,
     },
     /// The namespace seems to be connected to another switch.
     #[error(
@@ -169,6 +195,8 @@ impl LabError {
             }
             Self::AttachedHere { .. }
             | Self::AddressTaken { .. }
+            | Self::MacTaken { .. }
+            | Self::Ipv6Off { .. }
             | Self::AttachedElsewhere { .. }
             | Self::SubnetFull { .. }
             | Self::PortHere(_)

@@ -5,6 +5,7 @@ mod announce;
 mod attach;
 mod detach;
 mod error;
+mod fit;
 mod leftovers;
 mod limits;
 mod links;

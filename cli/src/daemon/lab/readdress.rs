@@ -7,6 +7,7 @@ use vswitch_netns::{AddressError, DuplicateDetection, Link, NamespaceName, Netli
 use vswitch_switch::bridge::PortId;
 
 use super::attach::{PATIENCE, await_address};
+use super::fit::{Setting, require_ipv6};
 use super::plan;
 use super::{Kind, Lab, LabError};
 use crate::daemon::broker::Inside;
@@ -22,7 +23,7 @@ impl Lab {
         let wanted = plan::addresses(&params.addresses)?;
         let missing = || LabError::NoPort {
             switch: self.switch.to_string(),
-            port: params.port.escape_debug().to_string(),
+            port: crate::plain::text(&params.port).into_owned(),
         };
         let id = self.port_of_name(&params.port).ok_or_else(missing)?;
         let Some(Kind::Cable {
@@ -46,6 +47,8 @@ impl Lab {
             ..
         } = self.namespaces.open(&name, false)?;
         let inside = inner.link(peer)?;
+        let there = Setting::Interface(peer);
+        require_ipv6(&mut inner, &inside, &wanted, &name, there)?;
         // Of what fails half-way, all that may be there is known.
         let all = wanted
             .iter()

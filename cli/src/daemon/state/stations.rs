@@ -22,6 +22,13 @@ impl Stations {
         all.map(|((vlan, mac), port)| (VlanId::from_tci(*vlan), MacAddr(*mac), port.as_str()))
     }
 
+    /// The port that a station is bound to, in whichever VLAN.
+    pub(crate) fn port_of(&self, mac: MacAddr) -> Option<&str> {
+        let mut all = self.all();
+        all.find(|(_, known, _)| *known == mac)
+            .map(|(_, _, port)| port)
+    }
+
     /// Forgets a station, in one VLAN or in all; whether there was one.
     pub(crate) fn release(&mut self, mac: MacAddr, vlan: Option<VlanId>) -> bool {
         let before = self.0.len();
