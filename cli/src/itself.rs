@@ -63,7 +63,7 @@ pub(crate) fn installed() -> io::Result<PathBuf> {
     let missing = match started_from() {
         Some(path) => format!(
             "there is no program at {} any more; install vswitch there and try again",
-            path.display().to_string().escape_debug()
+            crate::plain::path(path)
         ),
         None => "the program was deleted, moved or unmounted before it was started, so that the \
                  installed one is not known; run the switch again from where vswitch is installed"

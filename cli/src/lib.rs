@@ -14,6 +14,7 @@
 //! - `measure`: pings, throughput and response time between namespaces
 //! - `pcapng`: captured frames as a file
 //! - `metrics`: what a running switch tells Prometheus
+//! - `plain`: text from outside, harmless to terminals and logs
 //! - `place`, `peers`: a namespace that a command acts in; where the ends of cables are
 //! - `ingress`: rules that have no effect on ports
 //! - `itself`: the program, to be started again
@@ -39,6 +40,7 @@ mod near;
 mod pcapng;
 mod peers;
 mod place;
+mod plain;
 mod process;
 mod protocol;
 mod render;
@@ -132,15 +134,7 @@ fn sentence(error: &anyhow::Error) -> String {
 /// Writes one line to standard error, without anything a terminal would act on.
 fn complain(sentence: &str) {
     use std::io::Write;
-    let mut line = String::from("vswitch: ");
-    for character in sentence.chars() {
-        match character {
-            '\n' => line.push(' '),
-            c if c.is_control() => line.extend(c.escape_default()),
-            c => line.push(c),
-        }
-    }
-    line.push('\n');
+    let line = format!("vswitch: {}\n", plain::text(sentence));
     // Fails where nobody listens, who could then be told nothing anyhow.
     let _ = std::io::stderr().write_all(line.as_bytes());
 }

@@ -15,6 +15,7 @@ mod doctor;
 mod events;
 mod explain;
 mod guard;
+mod harmless;
 mod hostile;
 mod injection;
 mod interfaces;
@@ -43,6 +44,7 @@ mod top;
 mod tutorial;
 mod uplink;
 mod userlab;
+mod values;
 mod vlans;
 
 use std::collections::BTreeMap;
@@ -78,6 +80,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         explain::tests(),
         doctor::tests(),
         guard::tests(),
+        harmless::tests(),
         injection::tests(),
         interfaces::tests(),
         itself::tests(),
@@ -103,6 +106,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         tutorial::tests(),
         uplink::tests(),
         userlab::tests(),
+        values::tests(),
         vlans::tests(),
     ]
     .into_iter()

@@ -80,6 +80,16 @@ pub(crate) fn veth_at(near: &str, far: &str, index: u32) -> io::Result<()> {
     request(RouteNetlinkMessage::NewLink(message))
 }
 
+/// Renames an interface, which is down, to anything that the kernel takes.
+pub(crate) fn rename(interface_index: u32, name: &str) -> io::Result<()> {
+    let mut message = LinkMessage::default();
+    message.header.index = interface_index;
+    message
+        .attributes
+        .push(LinkAttribute::IfName(name.to_owned()));
+    request(RouteNetlinkMessage::SetLink(message))
+}
+
 /// Makes a macvlan on the interface with this index: of all that may stand on one, what most kernels
 /// have.
 pub(crate) fn macvlan(interface: &str, lower_index: u32) -> io::Result<()> {

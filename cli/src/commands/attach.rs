@@ -21,7 +21,7 @@ pub(crate) fn run(runtime: &RuntimeDir, args: &AttachArgs) -> anyhow::Result<()>
     if args.json {
         render::print_json(&attached)?;
     } else {
-        render::print(&sentence(&attached, client.switch().as_str()))?;
+        render::print_sentence(&sentence(&attached, client.switch().as_str()))?;
     }
     Ok(())
 }

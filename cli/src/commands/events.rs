@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::args::EventsArgs;
 use crate::client::{Client, Told};
 use crate::daemon::Signals;
+use crate::plain;
 use crate::protocol::{EventView, Happening};
 use crate::render::events;
 use crate::runtime_dir::RuntimeDir;
@@ -102,7 +103,7 @@ impl Writer<'_> {
                 _ => {}
             }
             match &self.zone {
-                Some(zone) => text.push_str(&events::line(&view, zone)),
+                Some(zone) => text.push_str(&plain::styled(&events::line(&view, zone))),
                 None => text.push_str(&self.json(event)?),
             }
         }
@@ -121,6 +122,6 @@ impl Writer<'_> {
             event: rest.remove("event"),
             rest,
         };
-        Ok(serde_json::to_string(&line)? + "\n")
+        Ok(plain::json(&serde_json::to_string(&line)?).into_owned() + "\n")
     }
 }

@@ -95,7 +95,7 @@ fn run_in_one(name: &str, execution: &Execution) -> anyhow::Result<u8> {
 /// On standard error, so that the output of the commands stays theirs.
 fn eprint_heading(name: &str) {
     use std::io::Write;
-    let name = name.escape_debug();
+    let name = crate::plain::text(name);
     let heading = anstyle::Style::new().bold();
     // Fails where nobody reads it.
     let _ = writeln!(anstream::stderr(), "{heading}netns: {name}{heading:#}");

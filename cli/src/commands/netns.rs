@@ -59,7 +59,7 @@ fn list(json: bool) -> anyhow::Result<()> {
     }
     let mut lines = String::new();
     for entry in &namespaces {
-        lines.extend(entry.name.escape_debug());
+        lines.push_str(&crate::plain::text(&entry.name));
         lines.push_str(if entry.stale { " (stale)\n" } else { "\n" });
     }
     render::print(&lines)?;

@@ -23,7 +23,7 @@ pub(crate) fn run(runtime: &RuntimeDir, args: &RestartArgs) -> anyhow::Result<()
     if args.json {
         render::print_json(&view)?;
     } else {
-        render::print(&sentence(&view))?;
+        render::print_sentence(&sentence(&view))?;
     }
     Ok(())
 }

@@ -75,7 +75,7 @@ fn farewell(namespaces: &[String]) -> String {
     if !namespaces.is_empty() {
         let names: Vec<_> = namespaces
             .iter()
-            .map(|name| name.escape_debug().to_string())
+            .map(|name| crate::plain::text(name).into_owned())
             .collect();
         line.push_str(", and its namespaces with it: ");
         line.push_str(&names.join(", "));

@@ -237,7 +237,7 @@ fn candidates(found: impl Iterator<Item = (String, String)>) -> Vec<CompletionCa
     };
     // A name that others have chosen may hold anything: nothing a terminal would act on.
     found
-        .filter(|(name, _)| !name.contains(char::is_control))
+        .filter(|(name, _)| crate::plain::text(name) == *name)
         .map(candidate)
         .collect()
 }

@@ -142,7 +142,7 @@ impl Service for Control {
             method::CAPTURE_START => with(params, |params| self.capture_start(session, &params)),
             other => Err(ErrorObject::new(
                 ErrorCode::MethodNotFound,
-                format!("there is no method '{}'", other.escape_debug()),
+                format!("there is no method '{}'", crate::plain::text(other)),
             )),
         }
     }
@@ -275,6 +275,7 @@ impl Control {
     }
 
     fn attach(&mut self, params: &AttachParams) -> Outcome {
+        self.refuse_bound(params)?;
         let attached = self.lab.attach(params)?;
         self.keep()
             .inspect_err(|_| self.lab.undo_attach(&attached))?;

@@ -41,13 +41,13 @@ fn reason(info: &PanicHookInfo<'_>) -> String {
     let name = thread.name().unwrap_or("without a name");
     let place = info.location().map(ToString::to_string);
     let place = place.unwrap_or_else(|| "somewhere".to_owned());
-    format!("its thread '{name}' panicked at {place}: {said}").replace('\n', " ")
+    format!("its thread '{name}' panicked at {place}: {said}")
 }
 
 /// Writes a line as the log has them, whoever holds the log's locks.
 fn last_line(text: &str) {
     let time = jiff::Timestamp::now();
-    let line = format!("{time:.0} error {text}\n");
+    let line = format!("{time:.0} error {}\n", crate::plain::text(text));
     // Fails where nobody can read it.
     let _ = nix::unistd::write(std::io::stderr(), line.as_bytes());
 }

@@ -189,7 +189,7 @@ impl Service for Rehearsal {
             name => {
                 // Names go from messages into paths.
                 let _ = (name.parse::<SwitchName>(), name.parse::<LabName>());
-                let text = format!("there is no method '{}'", name.escape_debug());
+                let text = format!("there is no method '{}'", crate::plain::text(name));
                 Err(ErrorObject::new(ErrorCode::MethodNotFound, text))
             }
         }

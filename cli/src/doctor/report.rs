@@ -7,6 +7,7 @@ use anstyle::Style;
 use serde::Serialize;
 
 use super::{Finding, Grade, Machine};
+use crate::plain;
 use crate::render::table::{BAD, FAINT, GOOD, HEADING, WARNING, paint};
 
 /// The width of a line where there is no terminal.
@@ -62,7 +63,7 @@ pub(crate) fn text(machine: &Machine, findings: &[Finding], width: usize) -> Str
     let mut lines = vec![format!(
         "vswitch {} on Linux {} as {user}",
         env!("CARGO_PKG_VERSION"),
-        machine.release.escape_debug()
+        crate::plain::text(&machine.release)
     )];
     let longest = findings.iter().map(|f| f.check.len()).max().unwrap_or(0);
     let mut area = None;
@@ -119,7 +120,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut room = 0;
     for word in text.split_whitespace() {
-        let word: String = word.chars().filter(|c| !c.is_control()).collect();
+        let word = plain::text(word);
         let length = word.chars().count();
         match lines.last_mut() {
             Some(line) if length < room => {
@@ -129,7 +130,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
             }
             _ => {
                 room = width.saturating_sub(length);
-                lines.push(word);
+                lines.push(word.into_owned());
             }
         }
     }
@@ -187,7 +188,7 @@ mod tests {
         ]
     }
 
-    fn plain(width: usize) -> String {
+    fn shown(width: usize) -> String {
         let (_dir, machine) = with(&[]);
         let text = text(&machine, &findings(), width);
         anstream::adapter::strip_str(&text).to_string()
@@ -211,18 +212,29 @@ kernel
 switches do not work here yet: 1 problem, 1 note
 "
         );
-        assert_eq!(plain(80), expected);
+        assert_eq!(shown(80), expected);
     }
 
     #[test]
     fn narrow_terminals_are_kept_to() {
-        let text = plain(20);
+        let text = shown(20);
         assert!(
             text.contains("  problem  veth pairs\n    no namespace can\n"),
             "{text}"
         );
         for width in 0..60 {
-            assert!(plain(width).contains("→"), "{width}");
+            assert!(shown(width).contains("→"), "{width}");
+        }
+    }
+
+    #[test]
+    fn names_of_others_are_harmless() {
+        for name in plain::hostile::NAMES {
+            let (_dir, mut machine) = with(&[]);
+            machine.release = name.to_owned();
+            let finding = Finding::new(Area::Rights, "cables", Grade::Problem, name);
+            let told = super::text(&machine, &[finding.remedy(name)], 80);
+            plain::hostile::assert_harmless(&told, name);
         }
     }
 

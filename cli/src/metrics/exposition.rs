@@ -3,6 +3,8 @@
 
 use std::fmt::{Display, Write};
 
+use crate::plain;
+
 /// The type of this text in HTTP.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -62,11 +64,11 @@ impl Family<'_> {
             self.text.push(if index == 0 { '{' } else { ',' });
             self.text.push_str(name);
             self.text.push_str("=\"");
-            for character in value.chars() {
+            // Whoever reads this on a terminal, by curl, reads names that others gave.
+            for character in plain::text(value).chars() {
                 match character {
                     '\\' => self.text.push_str(r"\\"),
                     '"' => self.text.push_str("\\\""),
-                    '\n' => self.text.push_str(r"\n"),
                     other => self.text.push(other),
                 }
             }
@@ -98,7 +100,7 @@ mod tests {
             concat!(
                 "# HELP a_total Of a\\\\b\\nc.\n",
                 "# TYPE a_total counter\n",
-                "a_total{port=\"x\\\"y\\\\z\\n\",reason=\"\"} 18446744073709551615\n",
+                "a_total{port=\"x\\\"y\\\\z\\\\n\",reason=\"\"} 18446744073709551615\n",
                 "a_total 0\n",
                 "# HELP b B.\n",
                 "# TYPE b gauge\n",

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::table::{BAD, FAINT, GOOD, WARNING, paint};
 use super::units::{count, things};
+use crate::plain;
 use crate::protocol::{EventView, Happening};
 
 /// How wide what happened is at most.
@@ -95,6 +96,7 @@ pub(crate) fn words(what: &Happening) -> Words {
         Happening::Stopped => ("stopped", WARNING, "the switch ends".to_owned()),
         Happening::Unknown => ("unknown", FAINT, "see --json".to_owned()),
     };
+    let whom = plain::text(&whom).into_owned();
     Words { what, style, whom }
 }
 
@@ -114,25 +116,19 @@ pub(crate) fn line(event: &EventView, zone: &TimeZone) -> String {
     let what = paint(style, format!("{what:<WORD$}"));
     let mut line = String::new();
     // Writing to a string does not fail.
-    let _ = writeln!(line, "{time}  {what}  {}", plain(&whom));
+    let _ = writeln!(line, "{time}  {what}  {whom}");
     line
 }
 
 /// Hours to milliseconds; what is no time stays as it is.
 pub(crate) fn time_of_day(time: &str, zone: &TimeZone) -> String {
     time.parse::<Timestamp>().map_or_else(
-        |_| plain(time),
+        |_| plain::text(time).into_owned(),
         |time| {
             let local = time.to_zoned(zone.clone());
             local.strftime("%H:%M:%S%.3f").to_string()
         },
     )
-}
-
-/// Without anything that a terminal would act on: an interface may be called nearly anything.
-fn plain(text: &str) -> String {
-    let keep = |c: char| if c.is_control() { '?' } else { c };
-    text.chars().map(keep).collect()
 }
 
 #[cfg(test)]
@@ -144,7 +140,7 @@ mod tests {
             time: "2026-01-02T03:04:05.678901234Z".to_owned(),
             what,
         };
-        super::super::plain(&line(&event, &TimeZone::UTC))
+        super::super::colourless(&line(&event, &TimeZone::UTC))
     }
 
     #[test]
@@ -186,7 +182,7 @@ mod tests {
 03:04:05.678  flushed       1 station
 03:04:05.678  flushed       1,234 stations of mario-vsw
 03:04:05.678  port removed  mario-vsw
-03:04:05.678  port up       ?[31mx
+03:04:05.678  port up       \\x1b[31mx
 "
         );
     }

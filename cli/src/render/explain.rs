@@ -3,10 +3,12 @@
 use std::fmt::Write;
 
 use super::table::{BAD, FAINT, GOOD, HEADING, paint};
+use crate::plain;
 use crate::protocol::{ExplainView, HeaderView};
 
 /// The frame, the steps that it takes, and where they lead.
 pub(crate) fn explanation(view: &ExplainView) -> String {
+    let view = &plain::view(view.clone());
     let mut text = format!("{}, {}\n", frame(&view.frame), ingress(view));
     let mut before = "";
     for step in &view.steps {
@@ -77,7 +79,7 @@ fn verdict(view: &ExplainView) -> String {
 mod tests {
     use super::*;
     use crate::protocol::{EgressView, StepView};
-    use crate::render::plain;
+    use crate::render::colourless;
 
     #[test]
     fn the_steps_stand_under_each_other() {
@@ -120,6 +122,6 @@ mod tests {
                by peach-vsw
   verdict      flooded to 2 ports
 ";
-        assert_eq!(plain(&explanation(&view)), expected);
+        assert_eq!(colourless(&explanation(&view)), expected);
     }
 }

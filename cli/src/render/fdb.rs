@@ -2,10 +2,12 @@
 
 use super::table::{Column, FAINT, paint, table};
 use super::units::span;
+use crate::plain;
 use crate::protocol::FdbEntry;
 
 /// One line for each station.
 pub(crate) fn stations(entries: &[FdbEntry]) -> String {
+    let entries = plain::view(entries.to_vec());
     if entries.is_empty() {
         return "  no stations: none has sent a frame yet, or all were silent for too long\n"
             .to_owned();
@@ -36,7 +38,7 @@ pub(crate) fn stations(entries: &[FdbEntry]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::plain;
+    use crate::render::colourless;
 
     #[test]
     fn stations_are_told_with_their_ages() {
@@ -57,6 +59,6 @@ mod tests {
   02:00:00:00:00:01     -  mario-vsw  1m 12s ago
   02:00:00:00:00:01   100  mario-vsw  static
 ";
-        assert_eq!(plain(&stations(&[entry, fixed])), expected);
+        assert_eq!(colourless(&stations(&[entry, fixed])), expected);
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::table::{BAD, FAINT, GOOD, HEADING, WARNING, paint};
 use crate::names::LabName;
+use crate::plain;
 use crate::topology::{Difference, Held, Intent, Key, Plan, Present, Spec};
 
 /// A number of things, in words.
@@ -44,9 +45,15 @@ fn line(
     to: Option<&Spec>,
     why: Option<&str>,
 ) -> String {
-    let spec = |spec: Option<&Spec>| spec.map(ToString::to_string).unwrap_or_default();
+    let plain = |text: String| plain::text(&text).into_owned();
+    let key = plain(key.to_string());
+    let why = why.map(plain::text);
+    let spec = |spec: Option<&Spec>| spec.map(|spec| plain(spec.to_string())).unwrap_or_default();
     let (from, to) = match (from, to) {
-        (Some(from), Some(to)) if from != to && why.is_none() => from.versus(to),
+        (Some(from), Some(to)) if from != to && why.is_none() => {
+            let (from, to) = from.versus(to);
+            (plain(from), plain(to))
+        }
         (from, to) => (spec(from), spec(to)),
     };
     let described = |mark: &str, style, text: String| {
@@ -137,7 +144,7 @@ pub(crate) fn condition(condition: &Condition) -> String {
     let mut text = format!(
         "{}  {state}  {}\n",
         paint(HEADING, &condition.name),
-        paint(FAINT, condition.file.display())
+        paint(FAINT, plain::path(&condition.file))
     );
     for (key, held) in &condition.things {
         text.push_str("  ");
@@ -151,14 +158,15 @@ pub(crate) fn condition(condition: &Condition) -> String {
 }
 
 fn thing(key: &Key, held: &Held) -> String {
-    let spec = held.spec.to_string();
+    let (key, spec) = (key.to_string(), held.spec.to_string());
+    let (key, spec) = (plain::text(&key), plain::text(&spec));
     let colon = if spec.is_empty() { "" } else { ": " };
     match &held.broken {
         None => format!("{} {key}{colon}{spec}", paint(GOOD, "✓")),
         Some(why) => format!(
             "{} {key}{colon}{spec} – {}",
             paint(BAD, "✗"),
-            paint(BAD, why)
+            paint(BAD, plain::text(why))
         ),
     }
 }

@@ -55,7 +55,7 @@ fn cells(row: &Row) -> Vec<String> {
 
 /// Others may have made the interface, under any name.
 fn shown(name: &str) -> String {
-    name.escape_debug().to_string()
+    crate::plain::text(name).into_owned()
 }
 
 fn peer(peer: &Peer) -> String {
@@ -100,7 +100,7 @@ pub(crate) fn state_of(link: &Link) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::plain;
+    use crate::render::colourless;
 
     #[test]
     fn interfaces_are_told_with_their_other_ends() {
@@ -132,6 +132,6 @@ mod tests {
   2  toad       veth  down        1500  02:00:00:00:00:01  toad-peer
   2  toad       veth  no carrier  1500  02:00:00:00:00:01  toad-peer in mario
 ";
-        assert_eq!(plain(&links(&rows)), expected);
+        assert_eq!(colourless(&links(&rows)), expected);
     }
 }

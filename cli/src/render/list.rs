@@ -2,6 +2,7 @@
 
 use super::table::{Column, table};
 use super::units::{count, span};
+use crate::plain;
 use crate::protocol::SwitchView;
 
 /// One line for each switch.
@@ -15,7 +16,7 @@ pub(crate) fn switches(views: &[SwitchView]) -> String {
     ];
     let row = |view: &SwitchView| {
         vec![
-            view.name.clone(),
+            plain::text(&view.name).into_owned(),
             view.pid.to_string(),
             view.ports.len().to_string(),
             count(view.macs),

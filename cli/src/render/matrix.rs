@@ -76,7 +76,7 @@ fn grid(matrix: &Matrix<'_>) -> Option<String> {
     let names: Vec<String> = matrix
         .names
         .iter()
-        .map(|n| n.escape_debug().to_string())
+        .map(|n| crate::plain::text(n).into_owned())
         .collect();
     let room = matrix.columns.unwrap_or(PLAIN_COLUMNS);
     let longest = names.iter().map(String::len).max().unwrap_or(0);
@@ -167,7 +167,7 @@ fn failures(matrix: &Matrix<'_>) -> String {
 
 fn rows(matrix: &Matrix<'_>, failed: &[&Finding]) -> Vec<Vec<String>> {
     const EVERYBODY: &str = "everybody";
-    let name = |index: usize| matrix.names[index].escape_debug().to_string();
+    let name = |index: usize| crate::plain::text(matrix.names[index]).into_owned();
     let family = |finding: &Finding| {
         if finding.address.is_ipv4() {
             "IPv4"
@@ -258,7 +258,7 @@ fn number(number: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::plain;
+    use crate::render::colourless;
 
     fn finding(from: usize, to: usize, address: &str, reached: bool) -> Finding {
         Finding {
@@ -274,7 +274,7 @@ mod tests {
     }
 
     fn shown(found: &[Finding], columns: Option<usize>) -> String {
-        plain(&matrix(&Matrix {
+        colourless(&matrix(&Matrix {
             names: &["luigi", "mario", "peach"],
             found,
             time: Duration::from_millis(1500),
@@ -344,7 +344,7 @@ median 0.250 ms, longest 0.250 ms
                 found.push(finding(from, to, &address, from != 0 && to != 3));
             }
         }
-        let text = plain(&matrix(&Matrix {
+        let text = colourless(&matrix(&Matrix {
             names: &["a", "b", "c", "d"],
             found: &found,
             time: Duration::ZERO,

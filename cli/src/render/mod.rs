@@ -7,6 +7,8 @@ pub(crate) mod drops;
 pub(crate) mod events;
 mod explain;
 mod fdb;
+#[cfg(test)]
+mod hostile_tests;
 pub(crate) mod labs;
 mod link;
 mod list;
@@ -21,6 +23,8 @@ use std::io::{self, ErrorKind, Write};
 
 use serde::Serialize;
 
+use crate::plain;
+
 pub(crate) use addr::addresses;
 pub(crate) use drops::meaning;
 pub(crate) use explain::explanation;
@@ -32,18 +36,27 @@ pub(crate) use patience::Patience;
 pub(crate) use route::routes;
 pub(crate) use show::{ports, switch};
 
-/// Writes `text` to standard output; without colour where that is no terminal, or where
+/// Writes `text` to standard output, of which colours alone reach a terminal; without colour where that is no terminal, or where
 /// `NO_COLOR` is set. A reader that has gone away ends the output and is no failure.
 ///
 /// # Errors
 /// Any other failure of writing.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
+    let text = plain::styled(text);
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         other => other.map_err(|error| unwritable(&error)),
     }
+}
+
+/// Writes one line, of which nothing but text reaches a terminal.
+///
+/// # Errors
+/// As [`print()`].
+pub(crate) fn print_sentence(sentence: &str) -> io::Result<()> {
+    print(&format!("{}\n", plain::text(sentence.trim_end())))
 }
 
 fn unwritable(error: &io::Error) -> io::Error {
@@ -57,7 +70,7 @@ fn unwritable(error: &io::Error) -> io::Error {
 /// As [`print()`].
 pub(crate) fn print_live(line: &str) -> io::Result<bool> {
     let mut out = anstream::stdout().lock();
-    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+    match writeln!(out, "{}", plain::styled(line)).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         other => other.map(|()| true).map_err(|error| unwritable(&error)),
     }
@@ -76,11 +89,11 @@ pub(crate) fn terminal_columns() -> Option<usize> {
 pub(crate) fn print_json(value: &impl Serialize) -> io::Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
-    print(&text)
+    print(&plain::json(&text))
 }
 
 /// `text` without its colours, as it looks off a terminal.
 #[cfg(test)]
-fn plain(text: &str) -> String {
+fn colourless(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
 }

@@ -3,6 +3,7 @@
 use vswitch_netns::{RouteEntry, RouteOrigin};
 
 use super::table::{Column, FAINT, WARNING, paint, table};
+use crate::plain;
 
 /// One line for each route, with the name of its interface.
 pub(crate) fn routes(entries: &[(RouteEntry, Option<String>)]) -> String {
@@ -21,6 +22,11 @@ pub(crate) fn routes(entries: &[(RouteEntry, Option<String>)]) -> String {
     table(&columns, entries.iter().map(cells).collect())
 }
 
+/// The name of an interface.
+pub(super) fn device(name: &str) -> String {
+    plain::text(name).into_owned()
+}
+
 fn cells((entry, device): &(RouteEntry, Option<String>)) -> Vec<String> {
     let route = &entry.route;
     let nothing = || paint(FAINT, "-");
@@ -35,7 +41,7 @@ fn cells((entry, device): &(RouteEntry, Option<String>)) -> Vec<String> {
             route.destination.to_string()
         },
         text(route.gateway.map(|gateway| gateway.to_string())),
-        text(device.as_ref().map(|name| name.escape_debug().to_string())),
+        text(device.as_deref().map(self::device)),
         text(route.metric.map(|metric| metric.to_string())),
         text(route.source.map(|source| source.to_string())),
         match entry.origin {

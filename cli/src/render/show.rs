@@ -5,10 +5,12 @@ use vswitch_switch::bridge::VlanLearning;
 use super::drops::drops;
 use super::table::{BAD, Column, FAINT, GOOD, HEADING, WARNING, paint, table};
 use super::units::{bytes, count, span};
+use crate::plain;
 use crate::protocol::{GuardView, PortState, PortView, SwitchView, TrafficView};
 
 /// Everything about one switch.
 pub(crate) fn switch(view: &SwitchView) -> String {
+    let view = &plain::view(view.clone());
     let mut text = format!(
         "{}  running for {}, process {}\n",
         paint(HEADING, &view.name),
@@ -60,7 +62,7 @@ pub(crate) fn switch(view: &SwitchView) -> String {
         fact("warning", paint(WARNING, warning));
     }
     text.push('\n');
-    text.push_str(&ports(&view.ports));
+    text.push_str(&told_ports(&view.ports));
     text
 }
 
@@ -95,6 +97,10 @@ fn guard(view: &GuardView) -> String {
 
 /// The ports of a switch, and what they lost.
 pub(crate) fn ports(ports: &[PortView]) -> String {
+    told_ports(&plain::view(ports.to_vec()))
+}
+
+fn told_ports(ports: &[PortView]) -> String {
     if ports.is_empty() {
         return "  no ports: connect a namespace with 'vswitch attach NS'\n".to_owned();
     }
@@ -204,7 +210,7 @@ fn state(state: PortState) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::plain;
+    use crate::render::colourless;
 
     fn port(id: u16, name: &str) -> PortView {
         PortView {
@@ -265,8 +271,8 @@ my_switch  running for 3m 20s, process 42
   dropped at  frames  reason       meaning
   eth1             7  egress_down  the port was down or gone
 ";
-        assert_eq!(plain(&switch(&view)), expected);
-        assert_ne!(plain(&switch(&view)), switch(&view), "there is colour");
+        assert_eq!(colourless(&switch(&view)), expected);
+        assert_ne!(colourless(&switch(&view)), switch(&view), "there is colour");
     }
 
     #[test]

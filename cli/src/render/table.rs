@@ -65,7 +65,7 @@ pub(crate) fn table(columns: &[Column], rows: Vec<Vec<String>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::plain;
+    use crate::render::colourless;
 
     #[test]
     fn columns_are_aligned_whatever_the_colours() {
@@ -77,7 +77,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            plain(&text),
+            colourless(&text),
             "  name       frames\n  a               1\n  longer  1,000,000\n"
         );
     }

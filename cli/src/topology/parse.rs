@@ -205,7 +205,7 @@ fn kind(wanted: &str) -> &str {
 
 fn unknown_key(name: &str, known: &[String]) -> String {
     let near = nearest(name, known.iter().map(String::as_str));
-    let name = name.escape_debug();
+    let name = crate::plain::text(name);
     match near {
         Some(candidate) => format!("unknown key '{name}': '{candidate}' was meant?"),
         None => format!(

@@ -57,5 +57,6 @@ impl Drop for Progress<'_> {
 /// A terminal that has gone away needs no progress. One that is too narrow shows less, in one
 /// line: no wrapping (DECAWM).
 fn show(line: &str) {
+    let line = crate::plain::text(line);
     let _ = write!(std::io::stderr(), "\r\x1b[K\x1b[?7l{line}\x1b[?7h");
 }

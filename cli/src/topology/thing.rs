@@ -346,5 +346,5 @@ pub(crate) fn shown(words: &[String]) -> String {
         [shell, flag, line] if shell == "sh" && flag == "-c" => line.clone(),
         words => words.join(" "),
     };
-    line.escape_debug().to_string()
+    crate::plain::text(&line).into_owned()
 }

@@ -95,7 +95,7 @@ fn tell(total: Duration, steps: &mpsc::Receiver<Step>) {
 
 /// A terminal that has gone away needs no progress.
 fn show(line: &str) {
-    let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
+    let _ = write!(std::io::stderr(), "\r\x1b[K{}", crate::plain::text(line));
 }
 
 fn line(what: &str, left: Duration) -> String {

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::sink::{Sink, SinkError};
 use super::words::{self, Addresses};
 use crate::pcapng::{Frame, Interface, Told, flag, read};
+use crate::plain;
 use crate::render::table::{BAD, FAINT, WARNING, paint};
 
 /// How a frame begins that went no further.
@@ -91,7 +92,11 @@ impl Lines {
     }
 
     fn text_line(&self, frame: &Frame<'_>) -> String {
-        let mut line = format!("{} {}", self.heading(frame), words::frame(frame));
+        let mut line = format!(
+            "{} {}",
+            self.heading(frame),
+            plain::text(&words::frame(frame))
+        );
         for comment in &frame.comments {
             let style = if comment.starts_with(DROPPED) {
                 BAD
@@ -99,7 +104,7 @@ impl Lines {
                 WARNING
             };
             line += "  ";
-            line += &paint(style, format!("[{comment}]"));
+            line += &paint(style, format!("[{}]", plain::text(comment)));
         }
         if frame.lost_before > 0 {
             let lost = format!("[{} not captured before this]", frame.lost_before);
@@ -113,6 +118,7 @@ impl Lines {
     fn reasons_line(&self, frame: &Frame<'_>) -> String {
         // The last comment is the reason; one before it says what happened.
         let reason = frame.comments.last().map_or("", String::as_str);
+        let reason = plain::text(reason);
         format!(
             "{} {}: {reason}\n",
             self.heading(frame),
@@ -148,9 +154,8 @@ impl Lines {
             lost_before: frame.lost_before,
             comments: &frame.comments,
         };
-        let mut line = serde_json::to_string(&json).unwrap_or_default();
-        line.push('\n');
-        line
+        let line = serde_json::to_string(&json).unwrap_or_default();
+        plain::json(&line).into_owned() + "\n"
     }
 }
 
@@ -177,7 +182,12 @@ struct Json<'a> {
 impl Sink for Lines {
     fn block(&mut self, _kind: u32, block: &[u8]) -> Result<(), SinkError> {
         match read(block) {
-            Told::Interface(interface) => self.interfaces.push(interface),
+            Told::Interface(mut interface) => {
+                if !matches!(self.style, Style::Json) {
+                    interface.name = plain::text(&interface.name).into_owned();
+                }
+                self.interfaces.push(interface);
+            }
             Told::Frame(frame) => self.pending += &self.line(&frame),
             Told::Statistics(..) | Told::Other => {}
         }
@@ -187,7 +197,7 @@ impl Sink for Lines {
     fn flush(&mut self) -> Result<(), SinkError> {
         let mut out = anstream::stdout().lock();
         let written = out
-            .write_all(self.pending.as_bytes())
+            .write_all(plain::styled(&self.pending).as_bytes())
             .and_then(|()| out.flush());
         self.pending.clear();
         written.map_err(|source| match source.kind() {
@@ -197,5 +207,37 @@ impl Sink for Lines {
                 source,
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pcapng;
+
+    #[test]
+    fn names_and_comments_of_others_are_harmless() {
+        for name in plain::hostile::NAMES {
+            for mut lines in [Lines::text(), Lines::reasons(), Lines::json()] {
+                let mut block = Vec::new();
+                pcapng::interface(&mut block, name, Some(name), 100);
+                lines.block(0, &block).unwrap();
+                block.clear();
+                let comments = [name.to_owned(), format!("{DROPPED}{name}")];
+                let packet = pcapng::Packet {
+                    interface: 0,
+                    time: Duration::ZERO,
+                    len: 60,
+                    bytes: &[0; 60],
+                    flags: flag::INBOUND,
+                    lost_before: 1,
+                    comments: &comments,
+                };
+                pcapng::packet(&mut block, &packet);
+                lines.block(0, &block).unwrap();
+                plain::hostile::assert_harmless(&lines.pending, name);
+                assert_eq!(lines.pending.lines().count(), 1, "{name:?}");
+            }
+        }
     }
 }

@@ -26,6 +26,7 @@ use crate::args::CaptureArgs;
 use crate::client::Client;
 use crate::daemon::Signals;
 use crate::pcapng::{BlockError, Blocks, PACKET, Told, read, split_first};
+use crate::plain;
 use crate::protocol::{CaptureParams, CaptureStarted, method};
 use crate::runtime_dir::RuntimeDir;
 pub(crate) use lines::Lines;
@@ -259,5 +260,5 @@ fn finish(reader: JoinHandle<Passed>, switch: &str) -> anyhow::Result<()> {
 /// Tells something beside the frames.
 fn note(sentence: &str) {
     // Fails where nobody listens, who could then be told nothing anyhow.
-    let _ = writeln!(io::stderr(), "{sentence}");
+    let _ = writeln!(io::stderr(), "{}", plain::text(sentence));
 }

@@ -22,7 +22,7 @@ pub(crate) fn run(args: &ManArgs) -> anyhow::Result<()> {
             Some(child) if !child.is_hide_set() => child,
             _ => bail!(
                 "there is no command '{}': 'vswitch --help' lists those there are",
-                args.command.join(" ").escape_debug()
+                crate::plain::text(&args.command.join(" "))
             ),
         };
     }

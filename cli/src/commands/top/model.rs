@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::rates::{self, Moving};
+use crate::plain;
 use crate::protocol::{EventView, FdbEntry, SwitchView};
 
 /// Rates of a port that are remembered: as many as the widest graph has columns.
@@ -149,6 +150,7 @@ impl Model {
         if self.paused {
             return;
         }
+        let view = plain::view(view);
         if let (Some(base), Some(old)) = (self.base, &self.view) {
             self.ports = rates::between(old, &view, now.saturating_sub(base));
             self.remember();
@@ -176,7 +178,7 @@ impl Model {
     /// A look at the MAC table.
     pub(super) fn look_at_stations(&mut self, stations: Vec<FdbEntry>) {
         if !self.paused {
-            self.stations = Some(stations);
+            self.stations = Some(plain::view(stations));
         }
     }
 

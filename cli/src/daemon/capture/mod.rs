@@ -198,7 +198,7 @@ pub(crate) fn port_name(ports: &[PortView], wanted: &str) -> Result<String, Erro
         let sentence = format!(
             "the switch has no port '{0}', and no namespace '{0}' is attached to it: \
              'vswitch port list' lists those it has",
-            wanted.escape_debug()
+            crate::plain::text(wanted)
         );
         ErrorObject::new(ErrorCode::NotFound, sentence)
     })

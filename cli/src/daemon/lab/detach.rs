@@ -28,7 +28,7 @@ impl Lab {
         let ids = self.ports_of_namespace(namespace, port);
         if ids.is_empty() {
             return Err(LabError::NotAttached {
-                namespace: namespace.escape_debug().to_string(),
+                namespace: crate::plain::text(namespace).into_owned(),
                 switch: self.switch.to_string(),
             });
         }

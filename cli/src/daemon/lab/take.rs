@@ -82,7 +82,7 @@ impl Lab {
         let Some(id) = self.port_of_name(name) else {
             return Err(LabError::NoPort {
                 switch: self.switch.to_string(),
-                port: name.escape_debug().to_string(),
+                port: crate::plain::text(name).into_owned(),
             });
         };
         if let Some(namespace) = self.plugs.get(&id).and_then(|plug| plug.kind.namespace()) {

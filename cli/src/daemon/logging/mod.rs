@@ -9,6 +9,7 @@ use std::time::Instant;
 use env_logger::{Builder, Env, Logger};
 use log::{Level, Log, Metadata, Record};
 
+use crate::plain;
 use limit::{Limiter, Site};
 
 /// Begins to log. `VSWITCH_LOG` says how much, in the notation of `env_logger`; by default all
@@ -21,7 +22,8 @@ pub(super) fn start() {
             let style = buffer.default_level_style(record.level());
             let level = record.level().as_str().to_lowercase();
             // One event is one line, whatever somebody has named an interface.
-            let text = record.args().to_string().replace('\n', " ");
+            let text = record.args().to_string();
+            let text = plain::text(&text);
             writeln!(buffer, "{time} {style}{level:<5}{style:#} {text}")
         })
         .build();

@@ -235,7 +235,7 @@ fn read(path: &Path, name: &SwitchName) -> Result<Option<Saved>, StateError> {
         }
         Err(format!(
             "it is that of a switch '{}'",
-            saved.name.escape_debug()
+            crate::plain::text(&saved.name)
         ))
     });
     saved.map(Some).map_err(|why| StateError::Damaged {

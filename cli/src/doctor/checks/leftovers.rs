@@ -95,14 +95,14 @@ fn cables(living: &Living) -> Option<Finding> {
             format!(
                 "{} of {}",
                 listed(cables.iter().copied()),
-                switch.escape_debug()
+                crate::plain::text(switch)
             )
         })
         .collect();
     let found = format!("switch-side ends that no switch uses: {}", told.join("; "));
     Some(finding("cables", Grade::Warning, found).remedy(format!(
         "'vswitch run {} --detach' removes those of its name",
-        first.escape_debug()
+        crate::plain::text(first)
     )))
 }
 

@@ -99,7 +99,7 @@ fn rules(switch: &SwitchView, living: &Living) -> Vec<Finding> {
         let found = format!(
             "rules at the ingress of {} have no effect on what the switch gets, which sees frames \
              before they do: {}",
-            port.name.escape_debug(),
+            crate::plain::text(&port.name),
             listed(rules.iter().map(String::as_str))
         );
         Some(

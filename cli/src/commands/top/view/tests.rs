@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use ratatui::style::Color;
 
 use super::*;
+use crate::commands::top::model::{Overlay, Tab};
 use crate::commands::top::rates::tests::port;
 use crate::protocol::{EventView, FdbEntry, Happening, PortState, SwitchView};
 
@@ -259,5 +260,47 @@ fn names_that_would_steer_a_terminal_are_harmless() {
         let buf = picture(width, 24, &model, &THEME);
         let control = |cell: &ratatui::buffer::Cell| cell.symbol().contains(char::is_control);
         assert!(!buf.content().iter().any(control));
+    }
+}
+
+#[test]
+fn names_of_others_are_harmless() {
+    for name in crate::plain::hostile::NAMES {
+        let mut model = Model::new("my_switch", Duration::from_secs(1));
+        for second in 0..2 {
+            let mut hostile = port(1, "x", second);
+            hostile.name = name.to_owned();
+            hostile.namespace = Some(name.to_owned());
+            hostile.peer = Some(name.to_owned());
+            hostile.drops.insert(name.to_owned(), second * 40);
+            model.look(
+                Duration::from_secs(second),
+                SwitchView::sample(vec![hostile]),
+            );
+        }
+        model.look_at_stations(vec![FdbEntry {
+            mac: name.to_owned(),
+            vlan: 0,
+            port: name.to_owned(),
+            age_s: None,
+            is_static: true,
+        }]);
+        model.happened(EventView {
+            time: name.to_owned(),
+            what: Happening::PortDown {
+                port: name.to_owned(),
+            },
+        });
+        for tab in Tab::ALL {
+            model.show(tab);
+            for overlay in [Overlay::None, Overlay::Port(1)] {
+                model.overlay = overlay;
+                let buf = picture(120, 30, &model, &THEME);
+                for cell in buf.content() {
+                    let symbol = cell.symbol();
+                    assert_eq!(crate::plain::text(symbol), symbol, "{name:?} in {tab:?}");
+                }
+            }
+        }
     }
 }
