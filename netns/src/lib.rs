@@ -36,6 +36,7 @@
 //! - [`netlink`]: the socket to the kernel, and requests; `answer`: what it says to them
 //! - [`link`]: what interfaces there are
 //! - [`counters`]: the frames and bytes that they have counted
+//! - [`aside`]: room for a second VLAN tag
 //! - [`losses`]: what they have lost
 //! - [`change`]: changing them: up, down, name, MTU, MAC, namespace
 //! - [`veth`]: pairs of virtual Ethernet devices
@@ -54,6 +55,7 @@
 pub mod address;
 pub mod announce;
 mod answer;
+pub mod aside;
 pub mod bridge;
 pub mod change;
 pub mod counters;
@@ -86,6 +88,7 @@ pub mod veth;
 
 pub use address::{Address, AddressError, AddressScope, DuplicateDetection};
 pub use announce::{Announcer, is_announceable};
+pub use aside::TAG_ASIDE_MARK;
 pub use change::{LinkChange, LinkLocal};
 pub use counters::Counters;
 pub use exec::SpawnError;

@@ -158,6 +158,12 @@ impl Handle {
         self.ask(move |engine| engine.datapath_mut().set_peer_mtu(port, mtu_bytes))
     }
 
+    /// Tells the switch that a port's interface removes the first VLAN tag of a frame with this mark,
+    /// and has the next one travel beside the frame; `None` if it does not.
+    pub fn set_tags_aside(&self, port: PortId, mark: Option<u32>) -> Result<(), ControlError> {
+        self.ask(move |engine| engine.datapath_mut().set_tags_aside(port, mark))
+    }
+
     /// The switch's settings, and how full its table is.
     pub fn status(&self) -> Result<Status, ControlError> {
         self.ask(|engine| engine.status())

@@ -25,6 +25,7 @@ pub(super) fn tests() -> Vec<Trial> {
         ),
         isolated("cli_frames_that_a_filter_drops_are_told_as_such", filtered),
         isolated("cli_ring_slots_are_shown_and_kept", ring_slots),
+        isolated("cli_stacked_tags_at_full_size", stacked_tags),
     ]
 }
 
@@ -201,6 +202,87 @@ fn filtered() {
     );
     assert_eq!(drops(&switch, "h2", "egress_full"), 0);
     assert!(ok("show s").contains("queueing discipline or filter"));
+}
+
+/// A full-sized frame behind those tags, of which each has an identifier of its own.
+fn tagged(tpids: &[u16]) -> Vec<u8> {
+    let mut bytes = [&mac(2)[..], &mac(1)].concat();
+    for (tpid, tci) in tpids.iter().zip(0x0064_u16..) {
+        bytes.extend(tpid.to_be_bytes());
+        bytes.extend(tci.to_be_bytes());
+    }
+    bytes.extend([0x88, 0xb5]);
+    bytes.resize(1514 + 4 * tpids.len(), 0x5a);
+    bytes
+}
+
+/// Whether the kernel has what takes a tag out of a frame.
+fn has_tag_action() -> bool {
+    let mut here = Netlink::open().unwrap();
+    let end = |name| VethEnd::new(InterfaceName::new(name).unwrap());
+    let near = here
+        .create_veth(&end("try"), &end("try-peer"), None)
+        .unwrap();
+    let _quiet = here.quiet(&near).unwrap();
+    let outcome = here.set_tags_aside(&near);
+    here.delete_link(&near).unwrap();
+    outcome.is_ok()
+}
+
+/// The cables that `attach` makes have room for two tags behind frames as long as the MTU inside allows,
+/// as far as the kernel can send them.
+fn stacked_tags() {
+    const S: u16 = 0x88a8;
+    const C: u16 = 0x8100;
+    let has_tag_action = has_tag_action();
+    let switch = Switch::start("s");
+    ok("attach mario --mtu 9000 --mac 02:00:00:00:00:01");
+    ok("attach luigi --mac 02:00:00:00:00:02");
+    let open = |name: &str| Namespace::open(name).unwrap();
+    let mut inside = Netlink::open_in(&open("luigi")).unwrap();
+    assert_eq!(inside.link("luigi-netns").unwrap().mtu_bytes, 1500);
+    assert_eq!(switch.port("luigi-vsw")["mtu"], 1500);
+    assert_eq!(switch.port("luigi-vsw")["peer_mtu"], 1500);
+    let wire = |name: &str| {
+        let interface = format!("{name}-netns");
+        open(name)
+            .run(|| Endpoint::open(&interface))
+            .unwrap()
+            .unwrap()
+    };
+    let (mario, luigi) = (wire("mario"), wire("luigi"));
+    for tags in [&[C][..], &[S], &[S, C], &[C, C], &[S, S], &[C, S]] {
+        let sent = tagged(tags);
+        if tags.len() == 2 && !has_tag_action {
+            let before = drops(&switch, "luigi-vsw", "egress_too_big");
+            let is_counted = || drops(&switch, "luigi-vsw", "egress_too_big") > before;
+            let counted = wait_until(PATIENCE, || {
+                mario.send_patiently(&sent).unwrap();
+                is_counted()
+            });
+            assert!(counted, "{tags:04x?}: {}", switch.port("luigi-vsw"));
+            continue;
+        }
+        let came = wait_until(PATIENCE, || {
+            mario.send_patiently(&sent).unwrap();
+            let wanted = |bytes: &[u8]| bytes == sent;
+            let patience = std::time::Duration::from_millis(100);
+            luigi.receive_where(patience, wanted).is_some()
+        });
+        assert!(came, "{tags:04x?}: {}", switch.port("luigi-vsw"));
+    }
+    // Three are more than there is room for.
+    until_counted(
+        &switch,
+        &mario,
+        &tagged(&[S, C, C]),
+        ["luigi-vsw", "egress_too_big"],
+    );
+    assert_eq!(drops(&switch, "luigi-vsw", "egress_full"), 0);
+    assert_eq!(
+        switch.port("luigi-vsw")["warnings"],
+        Value::Array(Vec::new())
+    );
 }
 
 fn ring_slots() {

@@ -116,7 +116,7 @@ fn attach() {
         ["10.0.0.1/24", "fd00::1/64"].map(str::to_owned).into()
     );
     let outside = super::link("mario-vsw").unwrap();
-    assert_eq!(outside.mtu_bytes, 9000);
+    assert_eq!(outside.mtu_bytes, 9012, "there is room for tags");
     assert_eq!(outside.alias.as_deref(), Some("vswitch:s"));
     assert_eq!(json("port list")[0]["mtu"], 9000);
     let attached = json("attach luigi");

@@ -294,8 +294,11 @@ impl Scene {
         let mut fates = [self.fate(A, B), self.fate(VICTIM, FRIEND)];
         let drops = self.drops_since();
         for (fate, hosts) in fates.iter_mut().zip([[A, B], [VICTIM, FRIEND]]) {
-            let full = hosts.map(|host| (host.outside(), "egress_full".to_owned()));
-            fate.queue_full = full.iter().filter_map(|full| drops.get(full)).sum();
+            let full = hosts.into_iter().flat_map(|host| {
+                let reasons = ["egress_full", "egress_filtered"];
+                reasons.map(|reason| (host.outside(), reason.to_owned()))
+            });
+            fate.queue_full = full.filter_map(|full| drops.get(&full)).sum();
         }
         fates
     }

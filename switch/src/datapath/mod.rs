@@ -325,6 +325,13 @@ impl Datapath {
         }
     }
 
+    /// Tells a port the mark of frames whose outer tag travels beside them.
+    pub fn set_tags_aside(&mut self, id: PortId, mark: Option<u32>) {
+        if let Some(slot) = self.table.get_mut(id) {
+            slot.port.set_tags_aside(mark);
+        }
+    }
+
     /// The ports whose link has changed since the last call, with its state now.
     pub fn take_link_changes(&mut self) -> impl Iterator<Item = (PortId, LinkState)> + '_ {
         self.table.take_link_changes()

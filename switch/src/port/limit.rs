@@ -15,11 +15,14 @@ pub struct FrameLimit {
     pub mtu_bytes: usize,
     /// The MTU of the interface at the other end of its cable, where that is known.
     pub peer_mtu_bytes: Option<usize>,
+    /// Whether the outer tag of a frame that is too long for the other end can travel beside it.
+    pub sets_tags_aside: bool,
 }
 
 impl FrameLimit {
     /// By how much the MTU of a cable's near end exceeds the far one's so that frames have room for
-    /// VLAN tags: three of them.
+    /// VLAN tags: two of their own, and one more that says that the first of them travels beside the
+    /// frame.
     pub const TAG_ROOM_BYTES: usize = 3 * TAG_LEN;
 
     /// The limit of a port of which the MTU alone is known.
@@ -28,6 +31,7 @@ impl FrameLimit {
         Self {
             mtu_bytes,
             peer_mtu_bytes: None,
+            sets_tags_aside: false,
         }
     }
 
@@ -38,18 +42,34 @@ impl FrameLimit {
             return None;
         }
         let most = self.mtu_bytes + HEADER_LEN;
-        let is_sent =
-            frame.bytes.len() <= most || frame.bytes.len() <= most + TAG_LEN && has_c_tag(frame);
+        let len = frame.bytes.len();
+        let is_aside = self.sets_aside(frame.bytes);
+        let is_sent = if is_aside {
+            len + TAG_LEN <= most
+        } else {
+            let is_tagged = || outer_type(frame.bytes) == Some(EtherType::C_TAG);
+            len <= most || len <= most + TAG_LEN && is_tagged()
+        };
+        let taken = if is_aside { len - TAG_LEN } else { len };
         if !is_sent {
             Some(DropReason::EgressTooBig)
-        } else if frame.bytes.len() > self.peer_len() {
+        } else if taken > self.peer_len() {
             Some(self.peer_refusal())
         } else {
             None
         }
     }
 
-    /// The longest frame that the other end takes.
+    /// Whether the outer tag of this frame travels beside it: it is too long for the other end.
+    #[must_use]
+    #[inline]
+    pub fn sets_aside(&self, frame: &[u8]) -> bool {
+        self.sets_tags_aside
+            && frame.len() > self.peer_len()
+            && matches!(outer_type(frame), Some(EtherType::C_TAG | EtherType::S_TAG))
+    }
+
+    /// The longest frame that the other end takes, what travels beside it not counted.
     #[must_use]
     pub fn peer_len(&self) -> usize {
         self.peer_mtu_bytes
@@ -81,8 +101,9 @@ impl FrameLimit {
     }
 }
 
-fn has_c_tag(frame: &Frame<'_>) -> bool {
-    EthernetFrame::new_checked(frame.bytes).is_ok_and(|view| view.outer_type() == EtherType::C_TAG)
+fn outer_type(frame: &[u8]) -> Option<EtherType> {
+    let view = EthernetFrame::new_checked(frame).ok()?;
+    Some(view.outer_type())
 }
 
 #[cfg(test)]
@@ -122,8 +143,8 @@ mod tests {
     #[test]
     fn a_cable_has_room_for_a_tag_of_any_kind() {
         let limit = FrameLimit {
-            mtu_bytes: 1512,
             peer_mtu_bytes: Some(1500),
+            ..FrameLimit::of(1512)
         };
         assert_eq!(limit.payload_bytes(), 1500);
         assert_eq!(refused(limit, &[0x88a8], 1518), None);
@@ -132,18 +153,36 @@ mod tests {
     }
 
     #[test]
+    fn a_cable_that_sets_tags_aside_has_room_for_two() {
+        let limit = FrameLimit {
+            peer_mtu_bytes: Some(1500),
+            sets_tags_aside: true,
+            ..FrameLimit::of(1512)
+        };
+        let too_big = Some(DropReason::EgressTooBig);
+        for tags in [[0x88a8, 0x8100], [0x8100, 0x8100], [0x88a8, 0x88a8]] {
+            assert_eq!(refused(limit, &tags, 1522), None);
+            assert_eq!(refused(limit, &tags, 1523), too_big);
+        }
+        assert_eq!(refused(limit, &[0x88a8], 1518), None);
+        assert_eq!(refused(limit, &[], 1519), too_big, "there is no tag");
+        let short = [&[2; 12][..], &[0x88, 0xa8, 0, 1, 8, 0]].concat();
+        assert!(!limit.sets_aside(&short), "it is short enough as it is");
+    }
+
+    #[test]
     fn ends_that_differ_are_told_apart_from_room_for_tags() {
         let wide = FrameLimit {
-            mtu_bytes: 9000,
             peer_mtu_bytes: Some(1500),
+            ..FrameLimit::of(9000)
         };
         assert_eq!(wide.payload_bytes(), 9000);
         assert_eq!(refused(wide, &[], 1518), None);
         assert_eq!(refused(wide, &[], 1519), Some(DropReason::EgressPeerMtu));
         assert_eq!(refused(wide, &[], 9015), Some(DropReason::EgressTooBig));
         let narrow = FrameLimit {
-            mtu_bytes: 1500,
             peer_mtu_bytes: Some(9000),
+            ..FrameLimit::of(1500)
         };
         assert_eq!(narrow.payload_bytes(), 1500);
         assert_eq!(refused(narrow, &[], 1515), Some(DropReason::EgressTooBig));

@@ -95,6 +95,12 @@ pub trait Port: Send {
         let _ = mtu;
     }
 
+    /// Tells that the interface removes the first VLAN tag of a frame with this mark, and has the
+    /// next one travel beside the frame; `None` if it does not. For ports that can make use of it.
+    fn set_tags_aside(&mut self, mark: Option<u32>) {
+        let _ = mark;
+    }
+
     /// What another process needs to go on with this port: its descriptors, doubled, and what
     /// there is to say of it. It stays what it is here. `None` for a port of this process alone.
     fn parts(&self) -> io::Result<Option<PortParts>> {

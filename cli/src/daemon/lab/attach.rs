@@ -9,12 +9,13 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
+use vswitch_netns::veth::MAX_MTU_BYTES;
 use vswitch_netns::{
     DuplicateDetection, Link, LinkChange, Namespace, NamespaceName, Netlink, Offloads, OperState,
-    VethEnd,
+    TAG_ASIDE_MARK, VethEnd,
 };
 use vswitch_switch::bridge::PortId;
-use vswitch_switch::port::LinkState;
+use vswitch_switch::port::{FrameLimit, LinkState};
 use vswitch_switch::wire::MacAddr;
 
 use super::fit::{Setting, require_ipv6};
@@ -29,6 +30,9 @@ use crate::protocol::{AttachParams, Attached};
 pub(super) const PATIENCE: Duration = Duration::from_millis(1200);
 /// How often to look.
 const INTERVAL: Duration = Duration::from_millis(1);
+/// The MTU of a cable, if none is chosen.
+const DEFAULT_MTU_BYTES: u32 = 1500;
+
 /// What was made so far.
 #[derive(Default)]
 struct Progress {
@@ -187,10 +191,9 @@ impl Lab {
     ) -> Result<Link, LabError> {
         let mut near = VethEnd::new(plan.outside.clone()).group(super::GROUP);
         let mut far = VethEnd::new(plan.inside.clone());
-        if let Some(mtu_bytes) = plan.mtu_bytes {
-            near = near.mtu_bytes(mtu_bytes);
-            far = far.mtu_bytes(mtu_bytes);
-        }
+        let mtu_bytes = plan.mtu_bytes.unwrap_or(DEFAULT_MTU_BYTES);
+        far = far.mtu_bytes(mtu_bytes);
+        near = near.mtu_bytes(with_room_for_tags(mtu_bytes));
         if let Some(mac) = plan.mac {
             far = far.mac(mac);
         }
@@ -215,7 +218,26 @@ impl Lab {
         self.captions.set(plan.outside.as_str(), Some(namespace));
         let id = self.handle.add_port(Box::new(port))?;
         progress.port = Some(id);
+        self.set_tags_aside(id, outside);
         Ok(id)
+    }
+
+    /// Has a port send frames with two tags that are as long as can be; where the kernel cannot, those
+    /// are too long.
+    pub(super) fn set_tags_aside(&mut self, id: PortId, link: &Link) {
+        if let Err(error) = self.netlink.set_tags_aside(link) {
+            log::debug!(
+                "{}: no room for a second VLAN tag behind full-sized frames: {error}",
+                link.name
+            );
+            return;
+        }
+        if let Err(error) = self.handle.set_tags_aside(id, Some(TAG_ASIDE_MARK)) {
+            log::debug!(
+                "the switch is not told how {} takes tags: {error}",
+                link.name
+            );
+        }
     }
 
     /// Takes an attachment back that could not be kept.
@@ -299,6 +321,12 @@ fn bring_up(inner: &mut Netlink, plan: &Plan, deadline: Instant) -> Result<Link,
         await_address(inner, address.addr(), deadline)?;
     }
     Ok(inside)
+}
+
+/// The MTU of the switch's end of a cable whose end inside has this one.
+fn with_room_for_tags(mtu_bytes: u32) -> u32 {
+    let room = u32::try_from(FrameLimit::TAG_ROOM_BYTES).unwrap_or(0);
+    mtu_bytes.saturating_add(room).min(MAX_MTU_BYTES)
 }
 
 /// Waits until packets to an address are taken in, so that whoever pings at once gets an answer.

@@ -177,6 +177,9 @@ impl Lab {
         plug.ledger.go_on(losses);
         plug.peer = None;
         self.note_peer(id, &link);
+        if owner_of(&link) == Some(self.switch.as_str()) {
+            self.set_tags_aside(id, &link);
+        }
         Ok(())
     }
 

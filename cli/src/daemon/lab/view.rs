@@ -6,7 +6,7 @@ use vswitch_netns::{Link, Losses};
 use vswitch_switch::bridge::{DropReason, PortId};
 use vswitch_switch::control::ControlError;
 use vswitch_switch::datapath::PortInfo;
-use vswitch_switch::port::{LinkState, Traffic};
+use vswitch_switch::port::{FrameLimit, LinkState, Traffic};
 
 use super::losses::{Reading, mtu_warning, offload_warning};
 use super::{Kind, Lab, Plug};
@@ -121,7 +121,13 @@ impl Lab {
             .collect();
         let peer_end = plug.and_then(|plug| plug.peer.as_ref());
         let mut warnings = plug.map(Plug::warnings).unwrap_or_default();
-        let mtu = u64::try_from(info.mtu_bytes).unwrap_or(u64::MAX);
+        let mut mtu = u64::try_from(info.mtu_bytes).unwrap_or(u64::MAX);
+        if let Some(Kind::Cable { former: None, .. }) = plug.map(|plug| &plug.kind)
+            && peer_end.is_some_and(|peer| u64::from(peer.mtu_bytes) != mtu)
+        {
+            // Where somebody has changed it inside, the room for tags is still there.
+            mtu = mtu.saturating_sub(FrameLimit::TAG_ROOM_BYTES as u64);
+        }
         if let Some(plug) = plug {
             plug.ledger.apply(&mut drops);
             let unlike = peer_end.and_then(|peer| mtu_warning(&plug.interface, mtu, peer));

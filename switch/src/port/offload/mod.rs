@@ -184,6 +184,10 @@ impl Port for SoftwareOffload {
         self.inner.expect_error();
     }
 
+    fn set_tags_aside(&mut self, mark: Option<u32>) {
+        self.inner.set_tags_aside(mark);
+    }
+
     fn set_peer_mtu(&mut self, mtu: Option<usize>) {
         self.inner.set_peer_mtu(mtu);
     }

@@ -33,6 +33,9 @@ pub struct PacketData {
     /// The MTU of the other end of its cable, where that is known.
     #[cfg_attr(feature = "serde", serde(default))]
     pub peer_mtu_bytes: Option<usize>,
+    /// The mark of frames whose outer tag travels beside them, where the interface does that.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub aside_mark: Option<u32>,
 }
 
 /// How far a receive ring has been read.
@@ -92,6 +95,7 @@ impl PacketPort {
             is_down: self.source.is_down(),
             is_stuck: self.way_out.is_stuck,
             peer_mtu_bytes: self.way_out.peer_mtu,
+            aside_mark: self.way_out.aside_mark,
         }
     }
 
@@ -124,6 +128,7 @@ impl PacketPort {
             way_out: WayOut {
                 is_stuck: data.is_stuck,
                 peer_mtu: data.peer_mtu_bytes,
+                aside_mark: data.aside_mark,
                 ..WayOut::default()
             },
             claim: Claim::from(claim),
@@ -149,6 +154,7 @@ impl PacketPort {
         self.mtu = data.mtu_bytes;
         self.way_out.is_stuck = data.is_stuck;
         self.way_out.peer_mtu = data.peer_mtu_bytes;
+        self.way_out.aside_mark = data.aside_mark;
         Ok(())
     }
 }

@@ -261,6 +261,7 @@ impl Port for PacketPort {
         FrameLimit {
             mtu_bytes: self.mtu,
             peer_mtu_bytes: self.way_out.peer_mtu,
+            sets_tags_aside: self.way_out.aside_mark.is_some(),
         }
     }
 
@@ -309,6 +310,10 @@ impl Port for PacketPort {
             self.source.expect_down();
         }
         status
+    }
+
+    fn set_tags_aside(&mut self, mark: Option<u32>) {
+        self.way_out.aside_mark = mark;
     }
 
     fn set_peer_mtu(&mut self, mtu: Option<usize>) {

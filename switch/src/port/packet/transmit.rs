@@ -9,7 +9,7 @@ use super::sys::{self, Outgoing};
 use crate::bridge::DropReason;
 use crate::port::offload::{Scratch, outgoing_header, send_cut};
 use crate::port::{BATCH, Counters, Frame, FrameLimit, Selection, TxStatus};
-use crate::wire::Offload;
+use crate::wire::{Offload, TAG_LEN};
 
 /// How often one call may ask the kernel again when a queue behind the interface is full. A
 /// peer whose MTU is too small says "full" to every frame for ever, so this is a bound for the
@@ -24,6 +24,8 @@ pub(super) struct WayOut {
     pub(super) is_stuck: bool,
     /// The MTU of the interface at the other end of the cable, where it is known.
     pub(super) peer_mtu: Option<usize>,
+    /// The mark of frames whose outer tag travels beside them, where the interface does that.
+    pub(super) aside_mark: Option<u32>,
     /// Memory to cut super-frames in.
     pub(super) scratch: Scratch,
 }
@@ -41,6 +43,7 @@ struct Call<'a> {
     socket: &'a Socket,
     limit: FrameLimit,
     is_stuck: &'a mut bool,
+    aside_mark: Option<u32>,
     /// How often it may still ask again.
     retries: usize,
 }
@@ -58,15 +61,18 @@ pub(super) fn transmit(
         limit,
         retries: if way_out.is_stuck { 0 } else { RETRIES },
         is_stuck: &mut way_out.is_stuck,
+        aside_mark: way_out.aside_mark,
     };
     let mut rest = frames.iter().take(BATCH);
     loop {
         let mut outgoing: ArrayVec<Outgoing<'_>, BATCH> = ArrayVec::new();
-        // A super-frame that the kernel cannot be told how to cut.
-        let mut undescribable = None;
+        // A super-frame that the kernel cannot be told how to cut, or a frame whose outer tag travels
+        // beside it.
+        let mut special = None;
         for frame in rest.by_ref() {
-            let Some(header) = outgoing_header(frame) else {
-                undescribable = Some(frame);
+            let header = outgoing_header(frame).filter(|_| !call.sets_aside(frame));
+            let Some(header) = header else {
+                special = Some(frame);
                 break;
             };
             outgoing.push(Outgoing {
@@ -75,10 +81,12 @@ pub(super) fn transmit(
             });
         }
         let mut status = call.send(&outgoing, &mut way_out.scratch, counters);
-        let Some(frame) = undescribable else {
+        let Some(frame) = special else {
             return status;
         };
-        if status == TxStatus::Done {
+        if status == TxStatus::Done && call.sets_aside(frame) {
+            status = call.set_aside(frame, counters);
+        } else if status == TxStatus::Done {
             status = call.cut(frame, &mut way_out.scratch, counters);
         } else {
             counters.drops.add(DropReason::EgressDown, 1);
@@ -138,6 +146,46 @@ impl Call<'_> {
                 },
             }
         }
+        TxStatus::Done
+    }
+
+    /// Whether the outer tag of this frame travels beside it. A super-frame is taken at any length.
+    #[inline]
+    fn sets_aside(&self, frame: &Frame<'_>) -> bool {
+        self.limit.sets_aside(frame.bytes) && frame.offload.segmentation().is_none()
+    }
+
+    /// Sends a frame with one tag too many, and the mark by which the interface removes it.
+    fn set_aside(&mut self, frame: &Frame<'_>, counters: &mut Counters) -> TxStatus {
+        let mark = self.aside_mark.unwrap_or_default();
+        let outgoing = Outgoing {
+            header: frame.offload.shifted(4).to_bytes(),
+            frame: frame.bytes,
+        };
+        // What the other end sees of it.
+        let seen = Outgoing {
+            frame: frame.bytes.get(TAG_LEN..).unwrap_or_default(),
+            ..outgoing
+        };
+        while let Err(error) = sys::send_aside(self.socket.as_fd(), &outgoing, mark) {
+            match self.judge(error.raw_os_error().unwrap_or(0), &seen) {
+                Judgement::AskAgain => std::thread::yield_now(),
+                Judgement::Drop(reason) => {
+                    counters.drops.add(reason, 1);
+                    return TxStatus::Done;
+                }
+                Judgement::Cut => {
+                    counters.drops.add(DropReason::EgressOffload, 1);
+                    return TxStatus::Done;
+                }
+                Judgement::End(status) => {
+                    counters.drops.add(DropReason::EgressDown, 1);
+                    return status;
+                }
+            }
+        }
+        counters.tx.add(1, frame.bytes.len() as u64);
+        *self.is_stuck = false;
         TxStatus::Done
     }
 
@@ -202,10 +250,11 @@ mod tests {
         let mut call = Call {
             socket: &socket,
             limit: FrameLimit {
-                mtu_bytes: 1500,
                 peer_mtu_bytes: Some(41),
+                ..FrameLimit::of(1500)
             },
             is_stuck: &mut false,
+            aside_mark: None,
             retries,
         };
         let mut asked = 0;

@@ -147,6 +147,53 @@ pub(in super::super) fn send(
     }
 }
 
+/// Room for the mark of a message (socket(7), `SO_MARK`), laid out as the kernel reads it (cmsg(3)).
+#[repr(C)]
+struct Mark {
+    header: libc::cmsghdr,
+    value: u32,
+    padding: u32,
+}
+
+/// Sends one frame, which is at least 14 bytes long, with a mark and an S-tag in front of all its
+/// own. Does not wait.
+#[allow(clippy::unnecessary_cast)] // some C libraries have other types of length
+pub(in super::super) fn send_aside(
+    socket: BorrowedFd<'_>,
+    message: &Outgoing<'_>,
+    mark: u32,
+) -> io::Result<()> {
+    const ADDRESSES_LEN: usize = 12;
+    let tag = VlanTag {
+        tpid: EtherType::S_TAG.0,
+        tci: 0,
+    }
+    .to_bytes();
+    let (addresses, rest) = message
+        .frame
+        .split_at_checked(ADDRESSES_LEN)
+        .ok_or(io::ErrorKind::InvalidInput)?;
+    let parts: [&[u8]; 4] = [&message.header, addresses, &tag, rest];
+    let mut vectors = parts.map(|part| io_vector(part.as_ptr().cast_mut(), part.len()));
+    // SAFETY: plain numbers, for which all bits zero is a value.
+    let mut control: Mark = unsafe { mem::zeroed() };
+    control.header.cmsg_len = (mem::offset_of!(Mark, value) + size_of::<u32>()) as _;
+    control.header.cmsg_level = libc::SOL_SOCKET;
+    control.header.cmsg_type = libc::SO_MARK;
+    control.value = mark;
+    let mut header = message_header(vectors.as_mut_ptr(), 4).msg_hdr;
+    header.msg_control = ptr::from_mut(&mut control).cast();
+    header.msg_controllen = size_of::<Mark>() as _;
+    // SAFETY: the header points to four vectors and a control message of this function, and the
+    // vectors to memory that is borrowed, with its length; all of it outlives the call. The kernel
+    // only reads it, in spite of the pointers' type.
+    let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const header, libc::MSG_DONTWAIT) };
+    if sent < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
 fn io_vector(base: *mut u8, len: usize) -> libc::iovec {
     libc::iovec {
         iov_base: base.cast(),

@@ -4,7 +4,7 @@ mod messages;
 mod options;
 mod ring;
 
-pub(super) use messages::{Message, Outgoing, receive, send};
+pub(super) use messages::{Message, Outgoing, receive, send, send_aside};
 pub(super) use options::{Protocol, bind, bound_to, enable, join_promiscuous, take_drops};
 pub(super) use ring::{Position, Ring, Slots, Whereabouts, remove_ring};
 
