@@ -97,6 +97,8 @@ struct Plug {
     ledger: Ledger,
     /// The other end of its cable, as it was seen last; none if that is not known.
     peer: Option<Link>,
+    /// The MTU of its own end, as it was seen then.
+    own_mtu_bytes: Option<usize>,
     kind: Kind,
     /// The limits that were set for it alone.
     settings: PortSettings,
@@ -134,6 +136,7 @@ impl Plug {
             link: LinkState::Up,
             ledger: Ledger::default(),
             peer: None,
+            own_mtu_bytes: None,
             kind,
             settings: PortSettings::default(),
             complaint: None,

@@ -82,6 +82,7 @@ impl Lab {
             return;
         };
         let mtu = |peer: &Option<Link>| peer.as_ref().map(|peer| peer.mtu_bytes);
+        plug.own_mtu_bytes = usize::try_from(link.mtu_bytes).ok();
         let has_changed = mtu(&plug.peer) != mtu(&peer);
         let mtu_bytes = mtu(&peer).and_then(|mtu| usize::try_from(mtu).ok());
         plug.peer = peer;
@@ -121,13 +122,8 @@ impl Lab {
             .collect();
         let peer_end = plug.and_then(|plug| plug.peer.as_ref());
         let mut warnings = plug.map(Plug::warnings).unwrap_or_default();
-        let mut mtu = u64::try_from(info.mtu_bytes).unwrap_or(u64::MAX);
-        if let Some(Kind::Cable { former: None, .. }) = plug.map(|plug| &plug.kind)
-            && peer_end.is_some_and(|peer| u64::from(peer.mtu_bytes) != mtu)
-        {
-            // Where somebody has changed it inside, the room for tags is still there.
-            mtu = mtu.saturating_sub(FrameLimit::TAG_ROOM_BYTES as u64);
-        }
+        let mtu = plug.map_or(info.mtu_bytes, |plug| plug.mtu_bytes(info.mtu_bytes));
+        let mtu = u64::try_from(mtu).unwrap_or(u64::MAX);
         if let Some(plug) = plug {
             plug.ledger.apply(&mut drops);
             let unlike = peer_end.and_then(|peer| mtu_warning(&plug.interface, mtu, peer));
@@ -161,6 +157,29 @@ impl Lab {
             }),
             warnings,
         }
+    }
+}
+
+impl Plug {
+    /// The largest payload that it carries; `told` by the switch, which may not know yet what has changed
+    /// at the other end.
+    fn mtu_bytes(&self, told: usize) -> usize {
+        let peer = self.peer.as_ref().map(|peer| peer.mtu_bytes);
+        let (Some(own), Some(peer)) =
+            (self.own_mtu_bytes, peer.and_then(|mtu| mtu.try_into().ok()))
+        else {
+            return told;
+        };
+        let limit = FrameLimit {
+            peer_mtu_bytes: Some(peer),
+            ..FrameLimit::of(own)
+        };
+        let has_room = matches!(self.kind, Kind::Cable { former: None, .. });
+        if has_room && own != peer && limit.payload_bytes() == own {
+            // Somebody has changed the end inside: the room for tags is still there.
+            return own.saturating_sub(FrameLimit::TAG_ROOM_BYTES);
+        }
+        limit.payload_bytes()
     }
 }
 
