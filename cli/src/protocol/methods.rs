@@ -522,6 +522,7 @@ mod tests {
             serde_json::to_value(&port).unwrap(),
             json!({
                 "id": 1, "name": "mario-vsw", "namespace": "mario", "peer": null,
+                "peer_mtu": null,
                 "state": "absent", "mtu": 1500, "driver": "packet",
                 "rx": {"frames": 0, "bytes": 0}, "tx": {"frames": 0, "bytes": 0},
                 "drops": {"egress_full": 3}, "addresses": ["10.0.0.1/24"],
