@@ -16,6 +16,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::statvfs::{FsFlags, statvfs};
 
 use crate::namespace::{Namespace, NamespaceError};
+use crate::visible::keep_shared;
 
 impl Namespace {
     /// Moves the calling thread into the namespace for good, with its own view of `/sys` and
@@ -27,11 +28,16 @@ impl Namespace {
         self.enter_for_good()?;
         unshare(CloneFlags::CLONE_NEWNS)
             .map_err(|errno| NamespaceError::system("make a mount namespace", errno))?;
-        // Mounts made outside still arrive here (`/run/netns` entries), those made here stay here.
+        // Namespaces that are made and deleted inside are so outside too.
+        let names = keep_shared();
+        // Mounts made outside still arrive here, those made here stay here.
         let slave = MsFlags::MS_REC | MsFlags::MS_SLAVE;
         mount(Some(""), "/", Some("none"), slave, None::<&str>)
             .map_err(|errno| NamespaceError::system("detach the mounts", errno))?;
         let name = self.name().map_or("netns", AsRef::as_ref);
+        if let Some(names) = names {
+            names.put_back();
+        }
         mount_sys(name);
         bind_etc(name);
         Ok(())

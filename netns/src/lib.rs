@@ -30,6 +30,7 @@
 //! - [`name`]: what may be a name, and the names of interfaces derived from that of a namespace
 //! - [`namespace`]: handles on namespaces, the named ones, and running code inside
 //! - `named`: making and removing the entries under `/run/netns`
+//! - `visible`: whether those are seen by the rest of the system
 //! - `guard`: the guard that returns a thread to where it came from
 //! - [`exec`]: running programs inside, with their own `/sys` and `/etc`
 //! - [`userns`]: all of it without root
@@ -85,6 +86,7 @@ pub mod trial;
 mod uplink;
 pub mod userns;
 pub mod veth;
+mod visible;
 
 pub use address::{Address, AddressError, AddressScope, DuplicateDetection};
 pub use announce::{Announcer, is_announceable};

@@ -20,6 +20,7 @@ use nix::sys::stat::fstat;
 use crate::name::NamespaceName;
 use crate::namespace::{NETNS_DIR, Namespace, NamespaceError, path_of};
 use crate::probe::{by_descriptor, resolve};
+use crate::visible::is_hidden;
 
 /// At once, and nothing that a symbolic link leads to.
 const UNMOUNT: MntFlags = MntFlags::MNT_DETACH.union(MntFlags::UMOUNT_NOFOLLOW);
@@ -50,7 +51,7 @@ impl Namespace {
         make: impl FnOnce(&Path) -> Result<Self, NamespaceError>,
     ) -> Result<Self, NamespaceError> {
         let name = NamespaceName::new(name)?;
-        prepare_directory()?;
+        prepare_directory(&name)?;
         let path = path_of(name.as_str());
         // Exclusive creation is what decides between two who want the same name.
         let file = OpenOptions::new()
@@ -177,13 +178,18 @@ fn remove_entry(name: &NamespaceName, path: &Path) -> Result<(), NamespaceError>
 ///
 /// So the entries that are mounted there later show up in the mount namespaces that others made
 /// meanwhile, and removing one removes it there too.
-fn prepare_directory() -> Result<(), NamespaceError> {
+fn prepare_directory(name: &NamespaceName) -> Result<(), NamespaceError> {
     let action = |what: &str| format!("{what} {NETNS_DIR}");
     let made = fs::DirBuilder::new()
         .recursive(true)
         .mode(0o755)
         .create(NETNS_DIR);
     made.map_err(|error| NamespaceError::io(action("make the directory"), &error))?;
+    if is_hidden() {
+        return Err(NamespaceError::Hidden {
+            name: name.to_string(),
+        });
+    }
     if share().is_ok() {
         return Ok(());
     }

@@ -55,6 +55,16 @@ pub enum NamespaceError {
         /// Its file.
         path: PathBuf,
     },
+    /// The name would lead nowhere outside.
+    #[error(
+        "cannot make the network namespace {name} here: this process has a mount namespace of its \
+         own (as in 'ip netns exec', or in a service with a private view of files), so that the \
+         name would lead nowhere outside; make it outside"
+    )]
+    Hidden {
+        /// The name.
+        name: String,
+    },
     /// There is something else under its name.
     #[error(
         "there is no network namespace {name}, because {NETNS_DIR}/{name} is {what}: remove that, or \
@@ -243,6 +253,13 @@ impl Namespace {
     #[must_use]
     pub fn inode(&self) -> u64 {
         self.inode
+    }
+
+    /// The device of its file: with the inode number it tells namespaces apart that live at the
+    /// same time.
+    #[must_use]
+    pub fn device(&self) -> u64 {
+        self.device
     }
 
     /// What to call it in a message.

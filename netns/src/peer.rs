@@ -7,7 +7,6 @@ use netlink_packet_route::nsid::{NsidAttribute, NsidMessage};
 use nix::errno::Errno;
 
 use crate::answer::{attributes_of, u32_of};
-use crate::namespace::Namespace;
 use crate::netlink::{Netlink, NetlinkError};
 
 // Numbers of linux/rtnetlink.h and linux/net_namespace.h.
@@ -20,7 +19,11 @@ impl Netlink {
     /// The number by which the socket's namespace knows another one: what
     /// [`crate::Link::peer_namespace_id`] holds. None if it has no number for it, as long as no
     /// link leads there.
-    pub fn namespace_id(&mut self, other: &Namespace) -> Result<Option<i32>, NetlinkError> {
+    ///
+    /// The kernel refuses a descriptor of anything else than a network namespace (EINVAL), without
+    /// asking the file system that it is of: so this is also a check of a descriptor that somebody
+    /// else has sent, which never blocks.
+    pub fn namespace_id(&mut self, other: impl AsFd) -> Result<Option<i32>, NetlinkError> {
         let mut message = NsidMessage::default();
         let fd = u32::try_from(other.as_fd().as_raw_fd())
             .map_err(|error| NetlinkError::malformed(&error))?;

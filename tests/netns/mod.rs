@@ -2,6 +2,7 @@
 
 mod addresses;
 mod bridges;
+mod elsewhere;
 mod inside;
 mod links;
 mod monitor;
@@ -18,6 +19,7 @@ pub(crate) fn tests() -> Vec<Trial> {
     let areas = [
         addresses::tests(),
         bridges::tests(),
+        elsewhere::tests(),
         inside::tests(),
         links::tests(),
         monitor::tests(),

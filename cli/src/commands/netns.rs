@@ -1,7 +1,10 @@
 //! `vswitch netns`: named network namespaces.
 
+use std::fs;
+use std::path::Path;
+
 use serde::Serialize;
-use vswitch_netns::namespace::{Namespace, NamespaceEntry, NamespaceError};
+use vswitch_netns::namespace::{NETNS_DIR, Namespace, NamespaceEntry, NamespaceError};
 
 use crate::args::NetnsAction;
 use crate::{render, rights};
@@ -11,6 +14,8 @@ use crate::{render, rights};
 struct Entry<'a> {
     name: &'a str,
     stale: bool,
+    /// What it leads to, if it is a symbolic link.
+    link: Option<String>,
 }
 
 impl<'a> From<&'a NamespaceEntry> for Entry<'a> {
@@ -18,6 +23,9 @@ impl<'a> From<&'a NamespaceEntry> for Entry<'a> {
         Self {
             name: &entry.name,
             stale: entry.stale,
+            link: fs::read_link(Path::new(NETNS_DIR).join(&entry.name))
+                .ok()
+                .map(|target| target.to_string_lossy().into_owned()),
         }
     }
 }

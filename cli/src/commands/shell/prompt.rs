@@ -16,10 +16,12 @@ use std::process::Command;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use vswitch_netns::NETNS_DIR;
 
 /// The highest descriptor that every shell can close.
 const CLOSABLE: i32 = 9;
+
+/// Where the directory is for the moment: what is mounted there is not seen outside.
+const PLACE: &str = "/sys";
 
 /// What a shell reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,17 +81,16 @@ pub(super) fn name_namespace(command: &mut Command, namespace: &str) -> io::Resu
 fn directory_of(name: &str, text: impl FnOnce(Option<i32>) -> String) -> io::Result<String> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     let options = Some("size=64k,mode=0700");
-    // Any directory serves for the moment, and this one is known to exist.
-    mount(Some("vswitch"), NETNS_DIR, Some("tmpfs"), flags, options)?;
+    mount(Some("vswitch"), PLACE, Some("tmpfs"), flags, options)?;
     let filled = (|| {
-        let directory = fs::File::open(NETNS_DIR)?;
+        let directory = fs::File::open(PLACE)?;
         // Without FD_CLOEXEC: the shell inherits it.
         let fd = fcntl(&directory, FcntlArg::F_DUPFD(3))?;
         let closable = Some(fd).filter(|fd| *fd <= CLOSABLE);
-        fs::write(Path::new(NETNS_DIR).join(name), text(closable))?;
+        fs::write(Path::new(PLACE).join(name), text(closable))?;
         Ok(format!("/proc/self/fd/{fd}"))
     })();
-    umount2(NETNS_DIR, MntFlags::MNT_DETACH)?;
+    umount2(PLACE, MntFlags::MNT_DETACH)?;
     filled
 }
 
