@@ -2,13 +2,14 @@
 
 mod news;
 
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, IoSlice, Read, Write};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
+use nix::sys::socket::{ControlMessage, MsgFlags, getsockopt, sendmsg};
 use nix::unistd::Pid;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -218,7 +219,24 @@ impl Client {
         params: &impl Serialize,
     ) -> Result<R, ClientError> {
         let response = self
-            .exchange(method, params)
+            .exchange(method, params, None)
+            .map_err(|source| self.broken(source))?;
+        let result = response.into_outcome().map_err(ClientError::Refused)?;
+        serde_json::from_value(result).map_err(|error| self.broken(error.into()))
+    }
+
+    /// Calls `method` and passes a descriptor along with the request.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub(crate) fn call_with<R: DeserializeOwned>(
+        &mut self,
+        method: &str,
+        params: &impl Serialize,
+        descriptor: BorrowedFd<'_>,
+    ) -> Result<R, ClientError> {
+        let response = self
+            .exchange(method, params, Some(descriptor))
             .map_err(|source| self.broken(source))?;
         let result = response.into_outcome().map_err(ClientError::Refused)?;
         serde_json::from_value(result).map_err(|error| self.broken(error.into()))
@@ -267,7 +285,12 @@ impl Client {
         (self.stream.into_inner(), early)
     }
 
-    fn exchange(&mut self, method: &str, params: &impl Serialize) -> io::Result<Response> {
+    fn exchange(
+        &mut self,
+        method: &str,
+        params: &impl Serialize,
+        descriptor: Option<BorrowedFd<'_>>,
+    ) -> io::Result<Response> {
         if !self.has_patience {
             let patience = if READS.contains(&method) {
                 PATIENCE
@@ -282,7 +305,7 @@ impl Client {
         let mut line = serde_json::to_vec(&request)?;
         line.push(b'\n');
         // Where the daemon has closed, its last words may still be there to read.
-        let sent = self.stream.get_mut().write_all(&line);
+        let sent = self.send(&line, descriptor);
         let mut reply = Vec::new();
         let read = (&mut self.stream)
             .take(MAX_REPLY_BYTES)
@@ -299,6 +322,23 @@ impl Client {
             )),
             Err(error) => Err(error),
         }
+    }
+
+    /// Sends a line, and the descriptor with its first bytes.
+    fn send(&mut self, line: &[u8], descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        let stream = self.stream.get_mut();
+        let mut sent = 0;
+        if let Some(descriptor) = descriptor {
+            let descriptors = [descriptor.as_raw_fd()];
+            sent = sendmsg::<()>(
+                stream.as_raw_fd(),
+                &[IoSlice::new(line)],
+                &[ControlMessage::ScmRights(&descriptors)],
+                MsgFlags::MSG_NOSIGNAL,
+                None,
+            )?;
+        }
+        stream.write_all(&line[sent..])
     }
 
     fn broken(&self, source: io::Error) -> ClientError {

@@ -2,6 +2,7 @@
 //!
 //! - `args`: the command line as plain data
 //! - `commands`: one file for each command
+//! - `container`: asking container engines for the process of a container
 //! - `completions`: what a shell that completes is told
 //! - `daemon`: the process of a running switch
 //! - `doctor`: what the machine offers and what stands in the way
@@ -27,6 +28,7 @@ mod args;
 mod client;
 mod commands;
 mod completions;
+mod container;
 mod daemon;
 mod doctor;
 mod exit;

@@ -206,8 +206,6 @@ pub struct Link {
     pub peer_index: Option<u32>,
     /// The number, in this namespace, of the namespace where that one is; none if it is this one.
     pub peer_namespace_id: Option<i32>,
-    /// The number of the group that it is in (`ip link set group`, 0 if nobody has put it in one).
-    pub group: u32,
     /// The index of the bridge or bond that it is a member of.
     pub master: Option<u32>,
     /// The group of interfaces that it is in (`IFLA_GROUP`); 0 as they are made.
@@ -266,7 +264,6 @@ impl Link {
             IFLA_ADDRESS => self.mac = value.try_into().ok(),
             IFLA_LINK => self.peer_index = u32_of(value),
             IFLA_LINK_NETNSID => self.peer_namespace_id = u32_of(value).map(u32::cast_signed),
-            IFLA_GROUP => self.group = u32_of(value).unwrap_or_default(),
             IFLA_MASTER => self.master = u32_of(value),
             IFLA_GROUP => self.group = u32_of(value).unwrap_or_default(),
             IFLA_IFALIAS => self.alias = Some(text_of(value)),

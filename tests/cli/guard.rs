@@ -285,6 +285,12 @@ fn group() {
     assert_eq!(switch.show()["group"], GROUP);
     assert!(asks(GROUP));
     assert!(!asks(GROUP + 1));
+    // A descriptor is more than they were given: anybody can open that of the host's own namespace.
+    let line = "attach web --netns /proc/self/ns/net";
+    let told = as_member(line, GROUP).output().unwrap();
+    let told = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(told.contains("members of its group attach those"), "{told}");
+    assert_eq!(switch.show()["ports"], serde_json::json!([]));
     for file in fs::read_dir(switch.dir()).unwrap() {
         let path = file.unwrap().path();
         if path != switch.socket() {

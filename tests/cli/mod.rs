@@ -2,6 +2,7 @@
 
 mod abuse;
 mod announce;
+mod attach;
 mod bad_input;
 mod bench;
 mod broker;
@@ -35,6 +36,7 @@ mod rights;
 mod rings;
 mod scrapers;
 mod shell;
+mod sources;
 mod state;
 mod strangers;
 mod supervision;
@@ -66,6 +68,7 @@ pub(crate) fn tests() -> Vec<Trial> {
     [
         abuse::tests(),
         announce::tests(),
+        attach::tests(),
         hostile::tests(),
         bad_input::tests(),
         bench::tests(),
@@ -99,6 +102,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         rings::tests(),
         scrapers::tests(),
         shell::tests(),
+        sources::tests(),
         state::tests(),
         strangers::tests(),
         supervision::tests(),

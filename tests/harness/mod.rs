@@ -1,6 +1,7 @@
 //! What every integration test stands on: namespaces of its own, frames, transfers, pings.
 
 pub(crate) mod devices;
+pub(crate) mod engine;
 pub(crate) mod environment;
 pub(crate) mod icmp;
 pub(crate) mod isolation;

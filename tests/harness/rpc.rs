@@ -31,6 +31,13 @@ impl Rpc {
         })
     }
 
+    /// A client that has sent its request already.
+    pub(crate) fn on(stream: UnixStream) -> Self {
+        Self {
+            stream: BufReader::new(stream),
+        }
+    }
+
     /// Calls a method and waits for its reply.
     #[allow(
         clippy::needless_pass_by_value,
@@ -44,6 +51,12 @@ impl Rpc {
             .get_mut()
             .write_all(line.as_bytes())
             .map_err(failed)?;
+        self.read_reply(method)
+    }
+
+    /// Waits for a reply.
+    pub(crate) fn read_reply(&mut self, method: &str) -> Result<Value, String> {
+        let failed = |error: std::io::Error| format!("{method}: {error}");
         let mut reply = String::new();
         self.stream.read_line(&mut reply).map_err(failed)?;
         let mut reply: Value = serde_json::from_str(&reply)

@@ -22,7 +22,7 @@ use nix::unistd::Pid;
 use vswitch_netns::userns;
 
 use super::environment::{self, Programs};
-use super::sys;
+use super::{engine, sys};
 
 const INIT: &str = "vswitch-tests-init";
 const TESTS: &str = "vswitch-tests";
@@ -44,6 +44,7 @@ pub(crate) fn run(
         Some(SLEEPER) => loop {
             thread::park();
         },
+        Some(program) if engine::is_one(program) => engine::play(program),
         // Listing needs no rights.
         _ if env::args().any(|argument| argument == "--list") => tests(Ok(())),
         _ => match enter_namespaces() {

@@ -1,6 +1,8 @@
 //! `vswitch attach` and `detach`.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
 use ipnet::IpNet;
 use vswitch_netns::name::{InterfaceName, NamespaceName};
 use vswitch_switch::wire::MacAddr;
@@ -12,11 +14,36 @@ use crate::values;
 #[command(after_help = "Example:
   vswitch attach mario --ip 10.0.0.1/24 --ip fd00::1/64
   vswitch attach luigi --switch my_switch --mac 02:00:00:00:00:02 --mtu 9000
-  vswitch attach router --switch left --interface left --port router-left")]
+  vswitch attach router --switch left --interface left --port router-left
+  vswitch attach --container web --ip 10.0.0.3/24
+  vswitch attach web --pid 4711 --ip 10.0.0.3/24")]
+#[command(group = ArgGroup::new("found").args(["pid", "path", "container"]))]
 pub(crate) struct AttachArgs {
-    /// The namespace; created if there is none of this name.
-    #[arg(value_name = "NS")]
-    pub(crate) namespace: NamespaceName,
+    /// The namespace; created if there is none of this name. With --pid, --netns or --container, what
+    /// to call it here; the container's name if left out.
+    #[arg(value_name = "NS", required_unless_present = "container")]
+    pub(crate) namespace: Option<NamespaceName>,
+
+    /// Attach the namespace of this process.
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) pid: Option<u32>,
+
+    /// Attach the namespace at this path, as /proc/PID/ns/net.
+    #[arg(long = "netns", value_name = "PATH")]
+    pub(crate) path: Option<PathBuf>,
+
+    /// Attach the namespace of this container, which is running; its engine is asked for the process.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) container: Option<NamespaceName>,
+
+    /// The engine to ask, by its command: docker, podman, nerdctl, lxc-info, or a path to one. All
+    /// that are in PATH are asked in this order if left out.
+    #[arg(long, value_name = "COMMAND", requires = "container")]
+    pub(crate) engine: Option<PathBuf>,
+
+    /// Fail if there is no such namespace, instead of creating it.
+    #[arg(long)]
+    pub(crate) no_create: bool,
 
     /// The switch; may be left out when exactly one runs.
     #[arg(long, value_name = "NAME")]

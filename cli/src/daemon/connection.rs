@@ -3,11 +3,16 @@
 //! Theory of operation. A client that does not read its replies is not read from either: the
 //! next request is taken only when the last reply has left. So a connection holds at most one
 //! unfinished request and one unsent reply (to a batch: one for each of its requests), and what
-//! it is told unasked, which is bounded by itself ([`Backlog`]).
+//! it is told unasked, which is bounded by itself ([`Backlog`]). With a request may come one
+//! descriptor; it is closed unless the request takes it.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::net::RecvFlags;
 
 use super::news::{Backlog, Line};
+use crate::ancillary;
 use crate::protocol::MAX_MESSAGE_BYTES;
 
 /// How much is read at once.
@@ -22,11 +27,23 @@ const DISCARD_BYTES: usize = 16 * 1024 * 1024;
 pub(crate) trait Stream: Read + Write {
     /// Tells the client that nothing more will come.
     fn end_writing(&self) -> io::Result<()>;
+
+    /// Reads, and takes the descriptor that came with the last byte, if one did.
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
+        Ok((self.read(buffer)?, None))
+    }
 }
 
 impl Stream for mio::net::UnixStream {
     fn end_writing(&self) -> io::Result<()> {
         self.shutdown(std::net::Shutdown::Write)
+    }
+
+    /// The kernel ends what it gives at once with the bytes that descriptors were sent with
+    /// (`unix_stream_read_generic` in `net/unix/af_unix.c`). All but the first are closed.
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
+        let received = ancillary::receive(self.as_fd(), buffer, RecvFlags::empty())?;
+        Ok((received.length, received.descriptors.into_iter().next()))
     }
 }
 
@@ -42,6 +59,10 @@ pub(crate) struct Connection<S> {
     sent: usize,
     /// What it is told unasked, once `output` has left.
     news: Backlog,
+    /// The descriptor that came along, and the place in `input` of the byte that it came with.
+    passed: Option<(usize, OwnedFd)>,
+    /// The one that belongs to the message that was taken last.
+    taken: Option<OwnedFd>,
     state: State,
     /// Whether it has read any of what it was sent, since this was asked.
     moved: bool,
@@ -83,6 +104,8 @@ impl<S: Stream> Connection<S> {
             output: Vec::new(),
             sent: 0,
             news,
+            passed: None,
+            taken: None,
             state: State::Open,
             moved: false,
         }
@@ -106,6 +129,11 @@ impl<S: Stream> Connection<S> {
     /// Whether the client has read anything since this was asked last.
     pub(crate) fn take_moved(&mut self) -> bool {
         std::mem::take(&mut self.moved)
+    }
+
+    /// The descriptor that came with the message that was taken last.
+    pub(crate) const fn take_descriptor(&mut self) -> Option<OwnedFd> {
+        self.taken.take()
     }
 
     /// The stream, for the poller.
@@ -206,7 +234,9 @@ impl<S: Stream> Connection<S> {
     fn take_message(&mut self) -> Option<Step> {
         let found = self.input[self.scanned..].iter().position(|b| *b == b'\n');
         let end = found.map(|offset| self.scanned + offset);
+        self.taken = None;
         if end.unwrap_or(self.input.len()) > MAX_MESSAGE_BYTES {
+            self.passed = None;
             self.state = State::Discarding(DISCARD_BYTES);
             self.input = Vec::new();
             return Some(Step::TooLong);
@@ -215,6 +245,7 @@ impl<S: Stream> Connection<S> {
             let mut message: Vec<u8> = self.input.drain(..=end).collect();
             message.pop();
             self.scanned = 0;
+            self.taken = self.descriptor_up_to(end);
             if self.input.is_empty() {
                 // A large message's memory is not kept for a client that may be silent now.
                 self.input = Vec::new();
@@ -230,11 +261,22 @@ impl<S: Stream> Connection<S> {
         None
     }
 
+    /// The descriptor that came with a message which ended at this place.
+    fn descriptor_up_to(&mut self, end: usize) -> Option<OwnedFd> {
+        match self.passed.take() {
+            Some((place, descriptor)) if place > end => {
+                self.passed = Some((place - end - 1, descriptor));
+                None
+            }
+            passed => passed.map(|(_, descriptor)| descriptor),
+        }
+    }
+
     /// Reads once; how much.
     fn fill(&mut self) -> io::Result<usize> {
         let mut chunk = [0; CHUNK_BYTES];
-        let read = loop {
-            match self.stream.read(&mut chunk) {
+        let (read, descriptor) = loop {
+            match self.stream.receive(&mut chunk) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 other => break other?,
             }
@@ -249,160 +291,19 @@ impl<S: Stream> Connection<S> {
                 self.state = State::Discarding(left);
             }
             _ if read == 0 => self.state = State::InputEnded,
-            _ => self.input.extend_from_slice(&chunk[..read]),
+            _ => {
+                self.input.extend_from_slice(&chunk[..read]);
+                // One to a message: who sends more has them closed.
+                if let Some(descriptor) = descriptor
+                    && self.passed.is_none()
+                {
+                    self.passed = Some((self.input.len() - 1, descriptor));
+                }
+            }
         }
         Ok(read)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::VecDeque;
-
-    /// A client that sends `incoming` piece by piece (an empty piece would block) and reads at
-    /// most `window` bytes.
-    #[derive(Default)]
-    struct Script {
-        incoming: VecDeque<Vec<u8>>,
-        ended: bool,
-        window: usize,
-        received: Vec<u8>,
-    }
-
-    impl Read for Script {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            let Some(mut piece) = self.incoming.pop_front() else {
-                return if self.ended {
-                    Ok(0)
-                } else {
-                    Err(ErrorKind::WouldBlock.into())
-                };
-            };
-            if piece.is_empty() {
-                return Err(ErrorKind::WouldBlock.into());
-            }
-            let taken = piece.len().min(buffer.len());
-            buffer[..taken].copy_from_slice(&piece[..taken]);
-            if taken < piece.len() {
-                self.incoming.push_front(piece.split_off(taken));
-            }
-            Ok(taken)
-        }
-    }
-
-    impl Write for Script {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            if self.window == 0 {
-                return Err(ErrorKind::WouldBlock.into());
-            }
-            let taken = bytes.len().min(self.window);
-            self.window -= taken;
-            self.received.extend_from_slice(&bytes[..taken]);
-            Ok(taken)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl Stream for Script {
-        fn end_writing(&self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn connection(pieces: &[&[u8]]) -> Connection<Script> {
-        let script = Script {
-            incoming: pieces.iter().map(|piece| piece.to_vec()).collect(),
-            ..Script::default()
-        };
-        Connection::new(script, Backlog::new(|_| None))
-    }
-
-    /// The next step that is not the others' turn.
-    fn next(conn: &mut Connection<Script>) -> Step {
-        loop {
-            match conn.step() {
-                Step::Later => {}
-                other => return other,
-            }
-        }
-    }
-
-    #[test]
-    fn messages_are_put_together_and_taken_apart() {
-        let mut conn = connection(&[b"{\"a\"", b"", b":1}\n{}\nx"]);
-        assert_eq!(conn.step(), Step::Wait);
-        assert_eq!(conn.step(), Step::Message(b"{\"a\":1}".to_vec()));
-        assert_eq!(conn.step(), Step::Message(b"{}".to_vec()));
-        assert_eq!(conn.step(), Step::Wait);
-        conn.stream.ended = true;
-        assert_eq!(conn.step(), Step::CutOff);
-        assert_eq!(conn.step(), Step::Close);
-    }
-
-    #[test]
-    fn nothing_is_read_while_a_reply_waits() {
-        let mut conn = connection(&[b"one\ntwo\n"]);
-        assert_eq!(conn.step(), Step::Message(b"one".to_vec()));
-        conn.queue(b"reply");
-        assert_eq!(conn.step(), Step::Wait);
-        conn.stream.window = 2;
-        assert_eq!(conn.step(), Step::Wait);
-        conn.stream.window = 100;
-        assert_eq!(conn.step(), Step::Message(b"two".to_vec()));
-        assert_eq!(conn.stream.received, b"reply\n");
-    }
-
-    #[test]
-    fn news_leave_behind_replies_and_never_inside_one() {
-        let mut conn = connection(&[]);
-        conn.stream.window = 3;
-        conn.queue(b"reply");
-        conn.tell(&Line::from(&b"news"[..]));
-        assert_eq!(conn.step(), Step::Wait);
-        conn.queue(b"another");
-        conn.stream.window = 100;
-        assert_eq!(conn.step(), Step::Wait);
-        assert_eq!(conn.stream.received, b"reply\nanother\nnews\n");
-    }
-
-    #[test]
-    fn a_message_of_the_greatest_length_passes_and_one_more_byte_does_not() {
-        let mut longest = vec![b'x'; MAX_MESSAGE_BYTES];
-        longest.push(b'\n');
-        let mut conn = connection(&[&longest]);
-        assert!(matches!(next(&mut conn), Step::Message(m) if m.len() == MAX_MESSAGE_BYTES));
-        longest.insert(0, b'x');
-        let mut conn = connection(&[&longest, b"{}\n"]);
-        assert_eq!(next(&mut conn), Step::TooLong);
-        assert_eq!(next(&mut conn), Step::Wait, "what follows is thrown away");
-        conn.stream.ended = true;
-        assert_eq!(next(&mut conn), Step::Close);
-    }
-
-    #[test]
-    fn whoever_sends_without_end_lets_others_have_their_turn() {
-        let block = vec![b'x'; 1 << 20];
-        let mut conn = connection(&[&block, b"\n"]);
-        assert_eq!(conn.step(), Step::Later);
-        assert!(conn.held_bytes() <= 2 * STEP_BYTES);
-        assert!(conn.is_mid_message());
-        assert!(matches!(next(&mut conn), Step::Message(m) if m.len() == 1 << 20));
-        assert!(!conn.is_mid_message());
-        assert_eq!(conn.held_bytes(), 0);
-    }
-
-    #[test]
-    fn a_line_without_end_is_neither_kept_nor_read_for_ever() {
-        let block = vec![b'x'; 1 << 20];
-        let pieces = vec![block.as_slice(); 80];
-        let mut conn = connection(&pieces);
-        assert_eq!(next(&mut conn), Step::TooLong);
-        assert!(conn.input.capacity() <= 2 * MAX_MESSAGE_BYTES);
-        assert_eq!(next(&mut conn), Step::Close);
-        assert!(!conn.stream.incoming.is_empty());
-    }
-}
+mod tests;

@@ -24,7 +24,7 @@ use super::lab::{Lab, LabError};
 use super::news::Line;
 use super::notify::Notifier;
 use super::protection;
-use super::server::Service;
+use super::server::{Passed, Service};
 use super::settings;
 use super::signals::Signals;
 use super::sources::Source;
@@ -96,6 +96,8 @@ pub(crate) struct Session {
     table: Reading,
     /// Its place among those who listen.
     seat: Option<Seat>,
+    /// The descriptor that came with the request.
+    passed: Option<Passed>,
     /// The capture that is to have its stream.
     capture: Option<Prepared>,
 }
@@ -117,7 +119,7 @@ impl Service for Control {
             method::SHOW => with(params, |_: NoParams| self.show()),
             method::RESTART => with(params, |_: NoParams| self.restart()),
             method::STOP => with(params, |_: NoParams| self.stop()),
-            method::ATTACH => with(params, |params| self.attach(&params)),
+            method::ATTACH => with(params, |params| self.attach(&params, session)),
             method::DETACH => with(params, |params| self.detach(&params)),
             method::SET => with(params, |params: SetParams| self.set(&params)),
             method::READDRESS => with(params, |params: ReaddressParams| {
@@ -145,6 +147,10 @@ impl Service for Control {
                 format!("there is no method '{}'", crate::plain::text(other)),
             )),
         }
+    }
+
+    fn pass(&mut self, session: &mut Session, passed: Option<Passed>) {
+        session.passed = passed;
     }
 
     fn wants_stream(&self, session: &Session) -> bool {
@@ -274,9 +280,10 @@ impl Control {
         removed(ports)
     }
 
-    fn attach(&mut self, params: &AttachParams) -> Outcome {
+    fn attach(&mut self, params: &AttachParams, session: &mut Session) -> Outcome {
         self.refuse_bound(params)?;
-        let attached = self.lab.attach(params)?;
+        let passed = passed(params, session.passed.take())?;
+        let attached = self.lab.attach(params, passed)?;
         self.keep()
             .inspect_err(|_| self.lab.undo_attach(&attached))?;
         self.lab.namespaces().keep();
@@ -411,6 +418,25 @@ impl Control {
         };
         let flushed = self.lab.handle().flush(port.as_deref());
         removed(flushed?)
+    }
+}
+
+/// The descriptor of the namespace to attach, where one is to come along.
+fn passed(params: &AttachParams, passed: Option<Passed>) -> Result<Option<OwnedFd>, ErrorObject> {
+    let refused = |code, sentence: &str| Err(ErrorObject::new(code, sentence));
+    match passed {
+        _ if !params.descriptor => Ok(None),
+        None => refused(
+            ErrorCode::InvalidParams,
+            "no descriptor came along with this request: send its bytes by sendmsg(2) with one \
+             SCM_RIGHTS message",
+        ),
+        Some(passed) if !passed.is_owner => refused(
+            ErrorCode::Permission,
+            "only root and the user who runs the switch may attach a namespace by its descriptor: \
+             members of its group attach those under /run/netns",
+        ),
+        Some(passed) => Ok(Some(passed.descriptor)),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::unistd::Pid;
 use vswitch_netns::{Announcer, Namespace, NamespaceError, NamespaceName, Netlink, Offloads};
@@ -133,6 +133,28 @@ impl Namespaces {
             offloads,
             announcer,
             created,
+        })
+    }
+
+    /// Opens what is needed of a namespace that somebody else has opened, to be known by this name.
+    ///
+    /// # Errors
+    /// As [`Namespace::enter`] has it.
+    pub(super) fn adopt(
+        &self,
+        name: &NamespaceName,
+        namespace: OwnedFd,
+    ) -> Result<Inside, super::LabError> {
+        if let Some(broker) = &self.broker {
+            return Ok(broker.adopt(name, namespace.as_fd())?);
+        }
+        let namespace = Namespace::from_descriptor(namespace)?.with_name(name.clone());
+        Ok(Inside {
+            netlink: Netlink::open_in(&namespace)?,
+            offloads: Offloads::open_in(&namespace)?,
+            announcer: Announcer::open_in(&namespace)?,
+            namespace,
+            created: false,
         })
     }
 

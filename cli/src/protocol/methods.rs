@@ -232,84 +232,6 @@ pub(crate) struct PortView {
 /// An address with its prefix length, as text.
 pub(crate) type Address = IpNet;
 
-/// Which namespace to connect, and how.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct AttachParams {
-    /// Its name.
-    pub(crate) namespace: String,
-    /// Addresses of the inside end, as `10.0.0.1/24`; if none, the subnet's next free one.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) addresses: Vec<String>,
-    /// The MAC address of the inside end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) mac: Option<String>,
-    /// The MTU of both ends.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) mtu: Option<u32>,
-    /// What to call the end inside, instead of `NS-netns`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) interface: Option<String>,
-    /// What to call the end at the switch, which is the port's name, instead of `NS-vsw`. A
-    /// namespace may have any number of ports by names.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) port: Option<String>,
-    /// Whether to create the namespace if there is none; so if left out.
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
-    pub(crate) create: bool,
-    /// Whether to give the subnet's next free address if none is given; so if left out.
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
-    pub(crate) give_address: bool,
-}
-
-impl Default for AttachParams {
-    fn default() -> Self {
-        Self {
-            namespace: String::new(),
-            addresses: Vec::new(),
-            mac: None,
-            mtu: None,
-            interface: None,
-            port: None,
-            create: true,
-            give_address: true,
-        }
-    }
-}
-
-const fn yes() -> bool {
-    true
-}
-
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde calls it with a reference"
-)]
-const fn is_yes(value: &bool) -> bool {
-    *value
-}
-
-/// How a namespace was connected.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Attached {
-    /// The namespace.
-    pub(crate) namespace: String,
-    /// Whether it was created for this.
-    pub(crate) created: bool,
-    /// The port's name, which is the interface on the switch's side.
-    pub(crate) port: String,
-    /// The port's number.
-    pub(crate) id: u16,
-    /// The interface inside the namespace.
-    pub(crate) peer: String,
-    /// Its MAC address.
-    pub(crate) mac: String,
-    /// Its MTU in bytes.
-    pub(crate) mtu: u64,
-    /// Its addresses.
-    pub(crate) addresses: Vec<Address>,
-}
-
 /// Which namespace to disconnect.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -529,11 +451,5 @@ mod tests {
                 "blocked": null, "warnings": [],
             })
         );
-    }
-
-    #[test]
-    fn an_unknown_parameter_is_refused() {
-        let typo = json!({"namespace": "mario", "adresses": []});
-        assert!(serde_json::from_value::<AttachParams>(typo).is_err());
     }
 }

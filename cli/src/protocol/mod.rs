@@ -2,6 +2,7 @@
 //!
 //! Described for users in `docs/control-protocol.md`.
 
+mod attach;
 mod capture;
 mod envelope;
 mod events;
@@ -10,6 +11,7 @@ mod methods;
 mod protection;
 mod strict;
 
+pub(crate) use attach::{AttachParams, Attached, NamespaceSource};
 pub(crate) use capture::{CaptureParams, CaptureStarted, DirectionView};
 pub(crate) use envelope::{ErrorCode, ErrorObject, Id, Message, Request, Response, parse_message};
 pub(crate) use events::{EventView, Happening, Listening};
@@ -17,10 +19,9 @@ pub(crate) use explain::{
     DestinationView, EgressView, ExplainParams, ExplainView, HeaderView, SourceView, StepView,
 };
 pub(crate) use methods::{
-    AttachParams, Attached, DetachParams, FdbAddParams, FdbDelParams, FdbEntry, FdbFlushParams,
-    FdbPage, FdbShowParams, GuardView, LayerView, NoParams, PortAddParams, PortDelParams,
-    PortState, PortView, ReaddressParams, Removed, RestartView, SetParams, SwitchView, TrafficView,
-    VersionView, method,
+    DetachParams, FdbAddParams, FdbDelParams, FdbEntry, FdbFlushParams, FdbPage, FdbShowParams,
+    GuardView, LayerView, NoParams, PortAddParams, PortDelParams, PortState, PortView,
+    ReaddressParams, Removed, RestartView, SetParams, SwitchView, TrafficView, VersionView, method,
 };
 
 pub(crate) use protection::{BlockedView, LimitsView, PortSetParams, Protection};

@@ -10,6 +10,7 @@ use vswitch_netns::{InterfaceName, Netlink, VethEnd};
 
 use super::user::{PROGRAM, User};
 use crate::cli::{Surroundings, complaint, namespaces, ok, sys};
+use crate::harness::program::Background;
 use crate::harness::{PATIENCE, isolated, wait_until};
 
 pub(super) fn tests() -> Vec<Trial> {
@@ -21,6 +22,7 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated("cli_userlab_serves_metrics_outside", metrics),
         isolated("cli_userlab_takes_nothing_of_the_host", host_interface),
         isolated("cli_userlab_keeps_what_is_in_run", rest_of_run),
+        isolated("cli_userlab_attaches_its_own_processes_alone", processes),
     ]
 }
 
@@ -146,4 +148,30 @@ fn rest_of_run() {
     assert!(!Path::new("/run/netns").exists());
     user.ok("netns del mario");
     user.assert_nothing_left();
+}
+
+fn processes() {
+    let user = User::new("processes");
+    user.ok("run s --detach");
+    user.ok("netns add mario");
+    // One that runs until it is ended.
+    let inside = user.command(&format!("exec mario {PROGRAM} events --switch s"));
+    let inside = Background::start(inside).unwrap();
+    let path = format!("/proc/{}/ns/net", inside.pid());
+    // It begins outside, and comes by the lab's own.
+    let own = fs::read_link("/proc/thread-self/ns/net").unwrap();
+    let lab = format!("/proc/{}/ns/net", user.keeper().unwrap());
+    let lab = fs::read_link(lab).unwrap();
+    let is_inside = || fs::read_link(&path).is_ok_and(|found| found != own && found != lab);
+    assert!(wait_until(PATIENCE, is_inside));
+    user.ok(&format!("attach alias --pid {}", inside.pid()));
+    let ends = user.ok("link -n mario");
+    assert!(ends.contains("alias-netns"), "{ends}");
+    // What is outside belongs to others.
+    let told = user.fails("attach web --netns /proc/self/ns/net");
+    assert!(told.contains("another user namespace"), "{told}");
+    assert!(told.contains("vswitch exec"), "{told}");
+    drop(inside);
+    user.ok("detach alias");
+    user.ok("stop s");
 }

@@ -22,6 +22,8 @@ pub(super) enum Request {
         /// When nobody waits any more, by the clock that does not jump.
         until: Duration,
     },
+    /// Sockets in a namespace; comes with its descriptor, and is answered as `Open` is.
+    Adopt,
     /// The removal of the namespace that was made last.
     Delete {
         /// Its name.
@@ -65,6 +67,8 @@ pub(super) enum Refusal {
     Occupied(String, String),
     /// Its name leads to another one by now.
     Replaced(String),
+    /// Its name would lead nowhere outside.
+    Hidden(String),
     /// The path leads to something else, which comes second.
     NotANamespace(PathBuf, String),
     /// The system refused: what, and the error number.
@@ -99,6 +103,7 @@ impl From<NamespaceError> for Refusal {
             NamespaceError::Stale { name, path } => Self::Stale(name, path),
             NamespaceError::Occupied { name, what } => Self::Occupied(name, what),
             NamespaceError::Replaced { name } => Self::Replaced(name),
+            NamespaceError::Hidden { name } => Self::Hidden(name),
             NamespaceError::NotANamespace { path, what } => Self::NotANamespace(path, what),
             NamespaceError::System { action, errno } => Self::System(action, errno as i32),
             // A name that breaks the rules: the switch has checked it before.
@@ -115,6 +120,7 @@ impl From<Refusal> for NamespaceError {
             Refusal::Stale(name, path) => Self::Stale { name, path },
             Refusal::Occupied(name, what) => Self::Occupied { name, what },
             Refusal::Replaced(name) => Self::Replaced { name },
+            Refusal::Hidden(name) => Self::Hidden { name },
             Refusal::NotANamespace(path, what) => Self::NotANamespace { path, what },
             Refusal::System(action, errno) => Self::System {
                 action,
@@ -135,6 +141,7 @@ mod tests {
             NamespaceError::NotFound { name: name() },
             NamespaceError::Exists { name: name() },
             NamespaceError::Replaced { name: name() },
+            NamespaceError::Hidden { name: name() },
             NamespaceError::Occupied {
                 name: name(),
                 what: "a FIFO".to_owned(),

@@ -4,9 +4,10 @@
 //!
 //! A running switch keeps two capabilities and cannot enter a namespace any more, nor make one, nor
 //! start a program ([`super::guard`]). Before it gives the rest up, and before its first thread, it
-//! forks: the child, the broker, keeps `CAP_SYS_ADMIN` and does three things when it is asked to
+//! forks: the child, the broker, keeps `CAP_SYS_ADMIN` and does four things when it is asked to
 //! over a pair of sockets that nobody else has: it opens (or makes) a named namespace and hands over
-//! descriptors of it and of three sockets in it; it deletes the one that it has made last, for a
+//! descriptors of it and of three sockets in it; it opens such sockets in one that a client has passed
+//! to the switch; it deletes the one that it has made last, for a
 //! rollback; it starts the program that is to succeed this switch, whose words were laid down
 //! before the fork. It never sees what clients send: only names that have been checked, and it
 //! checks them once more. It has no other descriptor, and ends with its switch.
@@ -272,6 +273,19 @@ impl Broker {
                 log::warn!("the namespace {name} is left: {error}");
             }
         })
+    }
+
+    /// Opens sockets in a namespace that somebody else has opened, to be known by this name.
+    ///
+    /// # Errors
+    /// As [`Namespace::enter`] has it.
+    pub(crate) fn adopt(
+        &self,
+        name: &NamespaceName,
+        namespace: BorrowedFd<'_>,
+    ) -> Result<Inside, NamespaceError> {
+        let (_, descriptors) = self.ask(|| Request::Adopt, &[namespace])?;
+        Self::inside(name, false, descriptors)
     }
 
     fn inside(

@@ -142,6 +142,7 @@ impl Broker {
                 create,
                 until,
             }) => self.open(name, create, until, &mut handed),
+            Some(Request::Adopt) => self.adopt(descriptors, &mut handed),
             Some(Request::Delete { name }) => self.delete(&name),
             Some(Request::Keep) => {
                 self.made = None;
@@ -203,6 +204,21 @@ impl Broker {
         })
     }
 
+    fn adopt(
+        &mut self,
+        descriptors: Vec<OwnedFd>,
+        handed: &mut Vec<OwnedFd>,
+    ) -> Result<Answer, NamespaceError> {
+        let [namespace]: [OwnedFd; 1] = descriptors
+            .try_into()
+            .map_err(|_| system("open a namespace without its descriptor", Errno::EBADF))?;
+        let opened = self.worker.within(PATIENCE, move || adopt(namespace), drop);
+        let opened = opened.map_err(|undone| not_done("open a namespace", undone))??;
+        handed.push(opened.namespace.into());
+        handed.extend(opened.sockets);
+        Ok(Answer::Opened { created: false })
+    }
+
     /// Deletes the namespace that was made last, if its name still leads to it.
     fn delete(&mut self, name: &str) -> Result<Answer, NamespaceError> {
         let is_meant = |made: &Namespace| made.name().is_some_and(|known| known.as_str() == name);
@@ -261,6 +277,17 @@ fn open(name: &str, create: bool, until: Duration) -> Result<Opened, NamespaceEr
         namespace,
         sockets: sockets?,
         created,
+    })
+}
+
+/// Opens sockets in a namespace that was handed over. What it is, the kernel says when it is
+/// entered; that takes rights over it, which somebody who has a descriptor need not have.
+fn adopt(namespace: OwnedFd) -> Result<Opened, NamespaceError> {
+    let namespace = Namespace::from_descriptor(namespace)?;
+    Ok(Opened {
+        sockets: sockets_in(&namespace)?,
+        namespace,
+        created: false,
     })
 }
 

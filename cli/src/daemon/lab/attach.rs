@@ -5,22 +5,28 @@
 //! lost. Each step that leaves something behind notes it in [`Progress`]; a failure takes the
 //! notes back in reverse order.
 
+use std::fs;
 use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
+use nix::errno::Errno;
 use vswitch_netns::veth::MAX_MTU_BYTES;
 use vswitch_netns::{
-    DuplicateDetection, Link, LinkChange, Namespace, NamespaceName, Netlink, Offloads, OperState,
-    TAG_ASIDE_MARK, VethEnd,
+    DuplicateDetection, Link, LinkChange, NETNS_DIR, Namespace, NamespaceError, NamespaceName,
+    Netlink, Offloads, OperState, TAG_ASIDE_MARK, VethEnd,
 };
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::{FrameLimit, LinkState};
 use vswitch_switch::wire::MacAddr;
 
 use super::fit::{Setting, require_ipv6};
+use super::origin::Origin;
 use super::plan::Plan;
-use super::{Kind, Lab, LabError, Plug, owner_of};
+use super::{Kind, Lab, LabError, Plug};
 use crate::daemon::broker::Inside;
 use crate::daemon::subnet::next_free;
 use crate::protocol::{AttachParams, Attached};
@@ -42,22 +48,22 @@ struct Progress {
 }
 
 impl Lab {
-    /// Connects a namespace to the switch; creates it if there is none.
+    /// Connects a namespace to the switch: the one that was `passed`, or the one of that name under
+    /// `/run/netns`, which is created if there is none.
     ///
     /// # Errors
     /// See [`LabError`]; nothing is changed then, and nothing left behind.
-    pub(crate) fn attach(&mut self, params: &AttachParams) -> Result<Attached, LabError> {
+    pub(crate) fn attach(
+        &mut self,
+        params: &AttachParams,
+        passed: Option<OwnedFd>,
+    ) -> Result<Attached, LabError> {
         let mut plan = Plan::new(params, self.subnet)?;
         self.namespaces.require()?;
         self.read_news();
         self.refuse_taken(plan.namespace.as_str(), &plan.addresses)?;
-        self.refuse_attached(&plan)?;
-        self.refuse_mac(&plan)?;
-        if plan.addresses.is_empty() && params.give_address {
-            plan.addresses.extend(self.next_address()?);
-        }
         let mut progress = Progress::default();
-        let made = self.make(&plan, &mut progress);
+        let made = self.make(&mut plan, passed, params.give_address, &mut progress);
         if made.is_err() {
             self.take_back(&plan, progress);
         }
@@ -72,62 +78,33 @@ impl Lab {
     }
 
     /// Refuses an address that another namespace on this switch was given.
-    pub(super) fn refuse_taken(&self, to: &str, wanted: &[IpNet]) -> Result<(), LabError> {
-        for plug in self.plugs.values() {
-            let Kind::Cable {
-                namespace,
-                addresses,
-                ..
-            } = &plug.kind
-            else {
-                continue;
-            };
-            let is_other = plug.link != LinkState::Absent && namespace != to;
-            let is_wanted = |taken: &&IpNet| {
-                let mut wanted = wanted.iter();
-                wanted.any(|address| address.addr() == taken.addr())
-            };
-            if is_other && let Some(address) = addresses.iter().find(is_wanted) {
-                return Err(LabError::AddressTaken {
-                    address: address.addr(),
-                    namespace: namespace.clone(),
-                });
+    pub(super) fn refuse_taken(&mut self, to: &str, wanted: &[IpNet]) -> Result<(), LabError> {
+        for (id, address, namespace) in self.others_with(to, wanted) {
+            if !self.await_end(id)? {
+                return Err(LabError::AddressTaken { address, namespace });
             }
         }
         Ok(())
     }
 
-    /// Refuses a namespace that is attached, to whichever switch, under the same name; under any
-    /// name if none is given. A port whose interface has vanished does not count: it makes room.
-    fn refuse_attached(&mut self, plan: &Plan) -> Result<(), LabError> {
-        let namespace = plan.namespace.to_string();
-        let interface = plan.outside.to_string();
-        let mut absent = Vec::new();
-        let named = plan.is_named.then_some(interface.as_str());
-        for id in self.ports_of_namespace(&namespace, named) {
-            if !self.look_again(id)? {
-                let port = self.plugs.get(&id).map(|plug| plug.name.clone());
-                let port = port.unwrap_or(interface);
-                return Err(LabError::AttachedHere { namespace, port });
-            }
-            absent.push(id);
-        }
-        let holder = self.port_of_name(&interface);
-        if holder.is_some_and(|id| !absent.contains(&id)) {
-            return Err(LabError::PortHere(interface));
-        }
-        if let Some(link) = self.netlink.find_link(&interface)?
-            && let Some(switch) = owner_of(&link)
-            && !self.remove_leftover(&link)
-        {
-            let switch = switch.to_owned();
-            return Err(LabError::AttachedElsewhere {
+    /// The ports of other namespaces that have one of these addresses.
+    fn others_with(&self, to: &str, wanted: &[IpNet]) -> Vec<(PortId, IpAddr, String)> {
+        let is_wanted = |taken: &&IpNet| {
+            let mut wanted = wanted.iter();
+            wanted.any(|address| address.addr() == taken.addr())
+        };
+        let clash = |(id, plug): (&PortId, &Plug)| match &plug.kind {
+            Kind::Cable {
                 namespace,
-                switch,
-                interface,
-            });
-        }
-        absent.into_iter().try_for_each(|id| self.unplug(id))
+                addresses,
+                ..
+            } if plug.link != LinkState::Absent && namespace != to => {
+                let taken = addresses.iter().find(is_wanted)?;
+                Some((*id, taken.addr(), namespace.clone()))
+            }
+            _ => None,
+        };
+        self.plugs.iter().filter_map(clash).collect()
     }
 
     fn next_address(&self) -> Result<Option<IpNet>, LabError> {
@@ -143,15 +120,96 @@ impl Lab {
         }
     }
 
-    fn make(&mut self, plan: &Plan, progress: &mut Progress) -> Result<Attached, LabError> {
+    fn make(
+        &mut self,
+        plan: &mut Plan,
+        passed: Option<OwnedFd>,
+        give_address: bool,
+        progress: &mut Progress,
+    ) -> Result<Attached, LabError> {
+        let inside = self.open_inside(plan, passed)?;
+        progress.created = inside.created;
+        self.refuse_attached(plan, &inside)?;
+        self.refuse_mac(plan)?;
+        if plan.addresses.is_empty() && give_address {
+            plan.addresses.extend(self.next_address()?);
+        }
+        self.connect(plan, inside, progress)
+    }
+
+    fn open_inside(&mut self, plan: &Plan, passed: Option<OwnedFd>) -> Result<Inside, LabError> {
+        if let Some(passed) = passed {
+            return self.adopt(plan, passed);
+        }
+        // A number is a process that is meant, more often than a name.
+        let is_number = plan.namespace.as_str().bytes().all(|b| b.is_ascii_digit());
+        let opened = self
+            .namespaces
+            .open(&plan.namespace, plan.create && !is_number);
+        opened.map_err(|error| {
+            let link = || fs::read_link(path_of(&plan.namespace)).ok();
+            match &error {
+                LabError::Namespace(NamespaceError::NotFound { name })
+                    if is_number && plan.create =>
+                {
+                    LabError::Number(name.clone())
+                }
+                LabError::Namespace(NamespaceError::System {
+                    errno: Errno::EACCES | Errno::EPERM,
+                    ..
+                }) => link().map_or(error, |target| LabError::Symlink {
+                    name: plan.namespace.to_string(),
+                    target: target.to_string_lossy().escape_debug().to_string(),
+                }),
+                _ => error,
+            }
+        })
+    }
+
+    /// Opens what is needed of a namespace that a client has opened.
+    fn adopt(&mut self, plan: &Plan, passed: OwnedFd) -> Result<Inside, LabError> {
+        // Asked of the kernel, and not of whatever file system it may be of, which could never answer.
+        if let Err(error) = self.netlink.namespace_id(&passed) {
+            return Err(match error.errno() {
+                Some(Errno::EINVAL | Errno::EBADF) => LabError::Value(
+                    "the descriptor that came along is not one of a network namespace".to_owned(),
+                ),
+                _ => error.into(),
+            });
+        }
+        let inside = match self.namespaces.adopt(&plan.namespace, passed) {
+            Err(LabError::Namespace(NamespaceError::System {
+                errno: Errno::EPERM,
+                ..
+            })) => {
+                return Err(LabError::Foreign(plan.namespace.to_string()));
+            }
+            other => other?,
+        };
+        let named = fs::metadata(path_of(&plan.namespace));
+        // Where it can't be looked at it is a link, and not one that was made for another use.
+        if named.is_ok_and(|named| {
+            named.dev() == inside.namespace.device() && named.ino() != inside.namespace.inode()
+        }) {
+            return Err(LabError::NameOfAnother(plan.namespace.to_string()));
+        }
+        Ok(inside)
+    }
+
+    fn connect(
+        &mut self,
+        plan: &Plan,
+        inside: Inside,
+        progress: &mut Progress,
+    ) -> Result<Attached, LabError> {
+        let origin = Origin::new(&inside, plan.source.clone());
         let Inside {
             namespace,
             netlink: mut inner,
             offloads,
             announcer,
-            created,
-        } = self.namespaces.open(&plan.namespace, plan.create)?;
-        progress.created = created;
+            ..
+        } = inside;
         let outside = self.make_pair(plan, &namespace, progress)?;
         let id = self.plug_in(plan, &outside, progress)?;
         limit_offloads(offloads, plan.inside.as_str());
@@ -163,6 +221,7 @@ impl Lab {
             peer: plan.inside.to_string(),
             addresses: plan.addresses.clone(),
             former: None,
+            origin,
         };
         let plug = Plug::new(plan.outside.to_string(), &outside, kind);
         self.plugs.insert(id, plug);
@@ -277,6 +336,10 @@ impl Lab {
             complain("the namespace", &error);
         }
     }
+}
+
+fn path_of(namespace: &NamespaceName) -> PathBuf {
+    Path::new(NETNS_DIR).join(namespace.as_str())
 }
 
 /// Waits until the kernel has taken note of the carrier: before, IPv6 does nothing, and what is

@@ -36,6 +36,21 @@ pub(crate) enum LabError {
         /// Its port.
         port: String,
     },
+    /// There is none whose name is a number.
+    #[error(
+        "there is no network namespace '{0}': 'vswitch attach NAME --pid {0}' attaches that of the process {0}, and 'vswitch netns add {0}' makes an empty one of that name"
+    )]
+    Number(String),
+    /// The namespace was passed, and there is another one of its name.
+    #[error(
+        "the name '{0}' is that of another network namespace ('vswitch netns list'): attach this one under another name"
+    )]
+    NameOfAnother(String),
+    /// The namespace is one that this switch has no rights over.
+    #[error(
+        "the namespace to attach as '{0}' belongs to another user namespace, over which this switch has no rights: a switch that runs as root can attach it; one without root attaches what was started inside its lab ('vswitch exec'), and no container without root, which has a user namespace of its own"
+    )]
+    Foreign(String),
     /// Another namespace has the address.
     #[error(
         "the address {address} is that of the namespace '{namespace}' on this switch already: choose another one"
@@ -110,6 +125,19 @@ pub(crate) enum LabError {
         interface: String,
         /// What its alias says.
         switch: String,
+    },
+    /// Another switch has just made the interface.
+    #[error("another switch is making the interface '{0}' for a namespace of its own")]
+    BeingMade(String),
+    /// The name leads to the namespace of a process, by a link.
+    #[error(
+        "the name '{name}' is a symbolic link to {target}, which this switch may not open: a client opens it and passes its descriptor along, as 'vswitch attach' does when it runs as root"
+    )]
+    Symlink {
+        /// The name.
+        name: String,
+        /// What it leads to.
+        target: String,
     },
     /// The interface is used by a bridge or a bond.
     #[error(
@@ -190,10 +218,13 @@ impl LabError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Name(_) | Self::Value(_) => ErrorCode::InvalidParams,
-            Self::Rights(_) | Self::Packet(PacketError::NoPermission { .. }) => {
-                ErrorCode::Permission
-            }
+            Self::Rights(_)
+            | Self::Foreign(_)
+            | Self::Symlink { .. }
+            | Self::Packet(PacketError::NoPermission { .. }) => ErrorCode::Permission,
             Self::AttachedHere { .. }
+            | Self::NameOfAnother(_)
+            | Self::BeingMade(_)
             | Self::AddressTaken { .. }
             | Self::MacTaken { .. }
             | Self::Ipv6Off { .. }
@@ -214,6 +245,7 @@ impl LabError {
             )
             | Self::Control(ControlError::Static(_)) => ErrorCode::Conflict,
             Self::NotAttached { .. }
+            | Self::Number(_)
             | Self::NoPort { .. }
             | Self::Namespace(NamespaceError::NotFound { .. })
             | Self::Link(LinkError::NotFound { .. })

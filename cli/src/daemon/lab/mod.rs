@@ -6,11 +6,13 @@ mod attach;
 mod detach;
 mod error;
 mod fit;
+mod home;
 mod leftovers;
 mod limits;
 mod links;
 mod losses;
 mod meddling;
+mod origin;
 mod plan;
 mod readdress;
 mod recall;
@@ -42,12 +44,15 @@ use meddling::Meddling;
 use spares::Spares;
 
 pub(crate) use error::LabError;
+pub(crate) use home::Home;
 pub(super) use leftovers::{give_back, remove_killed};
 
 /// How the alias of a switch-side end begins; the switch's name follows.
 const ALIAS_PREFIX: &str = "vswitch:";
 /// The group of the switch-side ends: a number that nobody else has thought of, in hexadecimal
-/// `vs`. The udev rule in `contrib/` knows it too.
+/// `vs`. The udev rule in `contrib/` knows it too. An end is in it from its first moment on; its alias,
+/// which says whose it is, comes a moment later. So another switch that waits for an interface of
+/// that name sees that it is not for it.
 pub(crate) const GROUP: u32 = 0x7673;
 /// Slots in the rings of the ports up to that number, where no number of slots was chosen: 64 MiB
 /// for the first 16 ports, 32 MiB for the next 16. The kernel never swaps a ring: hundreds of large
@@ -120,6 +125,8 @@ enum Kind {
         addresses: Vec<IpNet>,
         /// How our end was before, where somebody else has made it in the place of ours.
         former: Option<take::Former>,
+        /// Which namespace that is, and how it was found.
+        origin: origin::Origin,
     },
     /// It was there before, and will be as it was.
     Taken(take::Former),

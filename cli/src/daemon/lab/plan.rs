@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use vswitch_netns::{InterfaceName, MacBytes, NamespaceName};
 
 use super::LabError;
-use crate::protocol::AttachParams;
+use crate::protocol::{AttachParams, NamespaceSource};
 use crate::values;
 
 /// The MTUs that a veth pair can have.
@@ -26,6 +26,8 @@ pub(super) struct Plan {
     pub(super) is_named: bool,
     /// Whether to create the namespace if there is none.
     pub(super) create: bool,
+    /// How the namespace was found whose descriptor came along; none if it is found by its name.
+    pub(super) source: Option<NamespaceSource>,
     /// Addresses of the inside end; empty if the subnet's next is to be taken.
     pub(super) addresses: Vec<IpNet>,
     pub(super) mac: Option<MacBytes>,
@@ -37,6 +39,7 @@ impl Plan {
     /// none is given.
     pub(super) fn new(params: &AttachParams, subnet: Option<IpNet>) -> Result<Self, LabError> {
         let namespace: NamespaceName = params.namespace.parse()?;
+        let source = source(params)?;
         let addresses = addresses(&params.addresses)?;
         let mac = params.mac.as_deref().map(values::station).transpose();
         if let Some(mtu) = params.mtu.filter(|mtu| !MTU_BYTES.contains(mtu)) {
@@ -65,6 +68,7 @@ impl Plan {
         Ok(Self {
             is_named: outside.is_some(),
             create: params.create,
+            source,
             inside: inside.unwrap_or_else(|| InterfaceName::inside(&namespace)),
             outside: outside.unwrap_or_else(|| InterfaceName::switch_side(&namespace)),
             namespace,
@@ -73,6 +77,27 @@ impl Plan {
             mtu_bytes: params.mtu,
         })
     }
+}
+
+/// How a namespace was found, as the client says.
+fn source(params: &AttachParams) -> Result<Option<NamespaceSource>, LabError> {
+    let source = params.source();
+    if params.descriptor {
+        if let Some(container) = &source.container {
+            // Told in sentences and kept on disk.
+            NamespaceName::new(container)?;
+        }
+        return Ok(Some(source));
+    }
+    if source == NamespaceSource::default() {
+        return Ok(None);
+    }
+    Err(LabError::Value(
+        "a switch opens no namespace of a process, a container or a path for its clients, only \
+         those under /run/netns: open it, pass its descriptor along with the request, and add \
+         \"descriptor\": true"
+            .to_owned(),
+    ))
 }
 
 pub(super) fn addresses(texts: &[String]) -> Result<Vec<IpNet>, LabError> {
@@ -108,6 +133,22 @@ mod tests {
         let plan = plan(|_| ()).unwrap();
         assert_eq!(plan.inside.as_str(), "mario-netns");
         assert_eq!(plan.outside.as_str(), "mario-vsw");
+    }
+
+    #[test]
+    fn what_is_not_passed_is_not_opened() {
+        let error = plan(|p| p.pid = Some(1)).unwrap_err().to_string();
+        assert!(error.contains("\"descriptor\": true"), "{error}");
+        assert!(plan(|p| p.path = Some("/proc/1/ns/net".into())).is_err());
+        assert!(plan(|p| p.container = Some("web".into())).is_err());
+        let passed = plan(|p| (p.pid, p.descriptor) = (Some(1), true)).unwrap();
+        assert_eq!(passed.source.unwrap().pid, Some(1));
+        assert_eq!(plan(|_| ()).unwrap().source, None);
+        let hostile = |p: &mut AttachParams| {
+            p.descriptor = true;
+            p.container = Some("a\u{1b}[2J".into());
+        };
+        assert!(plan(hostile).is_err());
     }
 
     #[test]

@@ -38,16 +38,16 @@ impl Lab {
                 params.port
             )));
         };
-        let former = addresses.clone();
-        self.refuse_taken(namespace, &wanted)?;
-        let name = NamespaceName::new(namespace)?;
+        let (former, namespace, peer) = (addresses.clone(), namespace.clone(), peer.clone());
+        self.refuse_taken(&namespace, &wanted)?;
+        let name = NamespaceName::new(&namespace)?;
         let Inside {
             netlink: mut inner,
             announcer,
             ..
         } = self.namespaces.open(&name, false)?;
-        let inside = inner.link(peer)?;
-        let there = Setting::Interface(peer);
+        let inside = inner.link(&peer)?;
+        let there = Setting::Interface(&peer);
         require_ipv6(&mut inner, &inside, &wanted, &name, there)?;
         // Of what fails half-way, all that may be there is known.
         let all = wanted

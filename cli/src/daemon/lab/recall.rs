@@ -16,7 +16,7 @@ use vswitch_switch::threads;
 
 use super::links::state_of;
 use super::take::{Former, put_back, refuse_unfit};
-use super::{Kind, Lab, LabError, Plug, owner_of};
+use super::{GROUP, Kind, Lab, LabError, Plug, owner_of};
 use crate::daemon::state::SavedPort;
 
 /// How long a process that was killed may take to let go of its interfaces.
@@ -103,6 +103,9 @@ impl Lab {
 
     fn plug_again(&mut self, id: PortId, link: &Link) -> Result<(), LabError> {
         let is_ours = owner_of(link) == Some(self.switch.as_str());
+        if link.group == GROUP && owner_of(link).is_none() {
+            return Err(LabError::BeingMade(link.name.clone()));
+        }
         if !is_ours {
             refuse_unfit(link)?;
         }
@@ -165,6 +168,9 @@ impl Lab {
         let state = state_of(Some(&link));
         let port = port.named(plug.name.clone());
         drop(self.handle.replace_port(Box::new(port), state)?);
+        if former.is_some() {
+            plug.forget_origin();
+        }
         match (&mut plug.kind, former) {
             (Kind::Taken(taken), Some(former)) => *taken = former,
             (Kind::Taken(_), None) => {}

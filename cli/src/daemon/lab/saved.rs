@@ -5,6 +5,7 @@ use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::LinkState;
 
 use super::losses::Ledger;
+use super::origin::Origin;
 use super::take::Former;
 use super::{Kind, Lab, Plug};
 use crate::daemon::handover::HandedPlug;
@@ -95,11 +96,14 @@ fn saved(id: PortId, plug: &Plug) -> SavedPort {
                 peer,
                 addresses,
                 former,
+                origin,
             } => SavedKind::Cable {
                 namespace: namespace.clone(),
                 peer: peer.clone(),
                 addresses: addresses.clone(),
                 former: former.as_ref().map(Former::saved),
+                home: origin.home.clone(),
+                source: origin.source.clone(),
             },
         },
     }
@@ -130,11 +134,14 @@ impl Kind {
                 peer,
                 addresses,
                 former: saved,
+                home,
+                source,
             } => Self::Cable {
                 namespace,
                 peer,
                 addresses,
                 former: saved.as_ref().map(former),
+                origin: Origin::recalled(home, source),
             },
         }
     }

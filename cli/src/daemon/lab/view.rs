@@ -121,7 +121,7 @@ impl Lab {
             .map(|(reason, frames)| (reason.as_str().to_owned(), frames))
             .collect();
         let peer_end = plug.and_then(|plug| plug.peer.as_ref());
-        let mut warnings = plug.map(Plug::warnings).unwrap_or_default();
+        let mut warnings = plug.map(Plug::all_warnings).unwrap_or_default();
         let mtu = plug.map_or(info.mtu_bytes, |plug| plug.mtu_bytes(info.mtu_bytes));
         let mtu = u64::try_from(mtu).unwrap_or(u64::MAX);
         if let Some(plug) = plug {

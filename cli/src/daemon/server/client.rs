@@ -7,6 +7,8 @@ use mio::net::UnixStream;
 use crate::daemon::connection::Connection;
 use crate::daemon::news::Backlog;
 
+use super::peers::Standing;
+
 /// So long a message may take to arrive, and a reply to be read on: then whoever is that slow has
 /// to go.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -17,6 +19,7 @@ const IDLE: Duration = Duration::from_secs(900);
 pub(super) struct Client<S> {
     pub(super) connection: Connection<UnixStream>,
     pub(super) session: S,
+    pub(super) standing: Standing,
     /// When it was last served.
     pub(super) last_heard: Instant,
     /// Since when it has been sending one message, or not been reading a reply.
@@ -37,10 +40,11 @@ pub(super) struct Client<S> {
 }
 
 impl<S: Default> Client<S> {
-    pub(super) fn new(stream: UnixStream, news: Backlog, now: Instant) -> Self {
+    pub(super) fn new(stream: UnixStream, standing: Standing, news: Backlog, now: Instant) -> Self {
         Self {
             connection: Connection::new(stream, news),
             session: S::default(),
+            standing,
             last_heard: now,
             slow_since: None,
             listens: false,

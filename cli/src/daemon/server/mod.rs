@@ -18,7 +18,7 @@ mod peers;
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use mio::net::{UnixListener, UnixStream};
@@ -35,6 +35,7 @@ pub(crate) use answer::answer;
 use answer::refusal;
 use client::Client;
 pub(crate) use peers::Peers;
+use peers::Standing;
 
 /// The most clients at once, and of the descriptors that the process may have one in [`SHARE`].
 pub(crate) const MAX_CLIENTS: usize = 2048;
@@ -61,6 +62,14 @@ const LISTENER: Token = Token(0);
 /// The service's own sources follow the listener, its clients come from here on.
 const FIRST_CLIENT: usize = 64;
 
+/// A descriptor that came with a request.
+#[derive(Debug)]
+pub(crate) struct Passed {
+    pub(crate) descriptor: OwnedFd,
+    /// Whether the client is the switch's own user, or root.
+    pub(crate) is_owner: bool,
+}
+
 /// What answers the requests.
 pub(crate) trait Service {
     /// What is remembered about one client.
@@ -72,6 +81,12 @@ pub(crate) trait Service {
         session: &mut Self::Session,
         request: &Request,
     ) -> Result<Value, ErrorObject>;
+
+    /// The descriptor that came with the next request, and whether its sender is the switch's own
+    /// user or root. None once the request was answered.
+    fn pass(&mut self, session: &mut Self::Session, passed: Option<Passed>) {
+        let _ = (session, passed);
+    }
 
     /// Whether a client's stream is for something else from now on. Asked after each message.
     fn wants_stream(&self, session: &Self::Session) -> bool {
@@ -308,7 +323,9 @@ impl<S: Service> Server<S> {
             log::warn!("cannot watch a control connection: {error}");
             return;
         }
-        let client = Client::new(stream, Backlog::new(S::lost_news), Instant::now());
+        let standing = self.peers.standing(&stream);
+        let news = Backlog::new(S::lost_news);
+        let client = Client::new(stream, standing, news, Instant::now());
         self.clients.insert(token, client);
         // What it asks is there already, as a rule.
         self.enqueue(token);
@@ -410,7 +427,15 @@ impl<S: Service> Server<S> {
         let mut has_more = true;
         let reply = match client.connection.step() {
             Step::Message(message) => {
+                let is_owner = client.standing == Standing::Owner;
+                let passed = client.connection.take_descriptor();
+                let passed = passed.map(|descriptor| Passed {
+                    descriptor,
+                    is_owner,
+                });
+                service.pass(&mut client.session, passed);
                 let reply = answer(service, &mut client.session, &message);
+                service.pass(&mut client.session, None);
                 client.listens = service.listens(&client.session);
                 client.requests += 1;
                 answered = true;

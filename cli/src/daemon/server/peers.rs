@@ -24,12 +24,29 @@ pub(crate) struct Peers {
     group: Option<u32>,
 }
 
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The switch's own user, or root.
+    Owner,
+    /// Another one who may.
+    Member,
+}
+
 impl Peers {
     /// This user, root, and the members of this group.
     pub(crate) fn new(group: Option<u32>) -> Self {
         Self {
             own: geteuid().as_raw(),
             group,
+        }
+    }
+
+    /// Who this is of those who may ask.
+    pub(super) fn standing(&self, stream: &UnixStream) -> Standing {
+        match getsockopt(stream, PeerCredentials) {
+            Ok(peer) if peer.uid() == self.own || peer.uid() == 0 => Standing::Owner,
+            _ => Standing::Member,
         }
     }
 

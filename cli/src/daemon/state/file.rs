@@ -308,6 +308,8 @@ mod tests {
                         peer: "mario-netns".to_owned(),
                         addresses: vec!["10.0.0.1/24".parse().unwrap()],
                         former: None,
+                        home: None,
+                        source: None,
                     },
                     settings: PortSettings::default(),
                 })

@@ -18,7 +18,8 @@ use vswitch_switch::bridge::VlanLearning;
 use vswitch_switch::wire::{MacAddr, VlanId};
 
 use super::GuardMode;
-use crate::protocol::Protection;
+use super::lab::Home;
+use crate::protocol::{NamespaceSource, Protection};
 
 pub(crate) use file::{StateError, StateFile, discard, is_kept, recall};
 pub(crate) use stations::Stations;
@@ -110,6 +111,12 @@ pub(crate) enum SavedKind {
         /// How our end was before, where it was not we who made it.
         #[serde(default)]
         former: Option<SavedFormer>,
+        /// Which namespace it was.
+        #[serde(default)]
+        home: Option<Home>,
+        /// How it was found, unless by its name under `/run/netns`.
+        #[serde(default)]
+        source: Option<NamespaceSource>,
     },
     /// An interface that was there before.
     Taken(SavedFormer),

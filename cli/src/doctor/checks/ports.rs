@@ -14,6 +14,7 @@ pub(in crate::doctor) fn all(living: &Living) -> Vec<Finding> {
         findings.extend(offloads(switch, living));
         findings.extend(states(switch));
         findings.extend(rules(switch, living));
+        findings.extend(warnings(switch));
     }
     let ports: usize = living.switches.iter().map(|s| s.ports.len()).sum();
     if findings.is_empty() && ports > 0 {
@@ -108,6 +109,17 @@ fn rules(switch: &SwitchView, living: &Living) -> Vec<Finding> {
         )
     });
     ruled.collect()
+}
+
+/// What the switch itself says is wrong with a port, with the remedy.
+fn warnings(switch: &SwitchView) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for port in &switch.ports {
+        let told = port.warnings.iter();
+        let told = told.map(|warning| format!("{} of {}: {warning}", port.name, switch.name));
+        findings.extend(told.map(|told| finding("warnings", Grade::Warning, told)));
+    }
+    findings
 }
 
 fn states(switch: &SwitchView) -> Option<Finding> {

@@ -26,6 +26,7 @@ impl Worker<'_> {
             port: Some(cable.port.clone()),
             create: false,
             give_address: false,
+            ..AttachParams::default()
         };
         let told: Result<Attached, _> = self.client(&cable.switch)?.call(method::ATTACH, &params);
         told.with_context(|| format!("cannot plug in the host '{host}'"))?;

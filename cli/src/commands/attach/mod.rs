@@ -1,23 +1,33 @@
 //! `vswitch attach`: connect a namespace to a switch.
 
+mod target;
+
+use std::os::fd::AsFd;
+
 use crate::args::AttachArgs;
 use crate::client::Client;
 use crate::protocol::{AttachParams, Attached, method};
 use crate::render;
 use crate::runtime_dir::RuntimeDir;
+use target::Target;
 
 pub(crate) fn run(runtime: &RuntimeDir, args: &AttachArgs) -> anyhow::Result<()> {
+    let target = Target::find(args)?;
     let mut client = Client::choose(runtime, args.switch.as_ref(), super::BY_OPTION)?;
     let params = AttachParams {
-        namespace: args.namespace.to_string(),
         addresses: args.addresses.iter().map(ToString::to_string).collect(),
         mac: args.mac.map(|mac| mac.to_string()),
         mtu: args.mtu,
         interface: args.interface.as_ref().map(ToString::to_string),
         port: args.port.as_ref().map(ToString::to_string),
+        create: !args.no_create,
         ..AttachParams::default()
     };
-    let attached: Attached = client.call(method::ATTACH, &params)?;
+    let params = target.describe(params);
+    let attached: Attached = match &target.opened {
+        Some(namespace) => client.call_with(method::ATTACH, &params, namespace.as_fd())?,
+        None => client.call(method::ATTACH, &params)?,
+    };
     if args.json {
         render::print_json(&attached)?;
     } else {
