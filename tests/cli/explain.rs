@@ -114,7 +114,7 @@ fn reasons() {
     // Bound by hand, and heard elsewhere: nothing moves.
     let told = between("mario", LUIGI, MARIO);
     assert_eq!(told["source"]["is"], "static", "{told}");
-    let line = format!("--port mario --src {MARIO} --dst {LUIGI} --length 1515");
+    let line = format!("--port mario --src {MARIO} --dst {LUIGI} --length 1519");
     let told = explain(&line);
     assert_eq!(told["egress"][0]["reason"], "egress_too_big", "{told}");
     assert_eq!(
