@@ -72,8 +72,9 @@ fn inner_ipv4(frame: &[u8], transport: usize, room: usize) -> Option<Headers> {
         let (protocol, header_len) = layout::ipv4(packet)?;
         let total = usize::from(u16::from_be_bytes([packet[2], packet[3]]));
         let is_whole = header_len == len && total == packet.len();
-        let is_sound = Sum::default().bytes(&packet[..len]).finish() == [0, 0];
-        (is_whole && is_sound).then_some(Headers {
+        // Its length first: where the offload header lies, the frame may end before `transport`.
+        let is_sound = || Sum::default().bytes(&packet[..len]).finish() == [0, 0];
+        (is_whole && is_sound()).then_some(Headers {
             version: IpVersion::V4,
             network,
             protocol,

@@ -256,3 +256,23 @@ fn what_cannot_be_repeated_is_not_cut() {
         assert_eq!(counters.drops.get(DropReason::EgressOffload), 1);
     }
 }
+
+#[test]
+fn a_header_that_ends_behind_the_frame_is_not_read() {
+    let ip = Tunnel {
+        carrier: Carrier::Ip,
+        ..Tunnel::EXAMPLE
+    };
+    let (mut bytes, mut offload) = ip.around(&Flow::example());
+    // Both link and IP headers alone. The checksum would begin four bytes behind them, where an
+    // inner header with an option would end.
+    bytes.truncate(14 + 20 + 20);
+    offload.csum_start = 14 + 20 + 24;
+    let frame = Frame {
+        bytes: &bytes,
+        offload,
+    };
+    let (out, counters) = finish(&[frame], 1500);
+    assert!(out.is_empty());
+    assert_eq!(counters.drops.get(DropReason::EgressOffload), 1);
+}
