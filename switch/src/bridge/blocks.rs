@@ -45,6 +45,8 @@ impl Block {
 
 /// The longest time between two probes out of a blocked port.
 const ASK_EVERY: Duration = Duration::from_secs(1);
+/// The shortest: a time that does not pass would make one due again at once, for ever.
+const ASK_AT_MOST_EVERY: Duration = Duration::from_millis(1);
 
 /// A part of `span`, any of 256, by `chance`.
 fn part(span: Duration, chance: u64) -> Duration {
@@ -180,7 +182,7 @@ impl Blocks {
 /// After what time a probe is sent out of a port that is blocked for so long: several times before
 /// it forwards again.
 fn ask_after(hold: Duration, chance: u64) -> Duration {
-    let longest = (hold / 5).min(ASK_EVERY);
+    let longest = (hold / 5).clamp(ASK_AT_MOST_EVERY, ASK_EVERY);
     longest.saturating_sub(part(longest / 4, chance.rotate_right(8)))
 }
 
@@ -275,6 +277,21 @@ mod tests {
         let peers = [3, 4, 9].map(|port| blocks.get(now, PortId(port)).unwrap().peer.0);
         assert_eq!(peers, [2, 2, 8]);
         assert_eq!(blocks.succeed(PortId(1)), None);
+    }
+
+    #[test]
+    fn the_shortest_hold_ends() {
+        for nanos in 0..20 {
+            let guard = LoopGuard {
+                hold: Duration::from_nanos(nanos),
+                ..GUARD
+            };
+            let mut blocks = Blocks::default();
+            let now = Timestamp::from_secs(100);
+            blocks.add(now, PAIR, &guard, ABOUT, 0);
+            let mut due = std::iter::from_fn(|| blocks.pop_due(now, 0));
+            assert!(due.by_ref().take(10).count() < 10, "{nanos} ns");
+        }
     }
 
     #[test]
