@@ -74,6 +74,9 @@ pub struct PortSnapshot {
     /// The port that it is joined with outside, where it is blocked because of a loop.
     #[cfg_attr(feature = "serde", serde(default))]
     pub blocked: Option<PortId>,
+    /// The VLAN tags of the frame by which that loop was found, as they stand in it.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub loop_tags: Vec<u8>,
 }
 
 /// What a switch does after it stood still.

@@ -173,6 +173,14 @@ impl Blocks {
         })
     }
 
+    /// The tags of the probes that are sent out of a blocked port.
+    pub(super) fn tags(&self, port: PortId) -> Option<Tags> {
+        let mut blocked = self.blocks.iter().filter(|block| !block.is_over);
+        let block = blocked.find(|block| block.port == port)?;
+        let (_, tags) = block.about;
+        Some(tags)
+    }
+
     fn note_next(&mut self) {
         let blocked = self.blocks.iter().filter(|block| !block.is_over);
         self.next = blocked.map(|block| block.until.min(block.ask)).min();

@@ -176,14 +176,27 @@ impl Bridge {
         });
     }
 
-    /// Blocks a port that was blocked in another process, until it is known that the loop is gone.
-    pub(crate) fn block_as_before(&mut self, now: Timestamp, port: PortId, peer: PortId) {
+    /// The VLAN tags with which the loop was proven of which a blocked port is a part, as they stand in a
+    /// frame; for [`Bridge::block_as_before`].
+    pub(crate) fn loop_tags(&self, port: PortId) -> Vec<u8> {
+        let tags = self.guard.loops.blocks.tags(port).unwrap_or_default();
+        tags.as_slice().to_vec()
+    }
+
+    /// Blocks a port that was blocked in another process, until it is known that the loop is gone: by
+    /// probes with these tags, since the loop may be one in a single VLAN.
+    pub(crate) fn block_as_before(
+        &mut self,
+        now: Timestamp,
+        (port, peer): (PortId, PortId),
+        tags: &[u8],
+    ) {
         let guard = self.config.loop_guard;
         if !guard.enabled || !self.ports.is_forwarding(port) {
             return;
         }
         let loops = &mut self.guard.loops;
-        let (about, chance) = ((Key::NOBODY, Tags::default()), loops.prober.random());
+        let (about, chance) = ((Key::NOBODY, Tags::read(tags)), loops.prober.random());
         loops.blocks.add(now, (port, peer), &guard, about, chance);
         self.ports.set_blocked(port, true);
     }
@@ -274,5 +287,33 @@ impl Bridge {
     /// Whether this is the source of frames to the group of probes, which is not learnt.
     pub(super) fn is_of_probe(src: Key) -> bool {
         src == Key::NOBODY
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bridge::BridgeConfig;
+
+    #[test]
+    fn another_process_asks_in_the_vlan_in_which_the_loop_is() {
+        const PAIR: (PortId, PortId) = (PortId(2), PortId(1));
+        let tags: [&[u8]; 3] = [&[], &[0x81, 0, 0, 5], &[0x88, 0xa8, 0, 5, 0x81, 0, 0, 6]];
+        for tags in tags {
+            let mut bridge = Bridge::with_seed(BridgeConfig::default(), 1);
+            for port in [PAIR.0, PAIR.1] {
+                bridge.add_port_at(port).unwrap();
+            }
+            bridge.block_as_before(Timestamp::from_secs(100), PAIR, tags);
+            assert_eq!(bridge.loop_tags(PAIR.0), tags);
+            assert!(bridge.loop_tags(PAIR.1).is_empty());
+            bridge.handle_timeout(bridge.next_timeout().unwrap());
+            let probe = bridge.next_probe().unwrap();
+            assert_eq!(probe.port(), PAIR.0);
+            assert_eq!(&probe.frame()[12..12 + tags.len()], tags);
+            assert_eq!(&probe.frame()[12 + tags.len()..][..2], [0x88, 0xb5]);
+            bridge.unblock(PAIR.0);
+            assert!(bridge.loop_tags(PAIR.0).is_empty());
+        }
     }
 }

@@ -92,8 +92,12 @@ impl Tags {
 
     /// The outer tags of a frame.
     pub(super) fn of(frame: &[u8]) -> Self {
-        let behind = frame.get(ADDRESSES_LEN..).unwrap_or_default();
-        let tags = behind.chunks_exact(TAG_LEN).take(MAX_TAGS);
+        Self::read(frame.get(ADDRESSES_LEN..).unwrap_or_default())
+    }
+
+    /// The tags at the beginning of `bytes`; what is behind them, or beyond the second, is left.
+    pub(super) fn read(bytes: &[u8]) -> Self {
+        let tags = bytes.chunks_exact(TAG_LEN).take(MAX_TAGS);
         let mut all = Self::default();
         for tag in tags.take_while(|tag| is_tag([tag[0], tag[1]])) {
             all.bytes[all.len..all.len + TAG_LEN].copy_from_slice(tag);
@@ -102,7 +106,8 @@ impl Tags {
         all
     }
 
-    fn as_slice(&self) -> &[u8] {
+    /// As they stand in a frame.
+    pub(super) fn as_slice(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 }

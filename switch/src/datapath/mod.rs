@@ -196,6 +196,7 @@ impl Datapath {
                 counters: state.counters,
                 settings: self.bridge.port_settings(id),
                 blocked: blocked(id),
+                loop_tags: bridge.loop_tags(id),
             }
         });
         snapshots.collect()
@@ -213,7 +214,8 @@ impl Datapath {
         self.bridge.set_port_settings(before.id, before.settings);
         self.bridge.set_forwarding(before.id, forwards);
         if let Some(peer) = before.blocked.filter(|_| forwards) {
-            self.bridge.block_as_before(now, before.id, peer);
+            let pair = (before.id, peer);
+            self.bridge.block_as_before(now, pair, &before.loop_tags);
         }
     }
 
