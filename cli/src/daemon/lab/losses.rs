@@ -63,6 +63,8 @@ impl Ledger {
     pub(super) fn begin(losses: Losses) -> Self {
         let mut ledger = Self::default();
         ledger.go_on(losses);
+        // A new port, whose own counters begin at zero too.
+        ledger.full = 0;
         ledger
     }
 
@@ -82,8 +84,10 @@ impl Ledger {
         (self.received.saturating_sub(lost), lost)
     }
 
-    /// Goes on with another interface in the same place.
+    /// Goes on with another interface in the same place. What the switch has counted between the last
+    /// reading and now is compared with neither interface's counters.
     pub(super) fn go_on(&mut self, losses: Losses) {
+        self.full = u64::MAX;
         self.received = losses.received;
         self.sent = losses.sent;
         self.sent_before = losses.sent;
@@ -263,6 +267,19 @@ mod tests {
         ledger.read(&reading(10, 11, 2));
         let both = drops(&ledger, 2);
         assert_eq!(both.len(), 2, "{both:?}");
+    }
+
+    #[test]
+    fn what_was_full_before_another_interface_came_was_not_filtered() {
+        let mut ledger = Ledger::begin(LOSSES);
+        ledger.read(&reading(10, 10, 0));
+        // The interface is gone after the switch has counted nine; the next one begins at zero.
+        ledger.go_on(Losses::of(0, 0));
+        ledger.read(&reading(0, 0, 9));
+        assert_eq!(drops(&ledger, 9), [("egress_full".to_owned(), 9)]);
+        ledger.read(&reading(0, 0, 11));
+        let filtered = ("egress_filtered".to_owned(), 2);
+        assert_eq!(drops(&ledger, 11)[0], filtered);
     }
 
     #[test]
