@@ -41,7 +41,7 @@ pub(crate) struct AttachArgs {
     #[arg(long, value_name = "COMMAND", requires = "container")]
     pub(crate) engine: Option<PathBuf>,
 
-    /// Fail if there is no such namespace, instead of creating it.
+    /// Fail if the namespace does not exist, instead of creating it.
     #[arg(long)]
     pub(crate) no_create: bool,
 

@@ -19,6 +19,7 @@ mod control;
 mod detach;
 mod dying;
 mod ending;
+mod error;
 mod events;
 mod explain;
 mod fault;
@@ -49,16 +50,14 @@ mod watchdog;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::PathBuf;
 
 use vswitch_switch::descriptors::closed_first;
 use vswitch_switch::switch::schedule_in_batches;
-use vswitch_switch::{BridgeConfig, Handle, Switch, SwitchError};
+use vswitch_switch::{BridgeConfig, Handle, Switch};
 
-use crate::exit;
 use crate::metrics::{Address, Listener};
 use crate::names::SwitchName;
-use crate::rights::{self, MissingRights};
+use crate::rights;
 use crate::runtime_dir::RuntimeDir;
 use crate::userlab;
 use alarms::Alarms;
@@ -69,7 +68,6 @@ use events::Hub;
 use forwarding::{Forwarding, SwitchThread};
 use guard::Guard;
 pub(crate) use guard::{GuardMode, restrict_keeper};
-use handover::HandoverError;
 #[cfg(test)]
 pub(crate) use lab::GROUP;
 pub(crate) use lab::owner_of;
@@ -82,7 +80,8 @@ pub(crate) use signals::{Signals, hangup_is_ignored};
 use state::{Options, Saved, StateError, StateFile, Stations};
 use watchdog::Watchdog;
 
-pub(crate) use detach::{DetachError, start as start_detached};
+pub(crate) use detach::start as start_detached;
+pub(crate) use error::DaemonError;
 pub(crate) use handover::succeed;
 pub(crate) use lock::clear_killed;
 
@@ -101,92 +100,6 @@ pub(crate) struct Config {
     pub(crate) manager: Notifier,
     /// Whether this is the child that runs in the background.
     pub(crate) detached: bool,
-}
-
-/// Why a switch could not run, or did not run on.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum DaemonError {
-    /// The process may not.
-    #[error(transparent)]
-    Rights(#[from] MissingRights),
-    /// Its directory is taken or unusable.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// It could not go to the background.
-    #[error(transparent)]
-    Detach(#[from] DetachError),
-    /// The control socket could not be made.
-    #[error("cannot listen on {}: {source}", path.display())]
-    Socket {
-        /// Its path.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The group could not be let in.
-    #[error(
-        "cannot let the group {group} ask the switch: {source}: only root may do so, and not inside a user namespace, where no other group is known"
-    )]
-    Group {
-        /// Its number.
-        group: u32,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The system gave no descriptor or thread.
-    #[error("cannot start the switch: {0}")]
-    System(#[from] io::Error),
-    /// The switch could not be made, or has failed.
-    #[error(transparent)]
-    Switch(#[from] SwitchError),
-    /// What a killed one of its name has kept is lost, or nothing can be kept.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// The interfaces cannot be managed.
-    #[error(transparent)]
-    Lab(Box<LabError>),
-    /// It cannot go on in the place of another process.
-    #[error(transparent)]
-    Succession(Box<HandoverError>),
-    /// It cannot give up what it is to.
-    #[error("cannot run a switch with all its limits, as --guard required asks: {0}")]
-    Guard(String),
-    /// The process is gone that somebody waits for.
-    #[error("the process that was started first, and waited for this one, is gone")]
-    Orphaned,
-    /// The switch's thread panicked.
-    #[error("the switch has failed from within, which its log tells more of: please report it")]
-    Panicked,
-    /// The system has failed a switch that ran.
-    #[error(
-        "the switch '{name}' has ended: {source}; 'vswitch run {name}' starts it again with what it had"
-    )]
-    WhileRunning {
-        /// The switch.
-        name: SwitchName,
-        /// What has failed.
-        source: Box<DaemonError>,
-    },
-}
-
-impl DaemonError {
-    /// The exit status that goes with it.
-    pub(crate) const fn status(&self) -> u8 {
-        match self {
-            Self::Panicked => exit::FAULT,
-            Self::WhileRunning { source, .. } => match **source {
-                Self::Panicked => exit::FAULT,
-                _ => exit::SYSTEM,
-            },
-            _ => exit::FAILURE,
-        }
-    }
-}
-
-impl From<LabError> for DaemonError {
-    fn from(error: LabError) -> Self {
-        Self::Lab(Box::new(error))
-    }
 }
 
 /// Removes the directory that a switch which was killed has left.

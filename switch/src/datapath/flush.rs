@@ -1,0 +1,65 @@
+//! The end of a batch: every egress port gets its share, and what ports find out about their links.
+
+use super::table::{PortTable, Slot};
+use crate::bridge::{Bridge, OutputQueues, PortId};
+use crate::capture::Taps;
+use crate::port::{Frame, LinkState, Selection, TxStatus};
+use crate::time::Timestamp;
+
+/// Sends every egress port its share of `batch` and empties the queues. Returns how many ports
+/// had a share. Where it is `WATCHED`, `taps` are shown what became of the frames.
+pub(super) fn flush<const WATCHED: bool>(
+    now: Timestamp,
+    batch: &[Frame<'_>],
+    queues: &mut OutputQueues,
+    table: &mut PortTable,
+    bridge: &mut Bridge,
+    taps: &mut Taps,
+) -> usize {
+    let mut flushed = 0;
+    for (id, indices) in queues.iter() {
+        flushed += 1;
+        let Some(egress) = table.get_mut(id) else {
+            continue;
+        };
+        let Slot { port, state } = egress;
+        let sent_before = state.counters.tx.frames;
+        let before = WATCHED.then_some(state.counters);
+        let frames = Selection::new(batch, indices);
+        let status = port.transmit(frames, &mut state.counters);
+        if let Some(before) = &before {
+            taps.went_out(now, (id, port.limit()), frames, before, &state.counters);
+        }
+        match status {
+            TxStatus::Done if state.link == LinkState::Up => {}
+            TxStatus::Done if state.counters.tx.frames == sent_before => {}
+            TxStatus::Done => {
+                table.note_link(id, LinkState::Up);
+            }
+            TxStatus::LinkDown => note_link_lost(table, bridge, id, LinkState::Down),
+            TxStatus::LinkGone => note_link_lost(table, bridge, id, LinkState::Absent),
+        }
+    }
+    queues.clear();
+    flushed
+}
+
+/// A port has found its own link down, or its device gone. Its stations are forgotten. A port
+/// that is down goes on being tried, since there may be no link event when it is up again; one
+/// whose device is gone is not.
+pub(super) fn note_link_lost(
+    table: &mut PortTable,
+    bridge: &mut Bridge,
+    id: PortId,
+    link: LinkState,
+) {
+    if !table.note_link(id, link) {
+        return;
+    }
+    match link {
+        LinkState::Absent => bridge.set_forwarding(id, false),
+        _ => {
+            bridge.flush(Some(id));
+        }
+    }
+}
