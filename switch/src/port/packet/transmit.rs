@@ -134,7 +134,6 @@ impl Call<'_> {
                     }
                     Judgement::Drop(reason) => {
                         counters.drops.add(reason, 1);
-                        *self.is_stuck |= reason == DropReason::EgressFull;
                         rest = behind;
                     }
                     Judgement::End(status) => {
@@ -222,7 +221,10 @@ impl Call<'_> {
                 self.retries -= 1;
                 Judgement::AskAgain
             }
-            libc::ENOBUFS | libc::EAGAIN | libc::EINTR => Judgement::Drop(DropReason::EgressFull),
+            libc::ENOBUFS | libc::EAGAIN | libc::EINTR => {
+                *self.is_stuck = true;
+                Judgement::Drop(DropReason::EgressFull)
+            }
             // `validate_xmit_skb` and `virtio_net_hdr_to_skb`: the kernel cannot cut it.
             libc::ENOMEM | libc::EINVAL if is_super => Judgement::Cut,
             libc::ENOMEM => Judgement::Drop(DropReason::EgressNoMemory),
@@ -277,6 +279,23 @@ mod tests {
         let full = Some(DropReason::EgressFull);
         assert_eq!(judged(RETRIES, libc::ENOBUFS, &short), (RETRIES, full));
         assert_eq!(judged(0, libc::ENOBUFS, &short), (0, full));
+    }
+
+    #[test]
+    fn a_queue_that_is_full_to_the_end_is_stuck_whatever_the_frame_is() {
+        let socket = Socket::new(socket2::Domain::UNIX, socket2::Type::DGRAM, None).unwrap();
+        for (retries, expected) in [(1, false), (0, true)] {
+            let mut is_stuck = false;
+            let mut call = Call {
+                socket: &socket,
+                limit: FrameLimit::of(1500),
+                is_stuck: &mut is_stuck,
+                aside_mark: None,
+                retries,
+            };
+            call.judge(libc::ENOBUFS, &FRAME);
+            assert_eq!(is_stuck, expected);
+        }
     }
 
     #[test]
