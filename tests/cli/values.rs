@@ -8,7 +8,7 @@ use vswitch_netns::{Namespace, Netlink};
 
 use super::abuse::Peer;
 use super::{Surroundings, Switch, fails, json, ok};
-use crate::harness::isolated;
+use crate::harness::{devices, isolated};
 
 pub(super) fn tests() -> Vec<Trial> {
     vec![
@@ -21,6 +21,10 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated(
             "values_ipv6_where_it_is_off_is_told_before_a_lab_changes",
             ipv6_off_in_a_lab,
+        ),
+        isolated(
+            "values_addresses_of_another_namespace_of_the_name_stay",
+            of_another,
         ),
         isolated(
             "values_said_twice_on_the_control_socket_are_refused",
@@ -183,6 +187,33 @@ fn ipv6_off_in_a_lab() {
         assert_eq!(now[0]["id"], told[0]["id"]);
     }
     ok("down /run/lab.toml");
+}
+
+/// The name leads to another namespace by now, which has an interface of that name for its own use.
+fn of_another() {
+    let switch = Switch::start("s");
+    ok("attach mario --ip 10.0.0.1/24");
+    let kept = Namespace::open("mario").unwrap();
+    ok("netns del mario");
+    ok("netns add mario");
+    let theirs = Namespace::open("mario").unwrap();
+    theirs
+        .run(|| devices::bridge("mario-netns").unwrap())
+        .unwrap();
+    let mut peer = Peer::connect(&switch.socket());
+    let wanted = json!({"port": "mario-vsw", "addresses": ["10.0.0.2/24"]});
+    let reply = peer.call("readdress", &wanted);
+    let told = reply["error"]["message"].as_str().unwrap();
+    assert!(told.contains("'vswitch attach mario' replaces"), "{told}");
+    let has = |inside: &Namespace, text: &str| {
+        let all = Netlink::open_in(inside).unwrap().addresses(None).unwrap();
+        all.iter().any(|found| found.net.to_string() == text)
+    };
+    assert!(!has(&theirs, "10.0.0.2/24") && has(&kept, "10.0.0.1/24"));
+    assert_eq!(
+        switch.port("mario-vsw")["addresses"],
+        json!(["10.0.0.1/24"])
+    );
 }
 
 fn said_twice() {

@@ -180,7 +180,7 @@ fn speak_for(plug: &Plug, inner: &mut Netlink, announcer: &Announcer) {
     };
     let link = match inner.find_link(peer) {
         // Another of its name is not ours to speak for.
-        Ok(Some(link)) if link.peer_index == Some(plug.ifindex) => link,
+        Ok(Some(link)) if plug.is_joined_with(&link) => link,
         Ok(_) => return,
         Err(error) => return log::debug!("{}: {error}", plug.name),
     };

@@ -97,6 +97,16 @@ pub(crate) enum LabError {
         /// The interface on the switch's side.
         interface: String,
     },
+    /// The name of a namespace leads to another one than the attached one.
+    #[error(
+        "the other end of the port '{port}' is not in the namespace that is called '{namespace}' by now: 'vswitch attach {namespace}' replaces the port by one of that namespace"
+    )]
+    LeadsElsewhere {
+        /// The name.
+        namespace: String,
+        /// The port.
+        port: String,
+    },
     /// There is no such connection.
     #[error(
         "the namespace '{namespace}' is not attached to the switch '{switch}': 'vswitch show {switch}' lists those that are"
@@ -224,6 +234,7 @@ impl LabError {
             | Self::Packet(PacketError::NoPermission { .. }) => ErrorCode::Permission,
             Self::AttachedHere { .. }
             | Self::NameOfAnother(_)
+            | Self::LeadsElsewhere { .. }
             | Self::BeingMade(_)
             | Self::AddressTaken { .. }
             | Self::MacTaken { .. }

@@ -169,6 +169,11 @@ impl Plug {
         }
     }
 
+    /// Whether a link of another namespace is the other end of its cable, whatever it is called.
+    fn is_joined_with(&self, link: &Link) -> bool {
+        link.peer_index == Some(self.ifindex)
+    }
+
     /// How its interface was before; none if we made it, which goes with the port.
     const fn former(&self) -> Option<&take::Former> {
         match &self.kind {

@@ -46,7 +46,7 @@ impl Lab {
             announcer,
             ..
         } = self.namespaces.open(&name, false)?;
-        let inside = inner.link(&peer)?;
+        let inside = self.require_joined(id, inner.link(&peer)?)?;
         let there = Setting::Interface(&peer);
         require_ipv6(&mut inner, &inside, &wanted, &name, there)?;
         // Of what fails half-way, all that may be there is known.
@@ -58,6 +58,18 @@ impl Lab {
         self.note_addresses(id, wanted);
         self.announce(id, &mut inner, announcer);
         Ok(())
+    }
+
+    /// Refuses an interface that has the name of the other end of a port's cable, and is another one: the
+    /// name of the namespace leads elsewhere by now.
+    fn require_joined(&self, id: PortId, inside: Link) -> Result<Link, LabError> {
+        match self.plugs.get(&id) {
+            Some(plug) if !plug.is_joined_with(&inside) => Err(LabError::LeadsElsewhere {
+                namespace: plug.kind.namespace().unwrap_or_default().to_owned(),
+                port: plug.name.clone(),
+            }),
+            _ => Ok(inside),
+        }
     }
 
     fn note_addresses(&mut self, id: PortId, wanted: Vec<IpNet>) {
