@@ -235,11 +235,21 @@ fn candidates(found: impl Iterator<Item = (String, String)>) -> Vec<CompletionCa
         let help = (!help.is_empty()).then(|| help.into());
         CompletionCandidate::new(name).help(help)
     };
-    // A name that others have chosen may hold anything: nothing a terminal would act on.
     found
-        .filter(|(name, _)| crate::plain::text(name) == *name)
+        .filter(|(name, _)| is_word(name))
         .map(candidate)
         .collect()
+}
+
+/// Whether a name, which others may have chosen, stands on a command line as it is: nothing that a terminal
+/// or a shell would act on (bash puts it there unquoted), and no option.
+fn is_word(name: &str) -> bool {
+    let stands_for_itself = |c: char| match c {
+        '.' | '_' | '-' | '+' | ':' | '@' | '%' | ',' | '/' => true,
+        c if c.is_ascii() => c.is_ascii_alphanumeric(),
+        c => c.is_alphanumeric(),
+    };
+    !name.starts_with('-') && name.chars().all(stands_for_itself)
 }
 
 fn entries(dir: &Path) -> Vec<String> {
@@ -296,6 +306,41 @@ mod tests {
             let counted = live(line).words_before("exec", &["--all", "-a"]);
             assert_eq!(counted, count, "{line}");
         }
+    }
+
+    #[test]
+    fn what_a_shell_would_act_on_is_not_offered() {
+        let found = [
+            "eth0",
+            "br-lan.100",
+            "02:00:00:00:00:01",
+            "g++",
+            "veth@if2",
+            "$(reboot)",
+            "`reboot`",
+            "a;reboot",
+            "a&b",
+            "a|b",
+            "a>b",
+            "a b",
+            "a'b",
+            "a\"b",
+            "a\\b",
+            "*",
+            "~root",
+            "#a",
+            "!!",
+            "{a,b}",
+            "--all",
+            "a\u{1b}[2J",
+            "a\u{a0}b",
+        ];
+        let offered = candidates(found.iter().map(|name| ((*name).to_owned(), String::new())));
+        let offered: Vec<_> = offered
+            .iter()
+            .map(|one| one.get_value().to_str().unwrap())
+            .collect();
+        assert_eq!(offered, found[..5]);
     }
 
     /// What is shown is that there is an end at all.

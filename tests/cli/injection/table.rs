@@ -126,7 +126,9 @@ pub(super) const REFUSED: &[Family] = &[
         no(ALL, libc::SYS_fremovexattr, &[OPEN, S("user.a")]),
         no(LISTED, libc::SYS_getxattr, &[S(NOBODYS), S("user.a"), Page, N(8)]),
         no(LISTED, libc::SYS_listxattr, &[S(NOBODYS), Page, N(8)]),
-        no(LISTED, SYS_SETXATTRAT, &[HERE, S(NOBODYS), N(0), S("user.a"), Page, N(16)]),
+        no(ALL, SYS_SETXATTRAT, &[HERE, S(NOBODYS), N(0), S("user.a"), Page, N(16)]),
+        no(ALL, SYS_REMOVEXATTRAT, &[HERE, S(NOBODYS), N(0), S("user.a")]),
+        no(ALL, SYS_FILE_SETATTR, &[HERE, S(NOBODYS), Page, N(24), N(0)]),
     ]),
     Family("signals", &[
         no(LISTED, libc::SYS_kill, &[N(1), N(0)]),
@@ -170,6 +172,9 @@ pub(super) const REFUSED: &[Family] = &[
     Family("connections", &[
         no(SWITCH, libc::SYS_connect, &[OPEN, B(BY_PATH), N(22)]),
         no(SWITCH, libc::SYS_connect, &[OPEN, B(BY_NAME), N(12)]),
+        // A TCP socket that listens could make connections after that (MSG_FASTOPEN).
+        no(SWITCH, libc::SYS_shutdown, &[NONE, N(0)]),
+        no(SWITCH, libc::SYS_shutdown, &[NONE, N(2)]),
         no(LISTED, libc::SYS_sendto, &[OPEN, Page, N(1), N(0), B(BY_PATH), N(22)]),
         no(LISTED, libc::SYS_sendto, &[OPEN, Page, N(1), N(0), B(BY_NAME), N(12)]),
     ]),
@@ -326,10 +331,21 @@ pub(super) const REFUSED: &[Family] = &[
         no(LISTED, libc::SYS_semget, &[N(0), N(0), N(0)]),
         no(LISTED, libc::SYS_mq_open, &[S("nothing")]),
     ]),
+    // The same calls by the numbers of x32.
+    Family("other numbers", &[
+        no(ALL, X32 + libc::SYS_add_key, &[S("user"), S("a"), Page, N(0), N(0)]),
+        no(ALL, X32 + 521, &[N(16), N(1)]), // ptrace
+        no(ALL, X32 + libc::SYS_getpid, &[]),
+    ]),
     Family("file systems", &[
         no(ALL, libc::SYS_mount, &[S("none"), S("/nowhere"), S("tmpfs"), N(0)]),
         no(ALL, libc::SYS_mount, &[S("none"), S("/nowhere"), S("none"), N(0x20)]), // MS_REMOUNT
         no(LISTED, libc::SYS_mount, &[S("/nowhere"), S("/nowhere"), N(0), N(0x1000)]), // MS_BIND
+        // MS_REMOUNT comes before MS_SHARED; the old magic number holds MS_PRIVATE and is taken away.
+        no(ALL, libc::SYS_mount, &[S("none"), S("/nowhere"), S("none"), N(0x10_0021)]),
+        no(ALL, libc::SYS_mount, &[S("none"), S("/nowhere"), N(0), N(0x1020)]),
+        no(ALL, libc::SYS_mount, &[S("none"), S("/nowhere"), S("tmpfs"), N(0xc0ed_0000)]),
+        no(ALL, libc::SYS_mount, &[S("none"), S("/nowhere"), S("tmpfs"), N(0xc0ed_0001)]),
         no(LISTED, libc::SYS_umount2, &[S("/nowhere")]),
         no(ALL, libc::SYS_pivot_root, &[S("/nowhere"), S("/nowhere")]),
         no(ALL, libc::SYS_chroot, &[S("/nowhere")]),
@@ -337,6 +353,7 @@ pub(super) const REFUSED: &[Family] = &[
         no(LISTED, libc::SYS_fchdir, &[NONE]),
         no(ALL, libc::SYS_fsopen, &[S("nothing")]),
         no(ALL, libc::SYS_open_tree, &[HERE, S("/nowhere")]),
+        no(ALL, SYS_OPEN_TREE_ATTR, &[HERE, S("/nowhere"), N(0), Page, N(32)]),
         no(ALL, libc::SYS_move_mount, &[NONE, S(""), NONE, S("")]),
         no(ALL, libc::SYS_mount_setattr, &[HERE, S("/nowhere"), N(0), Page, N(32)]),
         no(ALL, libc::SYS_name_to_handle_at, &[HERE, S("/nowhere"), Page, Page]),
@@ -372,6 +389,7 @@ pub(super) const ALLOWED: &[Family] = &[
         no(ALL, libc::SYS_socket, &[N(16), N(2 | 0o2_000_000), N(0)]),
         no(SWITCH, libc::SYS_socket, &[N(17), N(3 | 0o2_004_000), N(0)]),
         no(SWITCH, libc::SYS_socketpair, &[N(1), N(5 | 0o2_000_000), N(9)]),
+        no(ALL, libc::SYS_shutdown, &[NONE, N(1)]),
         no(ALL, libc::SYS_sendto, &[NONE, Page, N(1), N(0x4000)]),
         no(KEEPER, libc::SYS_connect, &[NONE, B(BY_PATH), N(22)]),
         no(SWITCH, libc::SYS_setsockopt, &[NONE, N(263), N(5), Page, N(16)]), // PACKET_RX_RING
@@ -391,3 +409,8 @@ pub(super) const ALLOWED: &[Family] = &[
 /// asm-generic/unistd.h; libc lacks them.
 const SYS_FCHMODAT2: c_long = 452;
 const SYS_SETXATTRAT: c_long = 463;
+const SYS_REMOVEXATTRAT: c_long = 466;
+const SYS_OPEN_TREE_ATTR: c_long = 467;
+const SYS_FILE_SETATTR: c_long = 469;
+/// asm/unistd.h: `__X32_SYSCALL_BIT`
+const X32: c_long = 0x4000_0000;

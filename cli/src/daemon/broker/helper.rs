@@ -189,7 +189,8 @@ impl Helper {
 
     /// Has it end: it hears that nobody is there any more.
     pub(super) fn dismiss(&self) {
-        let _ = nix::sys::socket::shutdown(self.fd(), nix::sys::socket::Shutdown::Both);
+        // The guard allows to shut this direction alone.
+        let _ = nix::sys::socket::shutdown(self.fd(), nix::sys::socket::Shutdown::Write);
     }
 
     /// Waits for its end, for so long at most.

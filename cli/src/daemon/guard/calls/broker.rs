@@ -31,12 +31,14 @@ const CALLS: &[c_long] = &[
     // File systems; bind mounts, see below.
     libc::SYS_pivot_root, libc::SYS_chroot, libc::SYS_fsopen, libc::SYS_fsconfig,
     libc::SYS_fsmount, libc::SYS_fspick, libc::SYS_move_mount, libc::SYS_open_tree,
+    SYS_OPEN_TREE_ATTR,
     libc::SYS_mount_setattr, libc::SYS_swapon, libc::SYS_swapoff, libc::SYS_quotactl,
     libc::SYS_quotactl_fd, libc::SYS_name_to_handle_at, libc::SYS_open_by_handle_at,
     libc::SYS_fanotify_init, libc::SYS_fanotify_mark, libc::SYS_mknodat,
     // Extended attributes.
     libc::SYS_setxattr, libc::SYS_lsetxattr, libc::SYS_fsetxattr, libc::SYS_removexattr,
-    libc::SYS_lremovexattr, libc::SYS_fremovexattr,
+    libc::SYS_lremovexattr, libc::SYS_fremovexattr, SYS_SETXATTRAT, SYS_REMOVEXATTRAT,
+    SYS_FILE_SETATTR,
     // The machine.
     libc::SYS_reboot, libc::SYS_sethostname, libc::SYS_setdomainname, libc::SYS_settimeofday,
     libc::SYS_clock_settime, libc::SYS_adjtimex, libc::SYS_clock_adjtime, libc::SYS_acct,
@@ -92,7 +94,14 @@ pub(super) fn list() -> List {
         ),
         (libc::SYS_clone, any_flag(0, &NAMESPACES)),
         // What there is is mounted elsewhere, or shared; no file system is brought in or changed.
-        (libc::SYS_mount, vec![vec![(3, Test::Masked(MOUNTS, 0))]]),
+        (
+            libc::SYS_mount,
+            vec![
+                vec![(3, Test::Masked(MOUNTS, 0))],
+                vec![(3, Test::Masked(REMOUNT, REMOUNT))],
+                vec![(3, Test::Masked(MAGIC_MASK, MAGIC))],
+            ],
+        ),
         // Nobody is sent a signal; the numbers are those that only ask, and that of a panic.
         (libc::SYS_kill, vec![vec![(1, Test::Not(0))]]),
         (
@@ -140,6 +149,15 @@ const MOUNTS: u64 =
     (libc::MS_BIND | libc::MS_SHARED | libc::MS_PRIVATE | libc::MS_SLAVE | libc::MS_UNBINDABLE)
         as u64;
 
+/// The kernel looks at this flag before most of those above.
+#[allow(clippy::unnecessary_cast, reason = "it depends on the C library")]
+const REMOUNT: u64 = libc::MS_REMOUNT as u64;
+
+/// Flags that begin so are of Linux before 2.4: the kernel takes this half of them away, and with it
+/// those of the flags above that are bits of it (`MS_MGC_VAL`, mount(2)).
+const MAGIC: u64 = 0xc0ed_0000;
+const MAGIC_MASK: u64 = 0xffff_0000;
+
 const WRITE_EXECUTE: u64 = number(libc::PROT_WRITE | libc::PROT_EXEC);
 
 /// asm-generic/ioctls.h, linux/sockios.h: `FIOASYNC`, `FIOSETOWN`, `SIOCSPGRP`, `TIOCSTI`,
@@ -158,6 +176,12 @@ fn file_signals() -> Vec<Vec<(u8, Test)>> {
     ]);
     lines
 }
+
+// asm-generic/unistd.h: the same number on all machines; libc lacks them.
+const SYS_SETXATTRAT: c_long = 463;
+const SYS_REMOVEXATTRAT: c_long = 466;
+const SYS_OPEN_TREE_ATTR: c_long = 467;
+const SYS_FILE_SETATTR: c_long = 469;
 
 // linux/fcntl.h and asm-generic/fcntl.h; libc lacks some.
 const F_SETOWN: u64 = 8;

@@ -16,6 +16,8 @@ mod switch;
 use std::collections::BTreeMap;
 
 use libc::c_long;
+#[cfg(target_arch = "x86_64")]
+use seccompiler::sock_filter;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op,
     SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
@@ -139,9 +141,43 @@ fn programs(list: &List, kind: Kind, arch: TargetArch) -> Result<Vec<BpfProgram>
         let mark = plain(&[sys::PROBE]);
         let mark = SeccompFilter::new(mark, SeccompAction::Allow, errno(broker::MARK), arch)?;
         programs.push(mark.try_into()?);
+        #[cfg(target_arch = "x86_64")]
+        programs.push(one_set_of_numbers());
     }
     programs.push(all.try_into()?);
     Ok(programs)
+}
+
+/// Refuses the calls of x86-64 under the numbers that they have for programs with short pointers (x32), where
+/// the kernel knows those: a list of what is refused has the usual numbers alone.
+#[cfg(target_arch = "x86_64")]
+fn one_set_of_numbers() -> BpfProgram {
+    /// asm/unistd.h: `__X32_SYSCALL_BIT`
+    const X32: u32 = 0x4000_0000;
+    let instruction = |code, jt, jf, k| sock_filter { code, jt, jf, k };
+    let number = |code: u32| u16::try_from(code).unwrap_or_default();
+    vec![
+        // The number is what a filter is shown first (`seccomp_data`).
+        instruction(number(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS), 0, 0, 0),
+        instruction(
+            number(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K),
+            0,
+            1,
+            X32,
+        ),
+        instruction(
+            number(libc::BPF_RET | libc::BPF_K),
+            0,
+            0,
+            libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs(),
+        ),
+        instruction(
+            number(libc::BPF_RET | libc::BPF_K),
+            0,
+            0,
+            libc::SECCOMP_RET_ALLOW,
+        ),
+    ]
 }
 
 fn rule(line: &[Condition]) -> Result<SeccompRule, BackendError> {

@@ -20,7 +20,7 @@ const CALLS: &[c_long] = &[
     libc::SYS_timerfd_create, libc::SYS_timerfd_settime, libc::SYS_timerfd_gettime,
     // Sockets; which, see below. No connection is made to anywhere.
     libc::SYS_bind, libc::SYS_listen, libc::SYS_accept, libc::SYS_accept4,
-    libc::SYS_getsockname, libc::SYS_getpeername, libc::SYS_shutdown,
+    libc::SYS_getsockname, libc::SYS_getpeername,
     // Descriptors.
     libc::SYS_close, libc::SYS_dup, libc::SYS_dup3, libc::SYS_pipe2, libc::SYS_flock,
     // Memory; what it is for, see below.
@@ -159,6 +159,9 @@ pub(super) fn list() -> List {
         ),
         // What goes to nobody in particular: to where the socket leads.
         (libc::SYS_sendto, vec![vec![(4, Test::Null)]]),
+        // Of what it sends alone. To stop what a TCP socket receives makes one that listens into one that
+        // can connect, as `sendmsg` does with MSG_FASTOPEN (tcp(7)), of which Landlock does not know.
+        (libc::SYS_shutdown, any_of(1, [number(libc::SHUT_WR)])),
         (libc::SYS_setsockopt, options()),
         (
             libc::SYS_getsockopt,
