@@ -18,8 +18,8 @@ use serde_json::json;
 use crate::names::SwitchName;
 use crate::near::nearest;
 use crate::protocol::{
-    ErrorObject, FdbEntry, FdbPage, FdbShowParams, Listening, NoParams, Response, SwitchView,
-    method,
+    ErrorCode, ErrorObject, FdbEntry, FdbPage, FdbShowParams, Listening, NoParams,
+    OWNER_ALONE_PASSES, Response, SwitchView, method,
 };
 use crate::runtime_dir::{RuntimeDir, RuntimeDirError};
 use crate::users;
@@ -235,9 +235,17 @@ impl Client {
         params: &impl Serialize,
         descriptor: BorrowedFd<'_>,
     ) -> Result<R, ClientError> {
+        // Once it has answered it has seen who asks. Until then a switch that has a group takes no descriptor.
+        self.call::<serde::de::IgnoredAny>(method::VERSION, &NoParams {})?;
         let response = self
             .exchange(method, params, Some(descriptor))
-            .map_err(|source| self.broken(source))?;
+            .map_err(|source| match source.kind() {
+                ErrorKind::PermissionDenied => ClientError::Refused(ErrorObject::new(
+                    ErrorCode::Permission,
+                    OWNER_ALONE_PASSES,
+                )),
+                _ => self.broken(source),
+            })?;
         let result = response.into_outcome().map_err(ClientError::Refused)?;
         serde_json::from_value(result).map_err(|error| self.broken(error.into()))
     }
@@ -305,7 +313,10 @@ impl Client {
         let mut line = serde_json::to_vec(&request)?;
         line.push(b'\n');
         // Where the daemon has closed, its last words may still be there to read.
-        let sent = self.send(&line, descriptor);
+        let sent = match self.send(&line, descriptor) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(error),
+            other => other,
+        };
         let mut reply = Vec::new();
         let read = (&mut self.stream)
             .take(MAX_REPLY_BYTES)

@@ -1,16 +1,20 @@
 //! What a running switch has given up, seen from outside, and who may ask it.
 
 use std::fs;
+use std::io::{IoSlice, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
 use libtest_mimic::Trial;
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use nix::unistd::{Gid, Pid, Uid, setegid, seteuid};
 use rustix::process::getpriority_process;
 use serde_json::json;
 use vswitch_netns::Netlink;
@@ -39,6 +43,7 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated("guard_mode_is_kept_and_off_is_not", kept),
         isolated("guard_broker_ends_with_its_switch", broker_ends),
         isolated("guard_group_may_ask_and_nobody_else", group),
+        isolated("guard_members_pass_no_descriptors", descriptors),
         isolated("guard_names_that_a_stranger_holds_are_no_claim", squatted),
         isolated("guard_links_are_not_followed", links),
     ]
@@ -249,6 +254,62 @@ fn as_member(line: &str, group: u32) -> Command {
     let dir = runtime_dir();
     command.arg("--runtime-dir").arg(dir).uid(MEMBER).gid(group);
     command
+}
+
+/// Whether the kernel is of this version or a later one.
+fn is_since(major: u32, minor: u32) -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let numbers = release.split(|c: char| !c.is_ascii_digit());
+    let mut numbers = numbers.map_while(|number| number.parse().ok());
+    (numbers.next(), numbers.next()) >= (Some(major), Some(minor))
+}
+
+/// A descriptor that takes long to close would hold up everybody.
+fn descriptors() {
+    if !can_be_nobody() {
+        return;
+    }
+    let switch = Switch::start(&format!("s --group {GROUP}"));
+    setegid(Gid::from_raw(GROUP)).unwrap();
+    seteuid(Uid::from_raw(MEMBER)).unwrap();
+    let mut member = UnixStream::connect(switch.socket()).unwrap();
+    seteuid(Uid::from_raw(0)).unwrap();
+    setegid(Gid::from_raw(0)).unwrap();
+    let request = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"version\"}\n";
+    let pass = |to: &UnixStream| {
+        let descriptors = [0];
+        sendmsg::<()>(
+            to.as_raw_fd(),
+            &[IoSlice::new(request)],
+            &[ControlMessage::ScmRights(&descriptors)],
+            MsgFlags::empty(),
+            None,
+        )
+    };
+    let before = pass(&member);
+    if before.is_ok() {
+        assert!(!is_since(6, 16), "it is not refused");
+        eprintln!("the kernel (before Linux 6.16) cannot refuse descriptors");
+    } else {
+        assert_eq!(before, Err(Errno::EPERM));
+        member.write_all(request).unwrap();
+        assert!(member.read(&mut [0; 512]).unwrap() > 0);
+        assert_eq!(pass(&member), Err(Errno::EPERM));
+    }
+    // The owner may, also after the socket was handed over.
+    ok("netns add luigi");
+    ok("attach one --netns /run/netns/luigi");
+    ok("restart s");
+    ok("attach two --netns /run/netns/luigi");
+    if before.is_err() {
+        assert_eq!(pass(&member), Err(Errno::EPIPE));
+        let mut owner = UnixStream::connect(switch.socket()).unwrap();
+        owner.write_all(request).unwrap();
+        assert!(owner.read(&mut [0; 512]).unwrap() > 0);
+        pass(&owner).unwrap();
+        assert!(owner.read(&mut [0; 512]).unwrap() > 0);
+    }
+    switch.stop();
 }
 
 fn group() {

@@ -7,6 +7,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use mio::net::UnixListener;
 
 use super::DaemonError;
+use super::server::Peers;
 use crate::lock_file::remove_if_there;
 use crate::runtime_dir::SwitchDir;
 
@@ -30,6 +31,8 @@ pub(super) fn listen(dir: &SwitchDir, group: Option<u32>) -> Result<UnixListener
         source,
     })?;
     if let Some(group) = group {
+        // Before any of them may connect.
+        Peers::let_pass(&listener, false);
         let grant = || {
             chown(&path, None, Some(group))?;
             set_mode(dir, 0o660, true)?;

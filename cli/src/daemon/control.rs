@@ -34,9 +34,9 @@ use crate::metrics::Endpoint;
 use crate::names::{LabName, SwitchName};
 use crate::protocol::{
     AttachParams, CaptureParams, DetachParams, ErrorCode, ErrorObject, ExplainParams,
-    FdbFlushParams, FdbShowParams, Happening, Listening, NoParams, PortAddParams, PortDelParams,
-    PortSetParams, Protection, ReaddressParams, Removed, Request, SetParams, SwitchView,
-    VersionView, method,
+    FdbFlushParams, FdbShowParams, Happening, Listening, NoParams, OWNER_ALONE_PASSES,
+    PortAddParams, PortDelParams, PortSetParams, Protection, ReaddressParams, Removed, Request,
+    SetParams, SwitchView, VersionView, method,
 };
 
 pub(super) type Outcome = Result<Value, ErrorObject>;
@@ -431,11 +431,7 @@ fn passed(params: &AttachParams, passed: Option<Passed>) -> Result<Option<OwnedF
             "no descriptor came along with this request: send its bytes by sendmsg(2) with one \
              SCM_RIGHTS message",
         ),
-        Some(passed) if !passed.is_owner => refused(
-            ErrorCode::Permission,
-            "only root and the user who runs the switch may attach a namespace by its descriptor: \
-             members of its group attach those under /run/netns",
-        ),
+        Some(passed) if !passed.is_owner => refused(ErrorCode::Permission, OWNER_ALONE_PASSES),
         Some(passed) => Ok(Some(passed.descriptor)),
     }
 }

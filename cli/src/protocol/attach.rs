@@ -49,6 +49,10 @@ pub(crate) struct AttachParams {
     pub(crate) container: Option<String>,
 }
 
+/// What members of a switch's group are told who pass a descriptor.
+pub(crate) const OWNER_ALONE_PASSES: &str = "only root and the user who runs the switch may attach a namespace by its \
+     descriptor: members of its group attach those under /run/netns";
+
 /// How a namespace was found that has not its name under `/run/netns`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct NamespaceSource {

@@ -11,7 +11,7 @@ mod methods;
 mod protection;
 mod strict;
 
-pub(crate) use attach::{AttachParams, Attached, NamespaceSource};
+pub(crate) use attach::{AttachParams, Attached, NamespaceSource, OWNER_ALONE_PASSES};
 pub(crate) use capture::{CaptureParams, CaptureStarted, DirectionView};
 pub(crate) use envelope::{ErrorCode, ErrorObject, Id, Message, Request, Response, parse_message};
 pub(crate) use events::{EventView, Happening, Listening};

@@ -324,6 +324,9 @@ impl<S: Service> Server<S> {
             return;
         }
         let standing = self.peers.standing(&stream);
+        if standing == Standing::Owner {
+            Peers::let_pass(&stream, true);
+        }
         let news = Backlog::new(S::lost_news);
         let client = Client::new(stream, standing, news, Instant::now());
         self.clients.insert(token, client);

@@ -50,6 +50,17 @@ impl Peers {
         }
     }
 
+    /// Has the kernel take descriptors from this one, or refuse them (EPERM, where it can: Linux 6.16).
+    /// Where members of a group may ask, the socket that listens refuses them, and those that are
+    /// accepted are as it is.
+    ///
+    /// To close a descriptor can take as long as whoever has passed it likes: a TCP socket lingers, a file of a
+    /// file system in user space waits for its process.
+    pub(crate) fn let_pass(socket: &impl AsFd, pass: bool) {
+        // Fails where the kernel does not know it.
+        let _ = sys::let_pass(socket.as_fd(), pass);
+    }
+
     /// Checks who has connected.
     ///
     /// # Errors

@@ -83,6 +83,8 @@ const REQUESTS: &[libc::Ioctl] = &[
 ];
 /// linux/sockios.h
 const SIOCGSKNS: libc::Ioctl = 0x894c;
+/// asm-generic/socket.h
+const SO_PASSRIGHTS: i32 = 83;
 /// linux/resource.h; its type depends on the C library.
 const PRIO_PROCESS: u64 = 0;
 
@@ -109,6 +111,7 @@ const SET: &[(i32, &[i32])] = &[
             libc::SO_RCVTIMEO,
             libc::SO_SNDTIMEO,
             libc::SO_LINGER,
+            SO_PASSRIGHTS,
         ],
     ),
     (

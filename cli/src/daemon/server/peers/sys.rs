@@ -39,3 +39,30 @@ pub(super) fn groups_of_peer(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
         groups.resize(count, 0);
     }
 }
+
+/// asm-generic/socket.h
+const SO_PASSRIGHTS: libc::c_int = 83;
+
+/// Whether descriptors may be sent to a socket (`SO_PASSRIGHTS`, Linux 6.16).
+///
+/// # Errors
+/// ENOPROTOOPT where the kernel does not know it.
+pub(super) fn let_pass(socket: BorrowedFd<'_>, pass: bool) -> io::Result<()> {
+    let value = libc::c_int::from(pass);
+    let length = libc::socklen_t::try_from(mem::size_of_val(&value)).map_err(io::Error::other)?;
+    // SAFETY: the kernel reads `length` bytes, which is the size of `value`.
+    let outcome = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_PASSRIGHTS,
+            (&raw const value).cast(),
+            length,
+        )
+    };
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
