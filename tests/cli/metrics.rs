@@ -58,7 +58,7 @@ pub(super) fn scrape(address: SocketAddr) -> BTreeMap<String, String> {
     samples(&body)
 }
 
-fn samples(body: &str) -> BTreeMap<String, String> {
+pub(super) fn samples(body: &str) -> BTreeMap<String, String> {
     let lines = body.lines().filter(|line| !line.starts_with('#'));
     lines
         .map(|line| {
