@@ -2,8 +2,8 @@
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -38,6 +38,7 @@ const FIRST_SCRAPER: Token = Token(2);
 pub(crate) struct Endpoint {
     listener: Listener,
     desk: Desk,
+    door: Arc<Mutex<Door>>,
     is_ending: Arc<AtomicBool>,
     waker: Arc<Waker>,
     /// What is to be served, before it is.
@@ -56,6 +57,7 @@ impl Endpoint {
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let (asker, desk) = desk(Arc::clone(&waker))?;
         let is_ending = Arc::new(AtomicBool::new(false));
+        let door = Arc::new(Mutex::new(Door::Open));
         let service = Service {
             socket: listener.to_socket()?,
             is_tcp: listener.is_tcp(),
@@ -65,12 +67,14 @@ impl Endpoint {
             asked: None,
             next_ask: Instant::now(),
             started: since.map_or(0.0, |since| since.as_secs_f64()),
+            door: Arc::clone(&door),
             is_ending: Arc::clone(&is_ending),
             poll,
         };
         Ok(Self {
             listener,
             desk,
+            door,
             is_ending,
             waker,
             service: Some(service),
@@ -109,6 +113,20 @@ impl Endpoint {
         self.desk.tell(view);
     }
 
+    /// Accepts no connection from here on: they wait in the socket's backlog, for another process or
+    /// for [`Endpoint::reopen`]. Those that are accepted are told `last` when they ask, as the control
+    /// loop answers no more.
+    pub(crate) fn shut(&self, last: Option<SwitchView>) {
+        *lock(&self.door) = Door::Shut(last.map(Box::new));
+        self.wake();
+    }
+
+    /// Accepts connections again.
+    pub(crate) fn reopen(&self) {
+        *lock(&self.door) = Door::Open;
+        self.wake();
+    }
+
     /// The socket, for another process.
     ///
     /// # Errors
@@ -136,13 +154,20 @@ impl Endpoint {
     /// Whoever comes now finds nobody, or another process. Waits for nobody who was served.
     fn end(&mut self) {
         self.is_ending.store(true, Ordering::Release);
-        if let Err(error) = self.waker.wake() {
-            // Then it ends with the process.
-            log::debug!("cannot wake the thread that serves metrics: {error}");
-            return;
+        // Where it cannot be woken it ends with the process.
+        if self.wake() {
+            // A panic there has ended the process.
+            let _ = self.thread.take().map(JoinHandle::join);
         }
-        // A panic there has ended the process.
-        let _ = self.thread.take().map(JoinHandle::join);
+    }
+
+    /// Has the thread look at what is wanted of it. Returns whether that was possible.
+    fn wake(&self) -> bool {
+        let woken = self.waker.wake();
+        if let Err(error) = &woken {
+            log::debug!("cannot wake the thread that serves metrics: {error}");
+        }
+        woken.is_ok()
     }
 }
 
@@ -150,6 +175,19 @@ impl Drop for Endpoint {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Whether connections are accepted. Who holds the lock accepts, or decides that it is over.
+#[derive(Debug)]
+enum Door {
+    /// They are, and the control loop is asked on their behalf.
+    Open,
+    /// They are not; this is what the control loop said last.
+    Shut(Option<Box<SwitchView>>),
+}
+
+fn lock(door: &Mutex<Door>) -> MutexGuard<'_, Door> {
+    door.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The thread's own.
@@ -168,6 +206,7 @@ struct Service {
     next_ask: Instant,
     /// In seconds since 1970.
     started: f64,
+    door: Arc<Mutex<Door>>,
     is_ending: Arc<AtomicBool>,
 }
 
@@ -198,11 +237,17 @@ impl Service {
                 }
             }
             self.crowd.serve_queue(self.poll.registry(), now);
-            if self.has_backlog {
-                self.accept(now);
+            let door = Arc::clone(&self.door);
+            match &*lock(&door) {
+                Door::Open => {
+                    if self.has_backlog {
+                        self.accept(now);
+                    }
+                    self.pass_answer(now);
+                    self.ask(now);
+                }
+                Door::Shut(last) => self.answer_all(last.as_deref(), now),
             }
-            self.pass_answer(now);
-            self.ask(now);
             if now.saturating_duration_since(looked) >= LOOK_AFTER {
                 looked = now;
                 self.crowd.look_after(self.poll.registry(), now);
@@ -221,7 +266,7 @@ impl Service {
         let mut at_most = |limit: Duration| {
             patience = Some(patience.map_or(limit, |patience| patience.min(limit)));
         };
-        if self.has_backlog {
+        if self.has_backlog && matches!(*lock(&self.door), Door::Open) {
             at_most(PAUSE);
         }
         if self.crowd.is_asking() && self.asked.is_none() {
@@ -278,13 +323,26 @@ impl Service {
         if let Some(told) = self.asker.told()
             && let Some(tokens) = self.asked.take()
         {
-            let metrics = told.ok().map(|view| {
-                let text = collect(&view, self.started);
-                http::answer(CONTENT_TYPE, &text)
-            });
-            self.crowd
-                .answer(tokens, metrics, self.poll.registry(), now);
+            self.answer(tokens, told.ok().as_deref(), now);
         }
+    }
+
+    /// Gives all who have asked the same.
+    fn answer_all(&mut self, view: Option<&SwitchView>, now: Instant) {
+        let mut tokens = self.asked.take().unwrap_or_default();
+        tokens.extend(self.crowd.take_waiting());
+        if !tokens.is_empty() {
+            self.answer(tokens, view, now);
+        }
+    }
+
+    fn answer(&mut self, tokens: Vec<Token>, view: Option<&SwitchView>, now: Instant) {
+        let metrics = view.map(|view| {
+            let text = collect(view, self.started);
+            http::answer(CONTENT_TYPE, &text)
+        });
+        self.crowd
+            .answer(tokens, metrics, self.poll.registry(), now);
     }
 }
 
@@ -395,5 +453,43 @@ mod tests {
             TcpStream::connect(address).is_err(),
             "nobody serves any more"
         );
+    }
+
+    #[test]
+    fn connections_wait_while_nobody_accepts_and_those_accepted_are_told_the_last() {
+        let address: Address = "127.0.0.1:0".parse().unwrap();
+        let mut endpoint = Endpoint::prepare(Listener::bind(&address).unwrap()).unwrap();
+        endpoint.open().unwrap();
+        let Address::Tcp(address) = *endpoint.listener.address() else {
+            panic!("{endpoint:?}");
+        };
+        let answer = |mut client: TcpStream| {
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).unwrap();
+            answer
+        };
+        let ask = |client: &mut TcpStream| client.write_all(HEAD).unwrap();
+        let mut accepted = connect(address);
+        ask(&mut accepted);
+        // Its question has arrived: so it is accepted.
+        while !endpoint.is_asked() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        endpoint.shut(Some(SwitchView::sample(Vec::new())));
+        assert!(answer(accepted).starts_with("HTTP/1.1 200 OK\r\n"));
+        let mut waiting = connect(address);
+        ask(&mut waiting);
+        let other = endpoint.listener.to_socket().unwrap();
+        let (theirs, _) = other.accept().unwrap();
+        drop(theirs);
+        // Another one waits, until this one accepts again.
+        let mut waiting = connect(address);
+        ask(&mut waiting);
+        endpoint.reopen();
+        while !endpoint.is_asked() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        endpoint.tell(Some(SwitchView::sample(Vec::new())));
+        assert!(answer(waiting).starts_with("HTTP/1.1 200 OK\r\n"));
     }
 }

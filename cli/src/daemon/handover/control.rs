@@ -80,6 +80,21 @@ impl Control {
         self.metrics.as_mut().map_or(Ok(()), Endpoint::open)
     }
 
+    /// Leaves scrapers of metrics that come from here on to the process that goes on.
+    pub(in crate::daemon) fn shut_metrics(&mut self) {
+        let last = self.metrics.is_some().then(|| self.view().ok()).flatten();
+        if let Some(metrics) = &self.metrics {
+            metrics.shut(last);
+        }
+    }
+
+    /// Serves them again, as this process goes on itself.
+    pub(in crate::daemon) fn reopen_metrics(&self) {
+        if let Some(metrics) = &self.metrics {
+            metrics.reopen();
+        }
+    }
+
     /// What is left when another process goes on; all else is dropped.
     pub(in crate::daemon) fn into_parts(self) -> (Captures, Signals) {
         (self.captures, self.signals)

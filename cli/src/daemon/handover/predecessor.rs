@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::prctl;
 use nix::unistd::Pid;
+use vswitch_switch::control::Handle;
 use vswitch_switch::handover::{Snapshot, Then, monotonic};
 
 use super::Succession;
@@ -138,17 +139,22 @@ fn converse(
     channel.expect(deadline, |message, _| {
         matches!(message, Message::Prepared).then_some(())
     })?;
-    handle
-        .stand_still(move |snapshot| match pass(&channel, snapshot) {
-            Ok(pause) => (Ok((pause, channel)), Then::End),
-            Err(error) => (Err(error), Then::GoOn),
-        })?
-        .inspect(|(_, channel)| {
-            // It goes on, whatever it says of it.
-            if let Err(error) = channel.receive(Instant::now() + LAST) {
-                log::warn!("the new process does not say that it has settled: {error}");
-            }
-        })
+    control.shut_metrics();
+    let (pause, channel) =
+        stand_still(&handle, channel).inspect_err(|_| control.reopen_metrics())?;
+    // It goes on, whatever it says of it.
+    if let Err(error) = channel.receive(Instant::now() + LAST) {
+        log::warn!("the new process does not say that it has settled: {error}");
+    }
+    Ok((pause, channel))
+}
+
+/// Stops the switch's thread and has the successor go on; otherwise it goes on itself.
+fn stand_still(handle: &Handle, channel: Channel) -> Result<(Duration, Channel), HandoverError> {
+    handle.stand_still(move |snapshot| match pass(&channel, snapshot) {
+        Ok(pause) => (Ok((pause, channel)), Then::End),
+        Err(error) => (Err(error), Then::GoOn),
+    })?
 }
 
 /// Waits for the next message, while the switch forwards and its manager hears that it does.
