@@ -362,19 +362,25 @@ fn metrics() {
         fs::exists("/run/metrics").unwrap(),
         "a successor that failed took the socket's file with it"
     );
+    assert_serves_metrics();
     ok("stop s");
 
     let _switch = Switch::start("s --metrics unix:/run/metrics");
     let before = json("show s")["metrics"].clone();
     json("restart s");
     assert_eq!(json("show s")["metrics"], before);
+    assert_serves_metrics();
+    ok("stop s");
+    assert!(!fs::exists("/run/metrics").unwrap());
+}
+
+fn assert_serves_metrics() {
     let mut stream = std::os::unix::net::UnixStream::connect("/run/metrics").unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     assert!(text.contains("vswitch_"), "{text}");
-    ok("stop s");
-    assert!(!fs::exists("/run/metrics").unwrap());
 }
 
 fn userlab() {
