@@ -63,8 +63,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "WAY", env = "VSWITCH_RECEIVE")]
     pub(crate) receive: Option<ReceiveArg>,
 
-    /// Set how many received frames can wait at each port, of whatever size; the kernel holds 2 KiB
-    /// for each of them. [default: 2048 for 16 ports, 1024 for the next 16, then 256]
+    /// Set how many received frames can wait at each port, of whatever size; the kernel holds up to
+    /// 2 KiB for each of them. [default: 2048 for 16 ports, 1024 for the next 16, then 256]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32)
           .range(i64::from(*PacketOptions::RING_SLOTS.start())
               ..=i64::from(*PacketOptions::RING_SLOTS.end())))]

@@ -1,6 +1,7 @@
 //! One switch and its ports.
 
 use vswitch_switch::bridge::VlanLearning;
+use vswitch_switch::port::PacketOptions;
 
 use super::drops::drops;
 use super::table::{BAD, Column, FAINT, GOOD, HEADING, WARNING, paint, table};
@@ -40,7 +41,7 @@ pub(crate) fn switch(view: &SwitchView) -> String {
         fact("learning", "in each VLAN by itself".to_owned());
     }
     if let Some(slots) = view.ring_slots {
-        let each = bytes(u64::from(slots.next_power_of_two()) * 2048);
+        let each = bytes(PacketOptions::ring_len_bytes(slots) as u64);
         fact(
             "rings",
             format!("{} slots, {each} for each port", count(slots.into())),

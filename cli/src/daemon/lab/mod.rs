@@ -54,11 +54,11 @@ const ALIAS_PREFIX: &str = "vswitch:";
 /// which says whose it is, comes a moment later. So another switch that waits for an interface of
 /// that name sees that it is not for it.
 pub(crate) const GROUP: u32 = 0x7673;
-/// Slots in the rings of the ports up to that number, where no number of slots was chosen: 64 MiB
-/// for the first 16 ports, 32 MiB for the next 16. The kernel never swaps a ring: hundreds of large
+/// Slots in the rings of the ports up to that number, where no number of slots was chosen: 56 MiB
+/// for the first 16 ports, 28 MiB for the next 16. The kernel never swaps a ring: hundreds of large
 /// ones would be gigabytes.
 const LARGE_RINGS: [(usize, usize); 2] = [(16, 2048), (32, 1024)];
-/// Slots in the ring of any further port: 512 KiB.
+/// Slots in the ring of any further port: 448 KiB.
 const SMALL_RING_SLOTS: usize = 256;
 
 /// All that the daemon has plugged into its switch.

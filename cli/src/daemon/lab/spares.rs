@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, bounded};
 use vswitch_switch::port::{PacketOptions, PreparedPort};
 use vswitch_switch::threads;
 
-/// How many are made ahead. The kernel holds their rings meanwhile, up to 4 MiB each.
+/// How many are made ahead. The kernel holds their rings meanwhile, 3.5 MiB each.
 const SPARES: usize = 4;
 /// How long one waits to be wanted.
 const LAPSE: Duration = Duration::from_secs(1);

@@ -44,10 +44,19 @@ pub struct PacketData {
 pub struct RingData {
     /// How many slots it has.
     pub slots: usize,
+    /// How long each of them is, in bytes.
+    #[cfg_attr(feature = "serde", serde(default = "slot_len_before_it_was_told"))]
+    pub slot_len_bytes: usize,
     /// The slot that comes next.
     pub next: usize,
     /// How many frames have been taken since losses were last asked for.
     pub taken: usize,
+}
+
+/// What programs have that do not tell [`RingData::slot_len_bytes`].
+#[cfg(feature = "serde")]
+const fn slot_len_before_it_was_told() -> usize {
+    2048
 }
 
 impl PacketPort {
@@ -61,6 +70,7 @@ impl PacketPort {
         let doubled = ours.map(|ours| ours.try_clone_to_owned());
         let ring = self.ring.as_ref().map(|ring| RingData {
             slots: ring.len(),
+            slot_len_bytes: ring.slot_len(),
             next: 0,
             taken: 0,
         });
@@ -77,6 +87,7 @@ impl PacketPort {
             let Position { next, taken } = ring.position();
             RingData {
                 slots: ring.len(),
+                slot_len_bytes: ring.slot_len(),
                 next,
                 taken: taken.wrapping_sub(asked_at),
             }
@@ -114,7 +125,11 @@ impl PacketPort {
             }
         }
         let ring = match data.ring {
-            Some(ring) => Some(Ring::take_over(socket.as_fd(), ring.slots)?),
+            Some(ring) => Some(Ring::take_over(
+                socket.as_fd(),
+                ring.slots,
+                ring.slot_len_bytes,
+            )?),
             None => None,
         };
         Ok(Self {
@@ -138,7 +153,10 @@ impl PacketPort {
     /// Goes on where another process has ended.
     pub(in crate::port) fn go_on(&mut self, data: &PacketData) -> io::Result<()> {
         match (&mut self.ring, data.ring) {
-            (Some(ring), Some(RingData { slots, next, taken })) if ring.len() == slots => {
+            (Some(ring), Some(told))
+                if (ring.len(), ring.slot_len()) == (told.slots, told.slot_len_bytes) =>
+            {
+                let RingData { next, taken, .. } = told;
                 ring.go_on(Position { next, taken });
                 self.standstill = Standstill::taken_over(0);
             }

@@ -47,19 +47,25 @@ use crate::bridge::DropReason;
 pub struct PacketOptions {
     /// The way of frames from the kernel.
     pub receive: ReceivePath,
-    /// Slots of the receive ring, of 2 KiB each, which the kernel holds as long as the port is
+    /// Slots of the receive ring, of up to 2 KiB each, which the kernel holds as long as the port is
     /// open; rounded up to a power of two, 128 at least. All but one of them may hold frames that
     /// wait for the switch, whatever their size; those of a batch are held while it is handled.
     pub ring_slots: usize,
 }
 
 impl PacketOptions {
-    /// How many slots a ring may be given: 256 KiB to 128 MiB.
+    /// How many slots a ring may be given: 224 KiB to 128 MiB.
     pub const RING_SLOTS: RangeInclusive<u32> = 128..=65_536;
+
+    /// Bytes of memory that the kernel holds for a ring of `slots` slots.
+    #[must_use]
+    pub fn ring_len_bytes(slots: u32) -> usize {
+        sys::ring_len(slots as usize)
+    }
 }
 
 impl Default for PacketOptions {
-    /// A ring of 2,048 slots, which is 4 MiB; without one where the kernel gives none.
+    /// A ring of 2,048 slots; without one where the kernel gives none.
     fn default() -> Self {
         Self {
             receive: ReceivePath::Auto,

@@ -1,12 +1,13 @@
 //! The parts of packet(7) that no safe wrapper has.
 
+mod geometry;
 mod messages;
 mod options;
 mod ring;
 
 pub(super) use messages::{Message, Outgoing, receive, send, send_aside};
 pub(super) use options::{Protocol, bind, bound_to, enable, join_promiscuous, take_drops};
-pub(super) use ring::{Position, Ring, Slots, Whereabouts, remove_ring};
+pub(super) use ring::{Position, Ring, Slots, Whereabouts, remove_ring, ring_len};
 
 /// A small number as the kernel wants it.
 fn count(number: usize) -> libc::c_uint {

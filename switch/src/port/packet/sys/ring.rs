@@ -4,7 +4,7 @@
 //! # Theory of operation
 //!
 //! The ring is memory of the kernel's, mapped here: slots of equal size, each with a header whose
-//! status word says whose it is. The kernel fills the slots in turn and hands each over by
+//! status word says whose it is ([`super::geometry`]). The kernel fills the slots in turn and hands each over by
 //! setting its status; who has read it gives it back by clearing the status. No system call is
 //! needed for either.
 //!
@@ -26,16 +26,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::geometry::Geometry;
 use super::messages::Message;
 use super::{count, options};
 use crate::port::BATCH;
 use crate::wire::{EtherType, Offload, VlanTag};
 
-/// Bytes of one slot: any frame of an interface with the usual MTU, and what the kernel puts
-/// before it.
-const SLOT_LEN: usize = 2048;
-/// Bytes that the kernel allocates together, as adjoining pages; whole pages, which may be larger.
-const BLOCK_LEN: usize = 16 * SLOT_LEN;
 /// A batch never holds all of them.
 const LEAST_SLOTS: usize = 2 * BATCH;
 /// No ring is larger: two gigabytes.
@@ -47,6 +43,7 @@ const HEADER_LEN: usize = size_of::<libc::tpacket2_hdr>() + size_of::<libc::sock
 #[derive(Debug)]
 pub(in super::super) struct Ring {
     memory: NonNull<u8>,
+    geometry: Geometry,
     /// How many slots: a power of two.
     slots: usize,
     /// The slot that the kernel fills next, or has filled.
@@ -115,17 +112,17 @@ impl Ring {
         let version = libc::tpacket_versions::TPACKET_V2 as libc::c_int;
         options::set_option(socket, libc::PACKET_VERSION, &version)?;
         // Any value but zero: what does not fit into a slot is queued.
-        options::set_option(socket, libc::PACKET_COPY_THRESH, &count(SLOT_LEN))?;
-        let block_len = BLOCK_LEN.max(page_len());
+        options::set_option(socket, libc::PACKET_COPY_THRESH, &1_u32)?;
+        let geometry = Geometry::for_pages_of(page_len(), slots);
         let request = libc::tpacket_req {
-            tp_block_size: count(block_len),
-            tp_block_nr: count((slots * SLOT_LEN).div_ceil(block_len)),
-            tp_frame_size: count(SLOT_LEN),
+            tp_block_size: count(geometry.block_len()),
+            tp_block_nr: count(geometry.blocks(slots)),
+            tp_frame_size: count(geometry.slot_len()),
             tp_frame_nr: count(slots),
         };
         options::set_option(socket, libc::PACKET_RX_RING, &request)?;
-        match map_memory(socket, slots * SLOT_LEN) {
-            Ok(memory) => Ok(Self::new(memory, slots)),
+        match map_memory(socket, geometry.memory_len(slots)) {
+            Ok(memory) => Ok(Self::new(memory, geometry, slots)),
             Err(error) => {
                 // Else it would be filled, and nobody would look.
                 remove_ring(socket)?;
@@ -139,6 +136,11 @@ impl Ring {
         self.slots
     }
 
+    /// How long each of them is.
+    pub(in super::super) const fn slot_len(&self) -> usize {
+        self.geometry.slot_len()
+    }
+
     /// Where another process goes on: the slot that comes next, once all that was lent is given
     /// back.
     pub(in super::super) fn position(&mut self) -> Position {
@@ -149,14 +151,20 @@ impl Ring {
         }
     }
 
-    /// Maps the ring of `slots` slots that a socket has from another process, which may have it
-    /// mapped still. It is not to be read before [`Ring::go_on`].
-    pub(in super::super) fn take_over(socket: BorrowedFd<'_>, slots: usize) -> io::Result<Self> {
-        if !slots.is_power_of_two() || !(LEAST_SLOTS..=MOST_SLOTS).contains(&slots) {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
+    /// Maps the ring of `slots` slots of `slot_len` bytes that a socket has from another process,
+    /// which may have it mapped still. It is not to be read before [`Ring::go_on`]. The kernel
+    /// refuses where the ring is of another size.
+    pub(in super::super) fn take_over(
+        socket: BorrowedFd<'_>,
+        slots: usize,
+        slot_len: usize,
+    ) -> io::Result<Self> {
+        let is_sound = slots.is_power_of_two() && (LEAST_SLOTS..=MOST_SLOTS).contains(&slots);
+        let geometry = Geometry::of_slots(slot_len, page_len(), slots).filter(|_| is_sound);
+        let geometry = geometry.ok_or(io::ErrorKind::InvalidInput)?;
         Ok(Self {
-            memory: map_memory(socket, slots * SLOT_LEN)?,
+            memory: map_memory(socket, geometry.memory_len(slots))?,
+            geometry,
             slots,
             next: 0,
             held: 1,
@@ -172,9 +180,10 @@ impl Ring {
     }
 
     /// A ring that the kernel has not touched yet, in this mapping.
-    fn new(memory: NonNull<u8>, slots: usize) -> Self {
+    fn new(memory: NonNull<u8>, geometry: Geometry, slots: usize) -> Self {
         let ring = Self {
             memory,
+            geometry,
             slots,
             next: 0,
             held: 1,
@@ -211,7 +220,7 @@ impl Ring {
     fn slot(&self, slot: usize) -> NonNull<u8> {
         debug_assert!(slot < self.slots);
         // SAFETY: the slot is one of the ring's, all of which lie in the mapping.
-        unsafe { self.memory.add(slot * SLOT_LEN) }
+        unsafe { self.memory.add(self.geometry.offset(slot)) }
     }
 
     /// The word that says whose the slot is.
@@ -224,8 +233,9 @@ impl Ring {
 
 impl Drop for Ring {
     fn drop(&mut self) {
+        let len = self.geometry.memory_len(self.slots);
         // SAFETY: the mapping is this ring's own, and what was lent of it has been given up.
-        unsafe { libc::munmap(self.memory.as_ptr().cast(), self.slots * SLOT_LEN) };
+        unsafe { libc::munmap(self.memory.as_ptr().cast(), len) };
     }
 }
 
@@ -264,11 +274,17 @@ fn map_memory(socket: BorrowedFd<'_>, len: usize) -> io::Result<NonNull<u8>> {
     Ok(mapped)
 }
 
+/// Bytes of a ring of `slots` slots, rounded up to a power of two.
+pub(in super::super) fn ring_len(slots: usize) -> usize {
+    let slots = slots.clamp(LEAST_SLOTS, MOST_SLOTS).next_power_of_two();
+    Geometry::for_pages_of(page_len(), slots).memory_len(slots)
+}
+
 /// Bytes of a page of memory.
 fn page_len() -> usize {
     // SAFETY: the call touches no memory.
     let len = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    usize::try_from(len).unwrap_or(BLOCK_LEN)
+    usize::try_from(len).unwrap_or(4096)
 }
 
 impl<'a> Slots<'a> {
@@ -342,7 +358,7 @@ impl<'a> Slots<'a> {
         // Behind the slot's header, so that the status stays out of the buffer.
         let begin = usize::from(header.tp_mac).checked_sub(Offload::LEN + ROOM)?;
         let end = usize::from(header.tp_mac).checked_add(header.tp_snaplen as usize)?;
-        if begin < HEADER_LEN || end > SLOT_LEN {
+        if begin < HEADER_LEN || end > self.ring.geometry.slot_len() {
             return None;
         }
         // SAFETY: the bytes lie within the slot, behind its status. The kernel does not touch a
@@ -387,17 +403,17 @@ fn tag(header: &libc::tpacket2_hdr) -> Option<VlanTag> {
 }
 
 const _: () = assert!(mem::offset_of!(libc::tpacket2_hdr, tp_status) == 0);
-const _: () = assert!(SLOT_LEN.is_multiple_of(mem::align_of::<libc::tpacket2_hdr>()));
 
 #[cfg(test)]
 impl Ring {
     /// A ring of `slots` slots that no kernel fills.
     pub(in super::super) fn of_nobody(slots: usize) -> Self {
+        let geometry = Geometry::for_pages_of(page_len(), slots);
         // SAFETY: a new mapping at an address of the kernel's choice; nothing else refers to it.
         let memory = unsafe {
             libc::mmap(
                 ptr::null_mut(),
-                slots * SLOT_LEN,
+                geometry.memory_len(slots),
                 libc::PROT_READ | libc::PROT_WRITE,
                 libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
                 -1,
@@ -405,7 +421,7 @@ impl Ring {
             )
         };
         assert_ne!(memory, libc::MAP_FAILED);
-        Self::new(NonNull::new(memory.cast()).unwrap(), slots)
+        Self::new(NonNull::new(memory.cast()).unwrap(), geometry, slots)
     }
 
     /// Hands over a slot, as the kernel does when it has put a frame into it.
