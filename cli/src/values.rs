@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use clap::builder::{PossibleValuesParser, RangedI64ValueParser, TypedValueParser};
 use ipnet::IpNet;
 use vswitch_switch::bridge::VlanLearning;
-use vswitch_switch::wire::MacAddr;
+use vswitch_switch::frame::MacAddr;
 
 /// Refuses an address, with a prefix length or a port or without, in which a number begins with 0:
 /// for some programs 010 is ten, and for others, which follow `inet_aton`(3), eight.

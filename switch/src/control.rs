@@ -19,10 +19,10 @@ use crate::capture::{Capture, CaptureOptions};
 use crate::datapath::{AddPortError, Explanation, PortInfo};
 use crate::events::{self, Wants};
 pub use crate::events::{Event, Events, Notice};
+use crate::frame::{MacAddr, Offload, VlanId};
 use crate::handover::{Snapshot, Then};
 use crate::port::{Frame, LinkState, Port, PortParts};
 use crate::switch::Engine;
-use crate::wire::{MacAddr, Offload, VlanId};
 
 /// Stations read in one task, so that the forwarding thread is never held up for long.
 const STATIONS_PER_TASK: usize = 4096;

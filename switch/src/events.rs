@@ -16,8 +16,8 @@ use std::time::SystemTime;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::bridge::{self, Alarm, PortId};
+use crate::frame::{MacAddr, VlanId};
 use crate::port::LinkState;
-use crate::wire::{MacAddr, VlanId};
 
 /// Something that happened in a switch.
 ///

@@ -38,8 +38,7 @@
 //! - [`datapath`]: batches from ready ports, through the bridge, to other ports
 //! - [`capture`]: copies of frames as they pass, for somebody who looks on
 //! - [`bridge`]: the pure core: learning, looking up, a [`bridge::Verdict`] for each frame
-//! - [`wire`]: checked views of addresses, tags, headers
-//! - [`time`]: the time that the core is given
+//! - [`frame`]: the vocabulary of all of them: addresses, headers, batches, drop reasons, counters, time
 //! - [`threads`]: threads that are started where memory may be short
 //! - [`descriptors`]: what the kernel closes first when the process is killed
 
@@ -49,6 +48,7 @@ pub mod control;
 pub mod datapath;
 pub mod descriptors;
 mod events;
+pub mod frame;
 pub mod handover;
 mod poller;
 pub mod port;
@@ -56,12 +56,10 @@ pub mod switch;
 #[allow(unsafe_code)] // a scheduling class, a mapping and a number, by the bare system calls
 mod sys;
 pub mod threads;
-pub mod time;
 #[doc(hidden)]
 pub mod trial;
-pub mod wire;
 
 pub use bridge::BridgeConfig;
 pub use control::Handle;
+pub use frame::Timestamp;
 pub use switch::{Running, Switch, SwitchError};
-pub use time::Timestamp;

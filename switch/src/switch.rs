@@ -21,11 +21,11 @@ use crate::capture::{Capture, CaptureOptions};
 use crate::control::{ControlError, Handle, Status, Task};
 use crate::datapath::Datapath;
 use crate::events::{Event, Events, Listener, Listeners, Wants, stream};
+use crate::frame::Timestamp;
 use crate::handover::{self, PortSnapshot, Snapshot};
 use crate::poller::Poller;
 use crate::port::{LinkState, Port, PortParts};
 use crate::sys;
-use crate::time::Timestamp;
 
 /// Batches between two looks at the descriptors and at the tasks. A look costs one system call, a
 /// nanosecond for each frame of so many full batches; they take some 200 µs, the longest that a task

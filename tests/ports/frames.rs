@@ -1,8 +1,8 @@
 //! Frames of every kind arrive byte for byte as they were sent.
 
 use libtest_mimic::Trial;
+use vswitch_switch::frame::Offload;
 use vswitch_switch::port::{Counters, Frame};
-use vswitch_switch::wire::Offload;
 
 use super::relay::Relay;
 use super::{Lab, deliver, endpoint, frame, port_of, send, take};

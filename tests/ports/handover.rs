@@ -3,11 +3,11 @@
 use libtest_mimic::Trial;
 use vswitch_netns::Netlink;
 use vswitch_switch::bridge::PortId;
+use vswitch_switch::frame::{MacAddr, VlanId};
 use vswitch_switch::handover::{Snapshot, Then};
 use vswitch_switch::port::{
     Assembled, LinkState, PacketOptions, PacketPort, ReceivePath, TapOptions, TapPort, VacantPort,
 };
-use vswitch_switch::wire::{MacAddr, VlanId};
 use vswitch_switch::{BridgeConfig, Handle, Running, Switch};
 
 use super::Lab;

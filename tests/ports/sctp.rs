@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use libtest_mimic::Trial;
+use vswitch_switch::frame::Offload;
 use vswitch_switch::port::Frame;
-use vswitch_switch::wire::Offload;
 
 use super::relay::Relay;
 use super::verify::{Kind, verify};

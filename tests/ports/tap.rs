@@ -9,12 +9,12 @@ use std::thread;
 use libtest_mimic::Trial;
 use vswitch_netns::{Namespace, Netlink};
 use vswitch_switch::bridge::DropReason;
+use vswitch_switch::frame::Offload;
 use vswitch_switch::port::memory::{self, MemoryOptions};
 use vswitch_switch::port::{
     BATCH, Counters, Frame, PacketPort, Port, RxStatus, SoftwareOffload, TapError, TapOptions,
     TapPort, TxStatus,
 };
-use vswitch_switch::wire::Offload;
 use vswitch_switch::{BridgeConfig, Switch};
 
 use super::relay::Relay;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use vswitch_switch::wire::MacAddr;
+use vswitch_switch::frame::MacAddr;
 
 use crate::names::SwitchName;
 use crate::protocol::{CaptureParams, DirectionView};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
-use vswitch_switch::wire::MacAddr;
+use vswitch_switch::frame::MacAddr;
 
 use crate::names::SwitchName;
 use crate::values;

@@ -1,7 +1,7 @@
 //! `vswitch fdb`.
 
 use clap::{Args, Subcommand};
-use vswitch_switch::wire::MacAddr;
+use vswitch_switch::frame::MacAddr;
 
 use crate::names::SwitchName;
 use crate::values;

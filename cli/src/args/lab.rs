@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use ipnet::IpNet;
 use vswitch_netns::name::{InterfaceName, NamespaceName};
-use vswitch_switch::wire::MacAddr;
+use vswitch_switch::frame::MacAddr;
 
 use crate::names::SwitchName;
 use crate::values;

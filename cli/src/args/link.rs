@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use vswitch_netns::name::{InterfaceName, NamespaceName};
-use vswitch_switch::wire::MacAddr;
+use vswitch_switch::frame::MacAddr;
 
 use super::words::{Inside, Words};
 use crate::values;

@@ -189,7 +189,7 @@ fn sentence(alarm: &Alarm, names: &BTreeMap<PortId, String>) -> String {
 mod tests {
     use super::*;
     use vswitch_switch::bridge::FloodKind;
-    use vswitch_switch::wire::{MacAddr, VlanId};
+    use vswitch_switch::frame::{MacAddr, VlanId};
 
     #[test]
     fn ports_are_told_by_their_names() {

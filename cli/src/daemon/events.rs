@@ -16,8 +16,8 @@ use serde_json::json;
 use vswitch_switch::Handle;
 use vswitch_switch::bridge::{self, Alarm, PortId};
 use vswitch_switch::control::{ControlError, Event, Events, Notice};
+use vswitch_switch::frame::{MacAddr, VlanId};
 use vswitch_switch::port::LinkState;
-use vswitch_switch::wire::{MacAddr, VlanId};
 
 use super::news::Line;
 use crate::protocol::{EVENT, ErrorCode, ErrorObject, EventView, Happening};

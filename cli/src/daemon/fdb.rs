@@ -109,7 +109,7 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vswitch_switch::wire::{MacAddr, VlanId};
+    use vswitch_switch::frame::{MacAddr, VlanId};
 
     fn snapshot(stations: usize) -> Snapshot {
         let station = |index: usize| Station {

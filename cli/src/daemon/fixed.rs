@@ -2,7 +2,7 @@
 
 use vswitch_switch::bridge::VlanLearning;
 use vswitch_switch::control::ControlError;
-use vswitch_switch::wire::VlanId;
+use vswitch_switch::frame::VlanId;
 
 use super::capture;
 use super::control::{Control, Outcome, removed, reply};

@@ -1,7 +1,7 @@
 //! Network interfaces.
 
 use vswitch_netns::{Link, OperState};
-use vswitch_switch::wire::MacAddr;
+use vswitch_switch::frame::MacAddr;
 
 use super::table::{BAD, Column, FAINT, GOOD, WARNING, paint, table};
 use crate::peers::{Home, Peer};

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use vswitch_netns::{InterfaceName, NamespaceName};
 use vswitch_switch::bridge::VlanLearning;
-use vswitch_switch::wire::MacAddr;
+use vswitch_switch::frame::MacAddr;
 
 use super::list::{List, Pairs};
 use super::scalar::{CommandLine, SysctlKey, SysctlValue};

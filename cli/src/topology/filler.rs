@@ -244,5 +244,5 @@ fn several<'a>(host: &str, item: &'a At<InterfaceSection>) -> Wanted<'a> {
 fn station(text: &str) -> String {
     let hash = fnv(text);
     let [_, _, _, b, c, d, e, f] = (hash ^ (hash >> 24)).to_be_bytes();
-    vswitch_switch::wire::MacAddr([2, b, c, d, e, f]).to_string()
+    vswitch_switch::frame::MacAddr([2, b, c, d, e, f]).to_string()
 }

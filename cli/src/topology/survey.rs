@@ -316,7 +316,7 @@ pub(super) fn spec_of(view: &SwitchView) -> SwitchSpec {
 }
 
 fn mac_of(link: &Link) -> String {
-    let mac = link.mac.map(vswitch_switch::wire::MacAddr);
+    let mac = link.mac.map(vswitch_switch::frame::MacAddr);
     mac.map(|mac| mac.to_string()).unwrap_or_default()
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::PortId;
 use super::storm::FloodKind;
-use crate::wire::{MacAddr, VlanId};
+use crate::frame::{MacAddr, VlanId};
 
 /// Something is wrong outside, and what was done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,7 @@ use super::fdb::{Heard, Home, Spot};
 use super::ingress::{self, Admitted};
 use super::key::Key;
 use super::{Bridge, DropReason, Look, PortId, Verdict};
-use crate::port::{BATCH, Drops, Frame};
-use crate::time::Timestamp;
+use crate::frame::{BATCH, Drops, Frame, Timestamp};
 
 /// A frame that passed ingress, and where its stations belong in the table.
 #[derive(Clone, Copy, Debug)]

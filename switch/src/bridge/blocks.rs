@@ -6,7 +6,7 @@ use super::PortId;
 use super::key::Key;
 use super::loops::LoopGuard;
 use super::probe::Tags;
-use crate::time::Timestamp;
+use crate::frame::Timestamp;
 
 /// A port that is blocked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

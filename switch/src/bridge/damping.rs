@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use super::PortId;
-use crate::time::Timestamp;
+use crate::frame::Timestamp;
 
 /// When a station moves too often, and what becomes of it then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Where frames may leave, gathered per output port for a whole batch.
 
 use super::PortId;
-use crate::port::BATCH;
+use crate::frame::BATCH;
 
 /// Indices into a batch, ascending.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::PortId;
 use super::key::Key;
-use crate::wire::{MacAddr, VlanId};
+use crate::frame::{MacAddr, VlanId};
 
 /// Something the bridge did to its forwarding database by itself, not by command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::loops::Suspicion;
 use super::probe::Tags;
 use super::storm::{FloodKind, Metered, Meters};
 use super::{Bridge, DropReason, PortId};
-use crate::time::Timestamp;
+use crate::frame::Timestamp;
 
 /// What is remembered of one port.
 #[derive(Clone, Copy, Debug)]

@@ -10,8 +10,7 @@ use std::collections::HashMap;
 use super::fdb::Handed;
 use super::key::Key;
 use super::{Bridge, PortId, VlanLearning};
-use crate::time::Timestamp;
-use crate::wire::{MacAddr, VlanId};
+use crate::frame::{MacAddr, Timestamp, VlanId};
 
 const RECORD_LEN: usize = 18;
 /// In the place of a moment.

@@ -2,7 +2,7 @@
 
 use super::key::{Address, Key};
 use super::{BridgeConfig, DropReason, VlanLearning};
-use crate::wire::{EtherType, HEADER_LEN, VlanId};
+use crate::frame::{EtherType, HEADER_LEN, VlanId};
 
 /// The addresses of a frame that passed.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +67,7 @@ pub(super) fn admit(bytes: &[u8], config: &BridgeConfig) -> Result<Admitted, Dro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::MacAddr;
+    use crate::frame::MacAddr;
 
     const STATION: [u8; 6] = [2, 0, 0, 0, 0, 1];
     const OTHER: [u8; 6] = [2, 0, 0, 0, 0, 2];

@@ -1,7 +1,7 @@
 //! What a station is known by.
 
 use super::probe;
-use crate::wire::{MacAddr, VlanId};
+use crate::frame::{MacAddr, VlanId};
 
 /// A MAC address as a number of 48 bits, its first octet lowest: so a word of a frame becomes one
 /// without its bytes being reversed.

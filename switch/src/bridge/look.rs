@@ -8,8 +8,7 @@ use super::key::Key;
 use super::station::Station;
 use super::storm::FloodKind;
 use super::{Bridge, DropReason, PortId, Verdict};
-use crate::time::Timestamp;
-use crate::wire::VlanId;
+use crate::frame::{Timestamp, VlanId};
 
 /// What [`Bridge::handle`] would do with a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

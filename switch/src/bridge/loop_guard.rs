@@ -11,7 +11,7 @@ use super::loops::{Suspects, Suspicion};
 use super::probe::{LoopProbe, Purpose, Tags};
 use super::prober::{Heard, Prober, Proof};
 use super::{Bridge, DropReason, PortId};
-use crate::time::Timestamp;
+use crate::frame::Timestamp;
 
 /// So long after a loop was broken, frames of it may still come in by the port that goes on.
 const ECHO: Duration = Duration::from_millis(200);

@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::PortId;
 use super::key::Key;
 use super::probe::Tags;
-use crate::time::Timestamp;
+use crate::frame::Timestamp;
 
 /// What is done about loops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,7 +170,7 @@ pub(super) struct Suspicion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{MacAddr, VlanId};
+    use crate::frame::{MacAddr, VlanId};
 
     fn key(last: u8) -> Key {
         Key::new(VlanId::NONE, MacAddr([2, 0, 0, 0, 0, last]))

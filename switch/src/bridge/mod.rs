@@ -27,7 +27,6 @@ mod station;
 mod storm;
 mod verdict;
 
-use std::fmt;
 use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
 
 pub use alarm::Alarm;
@@ -45,7 +44,9 @@ pub use ports::{NumberError, TooManyPorts};
 pub use probe::LoopProbe;
 pub use station::{Cursor, StaticError, Station};
 pub use storm::FloodKind;
-pub use verdict::{DropReason, Verdict};
+pub use verdict::Verdict;
+
+pub use crate::frame::{DropReason, PortId};
 
 use batch::Probe;
 use fdb::{Fdb, KeyHasher, Spot, Value};
@@ -53,25 +54,7 @@ use guard::Guard;
 use key::Key;
 use ports::Ports;
 
-use crate::port::BATCH;
-use crate::time::Timestamp;
-use crate::wire::{MacAddr, VlanId};
-
-/// A port's number within its switch, from 1 on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct PortId(pub u16);
-
-impl PortId {
-    /// The highest number: those of spanning tree have 12 bits (IEEE 802.1Q-2022, 14.2.7).
-    pub const MAX: Self = Self(4095);
-}
-
-impl fmt::Display for PortId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+use crate::frame::{BATCH, MacAddr, Timestamp, VlanId};
 
 /// A learning bridge.
 #[derive(Debug)]

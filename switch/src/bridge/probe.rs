@@ -9,7 +9,7 @@
 use arrayvec::ArrayVec;
 
 use super::PortId;
-use crate::wire::{EtherType, HEADER_LEN, MacAddr};
+use crate::frame::{EtherType, HEADER_LEN, MacAddr};
 
 /// To whom probes go: a group of local meaning, outside the block of reserved addresses.
 pub(super) const GROUP: MacAddr = MacAddr([0x03, b'v', b's', b'w', b'l', b'p']);

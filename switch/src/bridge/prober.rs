@@ -23,7 +23,7 @@ use super::PortId;
 use super::key::Key;
 use super::loops::Suspicion;
 use super::probe::{LoopProbe, Probe, Purpose, Tags};
-use crate::time::Timestamp;
+use crate::frame::Timestamp;
 
 /// So long after it was sent a probe may come back.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::PortId;
-use crate::wire::{MacAddr, VlanId};
+use crate::frame::{MacAddr, VlanId};
 
 /// One entry of the forwarding database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,8 +11,7 @@
 use std::time::Duration;
 
 use super::limits::PortLimits;
-use super::verdict::DropReason;
-use crate::time::Timestamp;
+use crate::frame::{DropReason, Timestamp};
 
 const SECOND: u64 = 1_000_000_000;
 /// A storm that was quiet for so long is a new one when it comes back.

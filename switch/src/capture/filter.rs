@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::wire::{EtherType, EthernetFrame, MacAddr};
+use crate::frame::{EtherType, EthernetFrame, MacAddr};
 
 /// Which way a frame passes a port, as seen from the switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

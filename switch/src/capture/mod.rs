@@ -32,8 +32,7 @@ pub(crate) use tap::Taps;
 
 use crate::bridge::{Look, PortId};
 use crate::control::Handle;
-use crate::time::Timestamp;
-use crate::wire::Offload;
+use crate::frame::{Offload, Timestamp};
 use bell::Bell;
 
 /// What to capture, and how much of it.

@@ -11,8 +11,8 @@ use super::bell::Bell;
 use super::fate::{Fate, fates};
 use super::{Capture, CaptureOptions, Direction, Filter, Interface, News, Record, Totals};
 use crate::bridge::{Look, PortId, Verdict};
+use crate::frame::Timestamp;
 use crate::port::{BATCH, Counters, Frame, FrameLimit, Selection};
-use crate::time::Timestamp;
 
 /// All captures that run.
 #[derive(Default)]

@@ -3,8 +3,8 @@
 use super::table::Slot;
 use super::{Datapath, PortId};
 use crate::bridge::{DropReason, Look, Verdict, VlanLearning};
+use crate::frame::Timestamp;
 use crate::port::{Frame, LinkState};
-use crate::time::Timestamp;
 
 /// What would become of a frame, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use super::table::{PortTable, Slot};
 use crate::bridge::{Bridge, OutputQueues, PortId};
 use crate::capture::Taps;
+use crate::frame::Timestamp;
 use crate::port::{Frame, LinkState, Selection, TxStatus};
-use crate::time::Timestamp;
 
 /// Sends every egress port its share of `batch` and empties the queues. Returns how many ports
 /// had a share. Where it is `WATCHED`, `taps` are shown what became of the frames.

@@ -21,9 +21,9 @@ use crate::bridge::{
     PortSettings, TooManyPorts,
 };
 use crate::capture::{Capture, CaptureOptions, Taps};
+use crate::frame::Timestamp;
 use crate::handover::PortSnapshot;
 use crate::port::{Arena, Batch, Counters, Frame, LinkState, Port, RxStatus, SoftwareOffload};
-use crate::time::Timestamp;
 pub use explain::{Egress, Explanation, Leaving};
 use flush::{flush, note_link_lost};
 use table::{PortTable, Slot};

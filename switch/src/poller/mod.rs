@@ -24,8 +24,8 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
 use crate::bridge::PortId;
+use crate::frame::Timestamp;
 use crate::port::BATCH;
-use crate::time::Timestamp;
 
 /// How often busy ports are asked: the most that a frame waits for it. Between 30 and 60 µs
 /// throughput is the same; each tick costs some 3 µs.

@@ -1,8 +1,7 @@
 //! How long a frame may be that leaves by a port.
 
 use super::Frame;
-use crate::bridge::DropReason;
-use crate::wire::{EtherType, EthernetFrame, HEADER_LEN, TAG_LEN};
+use crate::frame::{DropReason, EtherType, EthernetFrame, HEADER_LEN, TAG_LEN};
 
 /// How long a frame may be that leaves by a port; a super-frame may be of any length.
 ///
@@ -109,7 +108,7 @@ fn outer_type(frame: &[u8]) -> Option<EtherType> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::Offload;
+    use crate::frame::Offload;
 
     /// A frame of that length, with those tags.
     fn refused(limit: FrameLimit, tpids: &[u16], len: usize) -> Option<DropReason> {

@@ -18,8 +18,7 @@ use std::time::{Duration, Instant};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::{Arena, BATCH, Batch, Counters, Frame, Port, RxStatus, Selection, TxStatus};
-use crate::bridge::DropReason;
-use crate::wire::{HEADER_LEN, Offload};
+use crate::frame::{DropReason, HEADER_LEN, Offload};
 
 /// What a port in memory is like.
 #[derive(Clone, Copy, Debug)]
@@ -167,7 +166,7 @@ impl Port for MemoryPort {
         let options = self.shared.options;
         let mut queue = lock(&self.shared.from_switch);
         for frame in frames.iter() {
-            let fits = frame.bytes.len() <= options.mtu_bytes + HEADER_LEN + crate::wire::TAG_LEN
+            let fits = frame.bytes.len() <= options.mtu_bytes + HEADER_LEN + crate::frame::TAG_LEN
                 || frame.offload.segmentation().is_some();
             if !fits {
                 counters.drops.add(DropReason::EgressTooBig, 1);

@@ -3,8 +3,7 @@
 //! A port is anything that implements [`Port`]. The datapath calls it once per batch of
 //! frames, never once per frame.
 
-mod counters;
-mod frame;
+mod arena;
 mod handover;
 mod limit;
 pub mod memory;
@@ -18,8 +17,7 @@ mod vacant;
 use std::io;
 use std::os::fd::BorrowedFd;
 
-pub use counters::{Counters, Drops, Traffic};
-pub use frame::{Arena, BATCH, Batch, Frame, Selection};
+pub use arena::Arena;
 pub use handover::{Assembled, PortData, PortParts};
 pub use limit::FrameLimit;
 pub use offload::SoftwareOffload;
@@ -30,6 +28,8 @@ pub use packet::{
 };
 pub use tap::{TapData, TapError, TapOptions, TapPort};
 pub use vacant::VacantPort;
+
+pub use crate::frame::{BATCH, Batch, Counters, Drops, Frame, Selection, Traffic};
 
 /// One port of a switch: a packet socket, a TAP device, a queue in memory, or your own.
 ///

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 use super::{Arena, Batch, Counters, Port, PortData, PortParts, RxStatus, Selection, TxStatus};
-use crate::bridge::DropReason;
+use crate::frame::DropReason;
 
 /// Keeps the place of a port whose device is gone: its number, name, counters and static stations.
 /// It holds no descriptor and no memory of the kernel's, and takes no frame.

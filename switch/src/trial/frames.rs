@@ -9,11 +9,10 @@ use std::time::Duration;
 use super::Input;
 use super::sink::{Sink, Wants};
 use crate::bridge::{Bridge, BridgeConfig, OutputQueues, PortId, Verdict, VlanLearning};
+use crate::frame::{MacAddr, Offload, Timestamp, VlanId, VlanTag};
 use crate::port::{
     BATCH, Counters, Drops, Frame, FromKernel, Port, Selection, SoftwareOffload, as_received,
 };
-use crate::time::Timestamp;
-use crate::wire::{MacAddr, Offload, VlanId, VlanTag};
 
 const PORTS: u16 = 4;
 const SEED: u64 = 42;

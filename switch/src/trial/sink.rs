@@ -4,10 +4,10 @@ use std::os::fd::BorrowedFd;
 
 use super::reader;
 use crate::bridge::DropReason;
+use crate::frame::{HEADER_LEN, TAG_LEN};
 use crate::port::{
     Arena, Batch, Counters, Frame, Port, RxStatus, Selection, TxStatus, outgoing_header,
 };
-use crate::wire::{HEADER_LEN, TAG_LEN};
 
 /// What a sink looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

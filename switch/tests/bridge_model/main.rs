@@ -13,8 +13,8 @@ use proptest::prelude::*;
 use script::{AGEING, Action, action, frame, port};
 use vswitch_switch::Timestamp;
 use vswitch_switch::bridge::{Bridge, Cursor, OutputQueues, PortId, Station, Verdict};
+use vswitch_switch::frame::{MacAddr, VlanId};
 use vswitch_switch::port::{Drops, Frame};
-use vswitch_switch::wire::{MacAddr, VlanId};
 
 /// All stations, with their ages.
 fn listed(bridge: &Bridge, now: Timestamp) -> Vec<Station> {

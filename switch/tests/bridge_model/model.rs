@@ -10,7 +10,7 @@ use vswitch_switch::Timestamp;
 use vswitch_switch::bridge::{
     BridgeConfig, DropReason, Event, PortId, PortLimits, PortSettings, Verdict, VlanLearning,
 };
-use vswitch_switch::wire::{MacAddr, VlanId};
+use vswitch_switch::frame::{MacAddr, VlanId};
 
 /// The group of the bridge's own probes for loops.
 pub(crate) const PROBES: [u8; 6] = *b"\x03vswlp";

@@ -6,7 +6,7 @@ use vswitch_switch::Timestamp;
 use vswitch_switch::bridge::{
     Bridge, BridgeConfig, Cursor, Event, Look, PortId, Source, StaticError, Station,
 };
-use vswitch_switch::wire::{MacAddr, VlanId};
+use vswitch_switch::frame::{MacAddr, VlanId};
 
 use crate::model::{Known, Model};
 use crate::script::{AGEING, Action};

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use vswitch_switch::Timestamp;
 use vswitch_switch::bridge::{Alarm, Bridge, BridgeConfig, DropReason, PortId, Verdict};
-use vswitch_switch::wire::MacAddr;
+use vswitch_switch::frame::MacAddr;
 
 const BROADCAST: [u8; 6] = [0xff; 6];
 

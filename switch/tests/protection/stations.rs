@@ -144,7 +144,11 @@ fn a_port_learns_no_more_stations_than_it_may() {
     assert_eq!(lab.bridge.station_count(), 22);
     // A static entry is none of those.
     lab.bridge
-        .add_static(vswitch_switch::wire::VlanId::NONE, mac_addr(300), PortId(1))
+        .add_static(
+            vswitch_switch::frame::VlanId::NONE,
+            mac_addr(300),
+            PortId(1),
+        )
         .unwrap();
     assert_eq!(lab.bridge.station_count(), 23);
     lab.bridge.set_port_settings(PortId(1), most(1));

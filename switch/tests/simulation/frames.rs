@@ -1,7 +1,7 @@
 //! The frames that hosts send: of every kind, each with a number of its own.
 
 use rand::prelude::*;
-use vswitch_switch::wire::MacAddr;
+use vswitch_switch::frame::MacAddr;
 
 /// Where the number stands from the end of a frame.
 const NUMBER_LEN: usize = 8;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use rand::prelude::*;
 use vswitch_switch::bridge::{Bridge, DropReason, PortId};
 use vswitch_switch::datapath::Datapath;
+use vswitch_switch::frame::{MacAddr, VlanId};
 use vswitch_switch::port::LinkState;
 use vswitch_switch::port::memory::{self, Cable, MemoryOptions};
-use vswitch_switch::wire::{MacAddr, VlanId};
 use vswitch_switch::{BridgeConfig, Timestamp};
 
 use super::frames::{self, Kind};

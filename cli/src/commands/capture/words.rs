@@ -8,7 +8,7 @@ use etherparse::{
     TransportSlice,
 };
 use serde::Serialize;
-use vswitch_switch::wire::{EtherType, EthernetFrame, HEADER_LEN, MacAddr};
+use vswitch_switch::frame::{EtherType, EthernetFrame, HEADER_LEN, MacAddr};
 
 use super::icmp;
 use crate::pcapng::{Frame, flag};

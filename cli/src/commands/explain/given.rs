@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
-use vswitch_switch::wire::EtherType;
+use vswitch_switch::frame::EtherType;
 
 use crate::args::ExplainArgs;
 use crate::commands::WrongUsage;
@@ -74,7 +74,7 @@ impl Given {
 
 /// A frame of the addresses that are given.
 fn compose(args: &ExplainArgs) -> Vec<u8> {
-    let mac = |mac: Option<vswitch_switch::wire::MacAddr>| mac.unwrap_or_default().0;
+    let mac = |mac: Option<vswitch_switch::frame::MacAddr>| mac.unwrap_or_default().0;
     let mut bytes = [mac(args.dst), mac(args.src)].concat();
     if let Some(vlan) = args.vlan.filter(|vlan| *vlan > 0) {
         bytes.extend(EtherType::C_TAG.0.to_be_bytes());

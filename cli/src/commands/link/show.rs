@@ -49,7 +49,7 @@ impl<'a> From<&'a LinkRow> for Entry<'a> {
             master: row.bridge.as_deref(),
             address: link
                 .mac
-                .map(|mac| vswitch_switch::wire::MacAddr(mac).to_string()),
+                .map(|mac| vswitch_switch::frame::MacAddr(mac).to_string()),
             ifalias: link.alias.as_deref(),
             linkinfo: link.kind.as_deref().map(|info_kind| Info { info_kind }),
             link_netnsid: link.peer_namespace_id,

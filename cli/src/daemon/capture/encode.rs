@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::capture::{Capture, Direction, Fate, Interface, Item, Record, Totals};
-use vswitch_switch::wire::{EthernetFrame, Offload};
+use vswitch_switch::frame::{EthernetFrame, Offload};
 
 use super::Captions;
 use crate::daemon::explain;

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use vswitch_switch::Handle;
 use vswitch_switch::capture::{Capture, CaptureOptions, Direction, Filter};
+use vswitch_switch::frame::{EtherType, MacAddr};
 use vswitch_switch::threads;
-use vswitch_switch::wire::{EtherType, MacAddr};
 
 pub(crate) use captions::Captions;
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use vswitch_switch::bridge::{Destination, PortId, Source, Verdict};
 use vswitch_switch::datapath::{Egress, Explanation, Leaving};
-use vswitch_switch::wire::{EthernetFrame, Offload};
+use vswitch_switch::frame::{EthernetFrame, Offload};
 
 use crate::protocol::{
     DestinationView, EgressView, ErrorCode, ErrorObject, ExplainParams, ExplainView, HeaderView,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use vswitch_switch::bridge::{Destination, DropReason, Look, PortId, Source, Verdict};
-use vswitch_switch::wire::EthernetFrame;
+use vswitch_switch::frame::EthernetFrame;
 
 /// One line: what was learnt, what was found, where the frame goes. `name` knows ports; those
 /// that it does not know are told by their numbers.

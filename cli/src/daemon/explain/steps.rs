@@ -2,7 +2,7 @@
 
 use vswitch_switch::bridge::{Destination, DropReason, Passed, Source, Verdict, VlanLearning};
 use vswitch_switch::datapath::{Egress, Explanation, Leaving};
-use vswitch_switch::wire::EthernetFrame;
+use vswitch_switch::frame::EthernetFrame;
 
 use super::Names;
 use super::short::ago;

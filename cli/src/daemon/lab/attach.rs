@@ -20,8 +20,8 @@ use vswitch_netns::{
     Netlink, Offloads, OperState, TAG_ASIDE_MARK, VethEnd,
 };
 use vswitch_switch::bridge::PortId;
+use vswitch_switch::frame::MacAddr;
 use vswitch_switch::port::{FrameLimit, LinkState};
-use vswitch_switch::wire::MacAddr;
 
 use super::fit::{Setting, require_ipv6};
 use super::origin::Origin;

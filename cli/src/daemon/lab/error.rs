@@ -8,8 +8,8 @@ use vswitch_netns::{
     QuietError, RouteError,
 };
 use vswitch_switch::control::ControlError;
+use vswitch_switch::frame::MacAddr;
 use vswitch_switch::port::PacketError;
-use vswitch_switch::wire::MacAddr;
 
 use crate::protocol::{ErrorCode, ErrorObject};
 use crate::rights::MissingRights;

@@ -2,8 +2,8 @@
 
 use ipnet::IpNet;
 use vswitch_netns::{Link, MacBytes, NamespaceName, Netlink};
+use vswitch_switch::frame::MacAddr;
 use vswitch_switch::port::LinkState;
-use vswitch_switch::wire::MacAddr;
 
 use super::plan::Plan;
 use super::{Kind, Lab, LabError};

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use vswitch_netns::quiet::{Before, Ingress};
 use vswitch_switch::bridge::PortSettings;
 use vswitch_switch::bridge::VlanLearning;
-use vswitch_switch::wire::{MacAddr, VlanId};
+use vswitch_switch::frame::{MacAddr, VlanId};
 
 use super::GuardMode;
 use super::lab::Home;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use vswitch_switch::wire::{MacAddr, VlanId};
+use vswitch_switch::frame::{MacAddr, VlanId};
 
 use super::SavedStation;
 

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use anyhow::Context;
 use vswitch_netns::{InterfaceName, LinkChange, LinkError, Netlink, VethEnd};
-use vswitch_switch::wire::MacAddr;
+use vswitch_switch::frame::MacAddr;
 
 use super::Worker;
 use crate::topology::record::Proof;

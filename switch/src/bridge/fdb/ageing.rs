@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Fdb;
 use crate::bridge::event::Event;
-use crate::time::Timestamp;
+use crate::frame::Timestamp;
 
 /// The end of time: what is due then never is.
 const NEVER: Timestamp = Timestamp::from_secs(u64::MAX);

@@ -4,7 +4,7 @@ use super::{Fdb, Value};
 use crate::bridge::PortId;
 use crate::bridge::key::Key;
 use crate::bridge::station::{Cursor, Station};
-use crate::time::Timestamp;
+use crate::frame::Timestamp;
 
 impl Fdb {
     /// Changes the bound. What is too much is evicted as if newcomers had needed the room;

@@ -3,8 +3,7 @@
 use super::{Fdb, Value};
 use crate::bridge::PortId;
 use crate::bridge::key::Key;
-use crate::time::Timestamp;
-use crate::wire::VlanId;
+use crate::frame::{Timestamp, VlanId};
 
 /// A station as it is handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -68,7 +68,7 @@ impl KeyHasher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{MacAddr, VlanId};
+    use crate::frame::{MacAddr, VlanId};
 
     /// The fullest of 1,024 places after 4,096 keys.
     fn fullest_place(seed: u64, key: impl Fn(u64) -> Key) -> usize {

@@ -2,7 +2,7 @@
 
 use super::slab::{List, Slab};
 use crate::bridge::PortId;
-use crate::time::Timestamp;
+use crate::frame::Timestamp;
 
 /// The stations of one port.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@ use crate::bridge::damping::{Damping, Judgement};
 use crate::bridge::key::Key;
 use crate::bridge::look::Source;
 use crate::bridge::station::Station;
-use crate::time::Timestamp;
+use crate::frame::Timestamp;
 
 impl Fdb {
     /// What [`Fdb::learn`] would do about a frame of the station `key` that came in by `port`.

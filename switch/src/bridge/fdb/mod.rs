@@ -42,7 +42,7 @@ use super::PortId;
 use super::damping::Damping;
 use super::event::{Event, EventQueue};
 use super::key::Key;
-use crate::time::Timestamp;
+use crate::frame::Timestamp;
 
 /// A station, and where it belongs in the table.
 #[derive(Clone, Copy, Debug)]

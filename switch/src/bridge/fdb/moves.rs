@@ -4,7 +4,7 @@ use super::{Fdb, Heard, Spot, Value};
 use crate::bridge::PortId;
 use crate::bridge::damping::{Damping, Judgement};
 use crate::bridge::event::Event;
-use crate::time::Timestamp;
+use crate::frame::Timestamp;
 
 /// What became of a station that was heard on another port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use crate::bridge::PortId;
 use crate::bridge::damping::{Beat, Moves};
 use crate::bridge::key::Key;
-use crate::time::Timestamp;
+use crate::frame::Timestamp;
 
 /// No place: the end of a list.
 const NIL: u32 = u32::MAX;
@@ -212,7 +212,7 @@ impl Slab {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{MacAddr, VlanId};
+    use crate::frame::{MacAddr, VlanId};
 
     fn key(last: u8) -> Key {
         Key::new(VlanId::NONE, MacAddr([2, 0, 0, 0, 0, last]))

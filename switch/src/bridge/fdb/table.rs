@@ -220,7 +220,7 @@ mod tests {
 
     use super::*;
     use crate::bridge::PortId;
-    use crate::wire::{MacAddr, VlanId};
+    use crate::frame::{MacAddr, VlanId};
 
     fn key(number: u64) -> Key {
         Key::new(VlanId::NONE, MacAddr::from_u64(0x0200_0000_0000 + number))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::time::Timestamp;
+use crate::frame::Timestamp;
 
 /// The tick that is running. A station that is heard all the time is rewritten once a tick, not
 /// once a frame; its stamp is the tick's end, so that it is never thought silent while it was

@@ -2,7 +2,7 @@
 //! whose sender left one of them unfinished gets it.
 
 use super::layout::{self, IpVersion, PROTOCOL_SCTP};
-use crate::wire::Offload;
+use crate::frame::Offload;
 
 /// Where SCTP keeps its checksum, behind the beginning of its header.
 const SCTP_CHECKSUM_AT: usize = 8;

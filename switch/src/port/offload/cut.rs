@@ -3,7 +3,7 @@
 use arrayvec::ArrayVec;
 
 use super::segment::SuperFrame;
-use crate::bridge::DropReason;
+use crate::frame::DropReason;
 use crate::port::{BATCH, Counters, Frame, TxStatus};
 
 /// Memory for finished frames, which a port takes when it first has to finish one: room for a few

@@ -2,8 +2,8 @@
 //! has no layout.
 
 use super::tunnel;
+use crate::frame::{EtherType, EthernetFrame, Offload, Segmentation};
 use crate::port::Frame;
-use crate::wire::{EtherType, EthernetFrame, Offload, Segmentation};
 
 /// Protocol number of TCP (RFC 9293).
 pub(super) const PROTOCOL_TCP: u8 = 6;

@@ -23,7 +23,7 @@ use super::{
     Arena, BATCH, Batch, Counters, Frame, FrameLimit, Port, PortData, PortParts, RxStatus,
     Selection, TxStatus,
 };
-use crate::bridge::DropReason;
+use crate::frame::DropReason;
 
 /// Selects all frames of a run, in order.
 const IN_ORDER: [u8; BATCH] = {

@@ -6,7 +6,7 @@
 use super::checksum::Sum;
 use super::layout::{Headers, IpVersion, Layout, PROTOCOL_TCP, put};
 use super::tunnel;
-use crate::wire::{Offload, Segmentation};
+use crate::frame::{Offload, Segmentation};
 
 /// The most segments of one super-frame. The smallest maximum segment size of Linux
 /// (`TCP_MIN_SND_MSS`, 48) gives 1,366; more would only serve to keep the switch busy.

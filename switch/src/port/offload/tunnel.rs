@@ -9,7 +9,7 @@
 
 use super::checksum::Sum;
 use super::layout::{self, Headers, IpVersion, PROTOCOL_TCP, PROTOCOL_UDP, UDP_HEADER_LEN};
-use crate::wire::Offload;
+use crate::frame::Offload;
 
 /// Protocol number of IPv4 in IP (RFC 2003).
 const PROTOCOL_IPV4: u8 = 4;

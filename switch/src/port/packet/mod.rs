@@ -40,7 +40,7 @@ use super::sys as interface;
 use super::{
     Arena, Batch, Counters, FrameLimit, Port, PortData, PortParts, RxStatus, Selection, TxStatus,
 };
-use crate::bridge::DropReason;
+use crate::frame::DropReason;
 
 /// How a packet port is to be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]

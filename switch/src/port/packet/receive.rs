@@ -7,10 +7,9 @@ use arrayvec::ArrayVec;
 use super::source::Source;
 use super::standstill::Standstill;
 use super::sys::{self, Message, Ring, Whereabouts};
-use crate::bridge::DropReason;
+use crate::frame::{DropReason, Offload, TAG_LEN, VlanTag};
 use crate::port::offload::complete_sctp;
 use crate::port::{Arena, BATCH, Batch, Counters, Frame};
-use crate::wire::{Offload, TAG_LEN, VlanTag};
 
 /// Where a frame begins in its buffer. Before it stand the offload header and, once that was
 /// read, the room into which the addresses move when a VLAN tag returns between them and the

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 
 use super::source::Source;
 use super::sys::{self, Slots};
-use crate::bridge::DropReason;
+use crate::frame::DropReason;
 use crate::port::Counters;
 use crate::threads;
 

@@ -6,10 +6,9 @@ use arrayvec::ArrayVec;
 use socket2::Socket;
 
 use super::sys::{self, Outgoing};
-use crate::bridge::DropReason;
+use crate::frame::{DropReason, Offload, TAG_LEN};
 use crate::port::offload::{Scratch, outgoing_header, send_cut};
 use crate::port::{BATCH, Counters, Frame, FrameLimit, Selection, TxStatus};
-use crate::wire::{Offload, TAG_LEN};
 
 /// How often one call may ask the kernel again when a queue behind the interface is full. A
 /// peer whose MTU is too small says "full" to every frame for ever, so this is a bound for the

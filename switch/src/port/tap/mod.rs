@@ -27,7 +27,7 @@ use self::transmit::Sender;
 use super::offload::Scratch;
 use super::sys as interface;
 use super::{Arena, Batch, Counters, Port, PortData, PortParts, RxStatus, Selection, TxStatus};
-use crate::bridge::DropReason;
+use crate::frame::DropReason;
 
 /// How a TAP device is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,9 +3,8 @@
 use std::fs::File;
 use std::io::Read;
 
-use crate::bridge::DropReason;
+use crate::frame::{DropReason, Offload};
 use crate::port::{Arena, Batch, Counters, Frame, RxStatus};
-use crate::wire::Offload;
 
 /// Reads frames, each with an offload header before it where there are `offloads`, until the
 /// batch is full or the device has no more.

@@ -4,8 +4,8 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+use crate::frame::Offload;
 use crate::port::sys::RequestName;
-use crate::wire::Offload;
 
 nix::ioctl_write_ptr_bad!(set_interface, libc::TUNSETIFF, libc::ifreq);
 nix::ioctl_read_bad!(get_interface, libc::TUNGETIFF, libc::ifreq);

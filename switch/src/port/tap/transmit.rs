@@ -3,10 +3,9 @@
 use std::fs::File;
 use std::io::{self, IoSlice, Write};
 
-use crate::bridge::DropReason;
+use crate::frame::{DropReason, EthernetFrame, HEADER_LEN, Offload};
 use crate::port::offload::{Scratch, outgoing_header, send_cut};
 use crate::port::{Counters, Frame, Selection, TxStatus};
-use crate::wire::{EthernetFrame, HEADER_LEN, Offload};
 
 /// How often one call may ask the kernel again when it has no memory for a frame.
 const RETRIES: usize = 8;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::wire::Offload;
+use crate::frame::Offload;
 
 /// What a super-frame is made of.
 #[derive(Clone, Debug)]

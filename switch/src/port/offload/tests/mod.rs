@@ -13,10 +13,9 @@ use proptest::prelude::*;
 use self::flow::{Flow, Transport, flow};
 use self::reader::{Packet, read};
 use super::SoftwareOffload;
-use crate::bridge::DropReason;
+use crate::frame::{DropReason, Offload};
 use crate::port::memory::{Cable, MemoryOptions, pair};
 use crate::port::{BATCH, Counters, Frame, Port, Selection, Traffic, TxStatus};
-use crate::wire::Offload;
 
 const ALL: [u8; BATCH] = super::IN_ORDER;
 

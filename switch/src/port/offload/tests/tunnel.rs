@@ -5,9 +5,8 @@ use proptest::prelude::*;
 use super::flow::{Flow, flow};
 use super::reader::{read, sum};
 use super::{check_segments, finish, one_sent};
-use crate::bridge::DropReason;
+use crate::frame::{DropReason, Offload};
 use crate::port::Frame;
-use crate::wire::Offload;
 
 /// What stands between the two packets, and how it says how long it is.
 #[derive(Clone, Copy, Debug)]

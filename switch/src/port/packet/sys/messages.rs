@@ -8,8 +8,8 @@ use std::ptr;
 use arrayvec::ArrayVec;
 
 use super::count;
+use crate::frame::{EtherType, Offload, VlanTag};
 use crate::port::BATCH;
-use crate::wire::{EtherType, Offload, VlanTag};
 
 #[cfg(not(target_env = "musl"))]
 const NO_WAIT: libc::c_int = libc::MSG_DONTWAIT;

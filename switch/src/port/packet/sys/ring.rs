@@ -29,8 +29,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::geometry::Geometry;
 use super::messages::Message;
 use super::{count, options};
+use crate::frame::{EtherType, Offload, VlanTag};
 use crate::port::BATCH;
-use crate::wire::{EtherType, Offload, VlanTag};
 
 /// A batch never holds all of them.
 const LEAST_SLOTS: usize = 2 * BATCH;

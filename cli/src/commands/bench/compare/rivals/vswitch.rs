@@ -1,7 +1,7 @@
 //! This very program, as its users run it.
 
 use anyhow::{Context, Result};
-use vswitch_switch::wire::MacAddr;
+use vswitch_switch::frame::MacAddr;
 
 use super::Running;
 use super::daemon::Daemon;

@@ -1,6 +1,6 @@
 //! What a port has moved and what it has lost.
 
-use crate::bridge::DropReason;
+use super::DropReason;
 
 /// Frames and their bytes in one direction. A super-frame counts as one frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

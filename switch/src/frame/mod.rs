@@ -1,0 +1,25 @@
+//! The vocabulary of bridge and ports: frames, their headers, where they come from and why they are
+//! dropped.
+//!
+//! Everything else in this crate stands on this module, and it on nothing else. It has no I/O, does
+//! not allocate and does not panic, whatever the bytes.
+
+mod batch;
+mod counters;
+mod drop_reason;
+mod ethernet;
+mod mac;
+mod offload;
+mod port_id;
+mod time;
+mod vlan;
+
+pub use batch::{BATCH, Batch, Frame, Selection};
+pub use counters::{Counters, Drops, Traffic};
+pub use drop_reason::DropReason;
+pub use ethernet::{EtherType, EthernetFrame, HEADER_LEN, Runt};
+pub use mac::{MacAddr, ParseMacError};
+pub use offload::{Offload, Segmentation};
+pub use port_id::PortId;
+pub use time::Timestamp;
+pub use vlan::{TAG_LEN, VlanId, VlanTag};
