@@ -23,6 +23,7 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated("capture_puts_nothing_binary_on_a_terminal", terminal),
         isolated("capture_has_places_for_eight", places),
         isolated("capture_ends_at_signals_and_in_time", ends),
+        isolated("capture_is_written_to_its_end_after_a_second_signal", twice),
         isolated("capture_of_what_is_not_there_is_refused", refused),
     ]
 }
@@ -203,6 +204,46 @@ fn ends() {
     }
     ok(&format!("capture {ONLY_OURS} -w /run/f --time 1"));
     assert_eq!(read("/run/f").totals.len(), 2);
+}
+
+/// As timeout(1) does it, which sends its signal to the process and to the process group.
+fn twice() {
+    let (_switch, mario, _luigi) = lab();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut command = vswitch(super::words("capture -w -"));
+    command.args(super::words(ONLY_OURS)).stdout(writer);
+    let mut child = command
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(command);
+    // The header has come, so the capture has begun. More than a pipe holds, so that it cannot end.
+    reader.read_exact(&mut [0; 28]).unwrap();
+    for _ in 0..100 {
+        mario.send_patiently(&frame(1, 2, &[0; 1400])).unwrap();
+    }
+    let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
+    for _ in 0..2 {
+        nix::sys::signal::kill(pid, Signal::SIGINT).unwrap();
+        let taken = wait_until(PATIENCE, || !is_pending(child.id(), Signal::SIGINT));
+        assert!(taken);
+    }
+    std::io::copy(&mut reader, &mut std::io::sink()).unwrap();
+    let status = child.wait().unwrap();
+    let mut told = String::new();
+    child.stderr.unwrap().read_to_string(&mut told).unwrap();
+    assert!(status.success(), "{told}");
+    assert!(told.contains("frames captured"), "{told}");
+}
+
+/// Whether the process has yet to take the signal; not where it has ended.
+fn is_pending(pid: u32, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    status
+        .lines()
+        .filter_map(|line| line.strip_prefix("ShdPnd:"))
+        .filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .any(|mask| mask & (1 << (signal as i32 - 1)) != 0)
 }
 
 fn refused() {

@@ -136,22 +136,50 @@ impl Running {
                 pass(&stream, early, sink, count)
             })
             .context("can't start a thread")?;
-        let has_ended = wait(&self.signals, end.as_fd(), time)?;
-        if !has_ended {
+        if wait(&self.signals, end.as_fd(), time)? != Woken::Ended {
             // Fails where the switch has ended, which the reader tells.
             let _ = self.stream.shutdown(Shutdown::Write);
-            if !wait(&self.signals, end.as_fd(), Some(PATIENCE))? {
-                anyhow::bail!(
-                    "nobody reads the output of this capture: the rest of it was given up"
-                );
-            }
+            drain(&self.signals, end.as_fd())?;
         }
         finish(reader, &self.switch)
     }
 }
 
-/// Waits until the pipe is closed, which is told, or a signal comes or the time is over.
-fn wait(signals: &Signals, end: BorrowedFd<'_>, time: Option<Duration>) -> io::Result<bool> {
+/// Waits until the rest of a capture that was asked to end has been written.
+fn drain(signals: &Signals, end: BorrowedFd<'_>) -> anyhow::Result<()> {
+    // timeout(1) sends its signal to the process and once more to the process group: a second
+    // signal does not yet mean that the user is impatient, a third one does.
+    let mut woken = Woken::Signalled;
+    for _ in 0..2 {
+        if woken == Woken::Signalled {
+            woken = wait(signals, end, Some(PATIENCE))?;
+        }
+    }
+    match woken {
+        Woken::Ended => Ok(()),
+        Woken::Signalled => anyhow::bail!(
+            "interrupted again before the rest of the capture was written: it is discarded"
+        ),
+        Woken::TimedOut => anyhow::bail!(
+            "the output of this capture was not read for {} seconds: the rest is discarded",
+            PATIENCE.as_secs()
+        ),
+    }
+}
+
+/// Why a wait is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Woken {
+    /// The pipe is closed: everything has been written.
+    Ended,
+    /// A signal has come.
+    Signalled,
+    /// The time is over.
+    TimedOut,
+}
+
+/// Waits until the pipe is closed, a signal comes or the time is over.
+fn wait(signals: &Signals, end: BorrowedFd<'_>, time: Option<Duration>) -> io::Result<Woken> {
     let deadline = time.map(|time| Instant::now() + time);
     loop {
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
@@ -170,13 +198,13 @@ fn wait(signals: &Signals, end: BorrowedFd<'_>, time: Option<Duration>) -> io::R
         };
         let [signalled, ended] = fds.map(|fd| fd.any().unwrap_or(false));
         if ended {
-            return Ok(true);
+            return Ok(Woken::Ended);
         }
         if signalled && !signals.read().is_empty() {
-            return Ok(false);
+            return Ok(Woken::Signalled);
         }
         if deadline.is_some_and(|at| at <= Instant::now()) {
-            return Ok(false);
+            return Ok(Woken::TimedOut);
         }
     }
 }
