@@ -166,6 +166,11 @@ impl RouteWords {
             metric,
             source,
         };
+        // The kernel says ENODEV there, which tells nothing. What is deleted needs neither.
+        if command != "route del" && route.gateway.is_none() && route.device.is_none() {
+            return Err(words
+                .wrong("the next hop, 'via ADDRESS', or the interface, 'dev NAME', is missing"));
+        }
         if !family.takes(&route.destination) {
             return Err(words.wrong(format!(
                 "{} is of the other address family than -4 or -6 says",
@@ -265,6 +270,10 @@ mod tests {
                 "without a prefix length",
             ),
             ("vswitch route add default via", "needs a value"),
+            (
+                "vswitch route add default",
+                "'via ADDRESS', or the interface",
+            ),
             ("vswitch route add somewhere", "\"somewhere\" is no IPv4"),
             (
                 "vswitch route add -6 10.1.0.0/24 dev toad",
