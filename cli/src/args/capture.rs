@@ -21,7 +21,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CaptureArgs {
-    /// Ports, or the namespaces behind them; all, and those to come, if none is named.
+    /// Ports, or the namespaces behind them [default: all, and those added later].
     #[arg(value_name = "PORT")]
     pub(crate) ports: Vec<String>,
 
@@ -32,15 +32,15 @@ pub(crate) struct CaptureArgs {
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
 
-    /// Keep so many bytes of a frame.
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(14..=262_144))]
+    /// Capture at most N bytes of each frame.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(14..=262_144))]
     pub(crate) snaplen: Option<u32>,
 
-    /// End after so many frames.
+    /// Exit after N frames.
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
 
-    /// End after so many seconds.
+    /// Exit after this number of seconds.
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) time: Option<u64>,
 
@@ -48,7 +48,7 @@ pub(crate) struct CaptureArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) switch: Option<SwitchName>,
 
-    /// Print JSON for machines, one object in a line for each frame.
+    /// Print JSON for machines, one object per line and frame.
     #[arg(long, conflicts_with = "write")]
     pub(crate) json: bool,
 }
@@ -56,7 +56,7 @@ pub(crate) struct CaptureArgs {
 /// Which frames are wanted.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct FilterArgs {
-    /// Only frames that come into the switch, or that leave it.
+    /// Only frames that enter the switch, or only frames that leave it.
     #[arg(long, value_name = "WAY")]
     pub(crate) direction: Option<Way>,
 
@@ -64,7 +64,7 @@ pub(crate) struct FilterArgs {
     #[arg(long, value_name = "MAC")]
     pub(crate) mac: Vec<MacAddr>,
 
-    /// Only frames of this VLAN; 0 for untagged ones.
+    /// Only frames of this VLAN; 0 for untagged frames.
     #[arg(long, value_name = "N", value_parser = values::vlan())]
     pub(crate) vlan: Option<u16>,
 

@@ -3,12 +3,12 @@
 use clap::{Args, ValueEnum};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example: for the next shells of yours
+#[command(after_help = "Example: install for your next shells
   vswitch completions bash # into ~/.local/share/bash-completion/completions/vswitch
   vswitch completions zsh  # into a directory of your fpath, as _vswitch
   vswitch completions fish # into ~/.config/fish/completions/vswitch.fish")]
 pub(crate) struct CompletionsArgs {
-    /// The shell that is to complete.
+    /// The shell.
     pub(crate) shell: ShellArg,
 }
 

@@ -7,8 +7,8 @@ use clap::{Args, ValueEnum};
   vswitch doctor
   vswitch doctor --json
 
-Nothing is changed: what the kernel allows is tried in namespaces that are thrown away. The exit
-status is 1 if there is a problem, else 0.")]
+Nothing is changed: what the kernel allows is tried in throw-away namespaces.
+Exit status: 1 if there is a problem, else 0.")]
 pub(crate) struct DoctorArgs {
     /// Print JSON for machines.
     #[arg(long)]

@@ -53,9 +53,9 @@ fn unknown_command(error: &clap::Error, words: &[String]) -> Option<String> {
         .get_subcommands()
         .filter(|command| !command.is_hide_set());
     let hint = nearest(typed, known.map(clap::Command::get_name))
-        .map(|near| format!(": '{near}' was meant?"));
+        .map(|near| format!("did you mean '{near}'? "));
     Some(format!(
-        "there is no command '{}'{}; see '{} --help'",
+        "there is no command '{}': {}'{} --help' lists all commands",
         crate::plain::text(typed),
         hint.unwrap_or_default(),
         command_words(words)
@@ -74,7 +74,7 @@ fn in_words(sentence: &str) -> String {
     told = told.replace("number too large to fit in target type", "it is too large");
     match told.split_once("..=") {
         Some((low, high)) if told.contains(" is not in ") => {
-            format!("{low} to {high}").replace(" is not in ", " is not from ")
+            format!("{low} to {high}").replace(" is not in ", " is not in the range ")
         }
         _ => told,
     }
@@ -120,7 +120,7 @@ mod tests {
         ] {
             let told = sentence(line).unwrap();
             assert!(!told.contains('\n'), "{told}");
-            assert!(told.ends_with("--help'"), "{told}");
+            assert!(told.contains(" --help'"), "{told}");
         }
         assert_eq!(
             sentence("vswitch run a/b").unwrap(),
@@ -135,7 +135,10 @@ mod tests {
             ("vswitch attach m --mtu abc", "not a whole number"),
             ("vswitch attach m --mtu=", "not a whole number"),
             ("vswitch bench a b --time 99999999999999999999", "too large"),
-            ("vswitch run s --ageing 0", "0 is not from 1 to 1000000;"),
+            (
+                "vswitch run s --ageing 0",
+                "0 is not in the range 1 to 1000000;",
+            ),
             ("vswitch attach m --ip foo", "write an IPv4 or IPv6 address"),
             ("vswitch attach m --ip 10.0.0.1", "add the prefix length"),
         ];
@@ -155,15 +158,15 @@ mod tests {
         let cases = [
             (
                 "vswitch rnu x",
-                "there is no command 'rnu': 'run' was meant?",
+                "there is no command 'rnu': did you mean 'run'? 'vswitch --help' lists",
             ),
             (
                 "vswitch port lsit",
-                "there is no command 'lsit': 'list' was meant?",
+                "there is no command 'lsit': did you mean 'list'? 'vswitch",
             ),
             (
                 "vswitch frobnicate",
-                "there is no command 'frobnicate'; see",
+                "there is no command 'frobnicate': 'vswitch --help' lists",
             ),
         ];
         for (line, words) in cases {

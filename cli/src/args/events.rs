@@ -9,8 +9,8 @@ use crate::names::SwitchName;
   vswitch events                            # until Ctrl-C, or until the switch is stopped
   vswitch events --switch my_switch --json  # one JSON object per line
 
-With a port that goes down or is removed, the stations learnt behind it are forgotten without an
-event for each. Exit status: 0 at Ctrl-C and when the switch was stopped, 1 where it was killed.")]
+When a port goes down or is removed, its learnt MAC addresses are removed without an event for each.
+Exit status: 0 at Ctrl-C and when the switch is stopped, 1 when it is killed.")]
 pub(crate) struct EventsArgs {
     /// The switch; may be left out when exactly one runs.
     #[arg(long, value_name = "NAME")]

@@ -25,19 +25,19 @@ const LONGEST: i64 = 66_560;
     group = ArgGroup::new("what").required(true).args(["src", "hex", "pcap", "live"])
 )]
 pub(crate) struct ExplainArgs {
-    /// The port that the frame would come in by, or the namespace behind it.
+    /// The ingress port of the frame, or the namespace behind it.
     #[arg(long, value_name = "PORT", conflicts_with = "live")]
     pub(crate) port: Option<String>,
 
-    /// The frame's source.
+    /// The frame's source MAC address.
     #[arg(long, value_name = "MAC", requires_all = ["dst", "port"])]
     pub(crate) src: Option<MacAddr>,
 
-    /// The frame's destination.
+    /// The frame's destination MAC address.
     #[arg(long, value_name = "MAC", requires = "src")]
     pub(crate) dst: Option<MacAddr>,
 
-    /// The frame's VLAN; 0 for none.
+    /// The frame's VLAN; 0 for an untagged frame.
     #[arg(long, value_name = "N", requires = "src", value_parser = values::vlan())]
     pub(crate) vlan: Option<u16>,
 
@@ -45,26 +45,25 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "TYPE", requires = "src", value_parser = values::ethertype)]
     pub(crate) ethertype: Option<u16>,
 
-    /// The frame's length in bytes, its header included [default: 60].
+    /// The frame's length in bytes, including its header [default: 60].
     #[arg(long, value_name = "BYTES", requires = "src")]
     #[arg(value_parser = clap::value_parser!(u32).range(18..=LONGEST))]
     pub(crate) length: Option<u32>,
 
-    /// The whole frame in hexadecimal, from the destination on.
+    /// The whole frame in hexadecimal, beginning with the destination address.
     #[arg(long, value_name = "BYTES", requires = "port")]
     pub(crate) hex: Option<String>,
 
-    /// A frame of this file, pcap or pcapng. Without --port, the port whose name the file tells.
+    /// Read the frame from this pcap or pcapng file; without --port, the file names the port.
     #[arg(long, value_name = "FILE")]
     pub(crate) pcap: Option<PathBuf>,
 
-    /// Which one of the file, from 1 on, as Wireshark counts.
+    /// Number of the frame in the file, counted from 1 as in Wireshark.
     #[arg(long, value_name = "N", requires = "pcap", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) packet: u64,
 
-    /// Explain frames as they come in, by these ports or from these namespaces; by all if none
-    /// is named.
+    /// Explain frames as they arrive, at these ports or from these namespaces [default: all].
     #[arg(long)]
     pub(crate) live: bool,
 
@@ -72,7 +71,7 @@ pub(crate) struct ExplainArgs {
     #[arg(value_name = "PORT", conflicts_with_all = ["src", "hex", "pcap"])]
     pub(crate) ports: Vec<String>,
 
-    /// End after so many frames, with --live.
+    /// Exit after N frames, with --live.
     #[arg(long, short, value_name = "N", conflicts_with_all = ["src", "hex", "pcap"])]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,

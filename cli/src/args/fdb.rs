@@ -21,13 +21,13 @@ pub(crate) struct FdbArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum FdbAction {
-    /// Show the MAC table; what `vswitch fdb` alone does.
+    /// Show the MAC table; the same as `vswitch fdb` alone.
     Show(FdbShowArgs),
     /// Add a static entry, which neither ages nor moves.
     Add(FdbAddArgs),
     /// Remove an entry, static or learnt.
     Del(FdbDelArgs),
-    /// Forget all learnt stations, or those of one port.
+    /// Remove all learnt entries, or those of one port.
     Flush(FdbFlushArgs),
 }
 
@@ -46,15 +46,15 @@ pub(crate) struct FdbShowArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  vswitch fdb add 02:00:00:00:00:01 mario-vsw")]
 pub(crate) struct FdbAddArgs {
-    /// The station.
+    /// The MAC address.
     #[arg(value_parser = values::station)]
     pub(crate) mac: MacAddr,
 
-    /// The port behind which it is, by its name or that of its namespace.
+    /// The port, by its name or by the namespace behind it.
     pub(crate) port: String,
 
-    /// The VLAN in which it is known; 0 for untagged frames. Only where the switch runs with
-    /// `--vlan-learning independent`; otherwise an entry holds for all VLANs.
+    /// The VLAN of the entry; 0 for untagged frames. Needs a switch with `--vlan-learning
+    /// independent`; otherwise an entry holds for all VLANs.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = values::vlan())]
     pub(crate) vlan: u16,
 
@@ -66,11 +66,11 @@ pub(crate) struct FdbAddArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  vswitch fdb del 02:00:00:00:00:01")]
 pub(crate) struct FdbDelArgs {
-    /// The station.
+    /// The MAC address.
     #[arg(value_parser = values::station)]
     pub(crate) mac: MacAddr,
 
-    /// Only in this VLAN, 0 for untagged frames; in all if left out.
+    /// Only in this VLAN; 0 for untagged frames [default: all].
     #[arg(long, value_name = "N", value_parser = values::vlan())]
     pub(crate) vlan: Option<u16>,
 
@@ -82,7 +82,7 @@ pub(crate) struct FdbDelArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  vswitch fdb flush --port mario-vsw")]
 pub(crate) struct FdbFlushArgs {
-    /// Only the stations behind this port; its name, or that of its namespace.
+    /// Only entries of this port, by its name or by the namespace behind it.
     #[arg(long)]
     pub(crate) port: Option<String>,
 

@@ -58,7 +58,7 @@ pub(crate) struct AttachArgs {
     #[arg(long, value_parser = values::station)]
     pub(crate) mac: Option<MacAddr>,
 
-    /// The MTU of both ends, in bytes.
+    /// The MTU of the inside end, in bytes; the end at the switch has room for VLAN tags besides.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(68..=65_535))]
     pub(crate) mtu: Option<u32>,
 

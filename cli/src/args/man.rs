@@ -9,11 +9,11 @@ use clap::Args;
   vswitch man fdb add                         # one page, for 'man -l -' or a file
   vswitch man --dir /usr/local/share/man/man1 # all of them, where man looks for them")]
 pub(crate) struct ManArgs {
-    /// The command whose page to print; that of vswitch itself if left out.
+    /// The command [default: vswitch itself].
     #[arg(value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
 
-    /// Write the pages of all commands into this directory instead, which is made if there is none.
+    /// Write the pages of all commands to this directory, which is created if it does not exist.
     #[arg(long, value_name = "DIR", conflicts_with = "command")]
     pub(crate) dir: Option<PathBuf>,
 }

@@ -72,17 +72,17 @@ Example: two namespaces on one switch
   vswitch show
   vswitch stop my_switch
 
-As with ip, 'vswitch -n NS link ...' is 'vswitch link ... -n NS'; so with addr and route.";
+As with ip, '-n NS' may stand before link, addr and route: 'vswitch -n mario link'.";
 
 const RUNTIME_DIR_HELP: &str = "\
-    Where the switches keep their control sockets [default: $VSWITCH_RUNTIME_DIR, else \
+    Directory of the switches' control sockets [default: $VSWITCH_RUNTIME_DIR, else \
     /run/vswitch as root, else $XDG_RUNTIME_DIR/vswitch, else /tmp/vswitch-UID]";
 
 /// A virtual Ethernet switch for network namespaces, in user space.
 #[derive(Debug, Parser)]
 #[command(name = "vswitch", version, arg_required_else_help = true, after_help = EXAMPLE)]
 pub(crate) struct Cli {
-    /// Where the switches keep their control sockets.
+    /// Directory of the switches' control sockets.
     #[arg(long, global = true, value_name = "DIR", help = RUNTIME_DIR_HELP)]
     pub(crate) runtime_dir: Option<PathBuf>,
 
@@ -97,22 +97,22 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Stop a switch and remove the veth pairs that it made; namespaces stay.
     Stop(StopArgs),
-    /// Let a new process of the program go on with a running switch, without losing a frame.
+    /// Replace the process of a running switch by the installed program, without losing frames.
     Restart(RestartArgs),
     /// List the running switches.
     List(ListArgs),
     /// Show one switch: its ports, their states, counters and drops by reason.
     Show(ShowArgs),
-    /// Connect a namespace to a switch by a veth pair; create the namespace if there is none.
+    /// Connect a namespace to a switch by a veth pair; create the namespace if it does not exist.
     Attach(AttachArgs),
     /// Disconnect a namespace and remove its veth pair; the namespace stays.
     Detach(DetachArgs),
     /// Plug existing interfaces into a switch, as `ovs-vsctl add-port` does.
     #[command(subcommand)]
     Port(PortAction),
-    /// Watch a switch at work: rates, losses, stations and events, live in the terminal.
+    /// Show rates, drops, MAC addresses and events of a switch, live in the terminal.
     Top(TopArgs),
-    /// Tell what happens in a switch, as it happens: stations and ports that come, move and go.
+    /// Print the events of a switch as they happen: MAC addresses learnt, ports up and down.
     Events(EventsArgs),
     /// Show or change the MAC table.
     Fdb(FdbArgs),
@@ -122,7 +122,7 @@ pub(crate) enum Command {
     /// Create, change, move, delete and show network interfaces, as `ip link` does.
     #[command(alias = "l")]
     Link(LinkArgs),
-    /// Give interfaces addresses, take and show them, as `ip addr` does.
+    /// Add, delete and show the addresses of interfaces, as `ip addr` does.
     #[command(visible_alias = "address", alias = "a")]
     Addr(AddrArgs),
     /// Add, delete and show routes, as `ip route` does.
@@ -132,15 +132,15 @@ pub(crate) enum Command {
     Exec(ExecArgs),
     /// Show frames as they pass, or write them to a pcapng file.
     Capture(CaptureArgs),
-    /// Tell what the switch would do with a frame, and why, without sending anything.
+    /// Show what a switch would do with a frame, and why; nothing is sent.
     Explain(ExplainArgs),
     /// Open an interactive shell inside a network namespace; its prompt names it.
     Shell(ShellArgs),
-    /// Ping from one namespace to another, or between all of them: who reaches whom.
+    /// Ping from one namespace to another, or between all of them.
     Ping(PingArgs),
-    /// Bring a lab up from its file, or change it to what the file says now.
+    /// Build a lab from its file, or apply what has changed in the file.
     Up(UpArgs),
-    /// Remove all that `up` has made of a lab, and nothing else.
+    /// Remove everything that `up` made for a lab, and nothing else.
     Down(DownArgs),
     /// Show the labs that are up: what is there, and what is missing.
     Status(StatusArgs),
@@ -148,18 +148,18 @@ pub(crate) enum Command {
     Diff(DiffArgs),
     /// Print the JSON schema of lab files, for editors.
     Schema(SchemaArgs),
-    /// Stand over a command of a lab; started by `up`.
+    /// Supervise a command of a lab; started by `up`.
     #[command(hide = true)]
     Supervise(SuperviseArgs),
-    /// Walk through a small lab from beginning to end in throw-away namespaces.
+    /// Build, test and remove a small lab in throw-away namespaces.
     Demo(DemoArgs),
     /// Measure throughput and latency between two attached namespaces, or compare switches.
     Bench(BenchArgs),
-    /// Tell what this machine offers and what stands in the way, with remedies.
+    /// Check what this machine supports, and suggest remedies for what it does not.
     Doctor(DoctorArgs),
-    /// Print the script that makes a shell complete, with the names of what runs.
+    /// Print a completion script for a shell.
     Completions(CompletionsArgs),
-    /// Print a manual page, or write those of all commands.
+    /// Print the manual page of a command, or write the pages of all commands.
     Man(ManArgs),
     /// Hold the namespaces of an ordinary user's lab; the commands that need one start it.
     #[command(hide = true)]

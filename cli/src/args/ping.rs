@@ -21,34 +21,34 @@ const MAX_SIZE: i64 = 65_507;
   vswitch ping mario 10.0.0.2 --count 1 --size 1400
   vswitch ping --all
   vswitch ping --all --switch my_switch -4 --json
-The status is 0 if every address has answered at least once, and 1 if not."
+Exit status: 0 if every address answered at least once, else 1."
 )]
 pub(crate) struct PingArgs {
-    /// The namespace that asks.
+    /// The namespace to ping from.
     #[arg(required_unless_present = "all")]
     pub(crate) from: Option<NamespaceName>,
 
-    /// The namespace that answers, at all its addresses; or one address, wherever it is.
+    /// The namespace to ping, at all its addresses; or one address.
     #[arg(value_name = "NS|ADDRESS", required_unless_present = "all", value_parser = target)]
     pub(crate) to: Option<Target>,
 
-    /// Who reaches whom: every namespace that is plugged in asks every other one.
+    /// Ping every attached namespace from every other one.
     #[arg(long, short, conflicts_with_all = ["from", "to", "count", "interval"])]
     pub(crate) all: bool,
 
-    /// With --all, only the namespaces at this switch; those at any if left out.
+    /// With --all, only the namespaces attached to this switch [default: to any].
     #[arg(long, value_name = "NAME", conflicts_with = "from")]
     pub(crate) switch: Option<SwitchName>,
 
-    /// How many requests to each address; 0 for no end, until it is interrupted.
+    /// Number of requests to each address; 0 to go on until interrupted.
     #[arg(long, short, value_name = "N", default_value_t = 3)]
     pub(crate) count: u16,
 
-    /// Seconds from one request to the next.
+    /// Seconds between requests.
     #[arg(long, short, value_name = "SECS", default_value = "1", value_parser = seconds)]
     pub(crate) interval: Duration,
 
-    /// Seconds that an answer may take.
+    /// Seconds to wait for an answer.
     #[arg(long, short = 'W', value_name = "SECS", default_value = "1", value_parser = seconds)]
     pub(crate) timeout: Duration,
 

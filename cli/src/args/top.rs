@@ -13,25 +13,25 @@ const INTERVALS: (f64, f64) = (0.1, 3_600.0);
 #[command(after_help = "Example:
   vswitch top                              # until q; ? shows all keys
   vswitch top --switch my_switch --interval 0.5
-  vswitch top --once                       # one look at the rates, as plain text
+  vswitch top --once                       # rates of one interval, as plain text
   vswitch top --json                       # the same for machines
 
-Each interval costs the switch one 'show', and one look at the MAC table while that is on the screen.
-Off a terminal use --once or --json.")]
+Each interval costs the switch one 'show', and one read of the MAC table while it is on the screen.
+Where standard output is not a terminal, use --once or --json.")]
 pub(crate) struct TopArgs {
     /// The switch; may be left out when exactly one runs.
     #[arg(long, value_name = "NAME")]
     pub(crate) switch: Option<SwitchName>,
 
-    /// Look every so many seconds.
+    /// Refresh interval in seconds.
     #[arg(long, value_name = "SECS", default_value = "1", value_parser = interval)]
     pub(crate) interval: Duration,
 
-    /// Look twice, print the rates between as plain text, and end.
+    /// Print the rates of one interval as plain text, and exit.
     #[arg(long)]
     pub(crate) once: bool,
 
-    /// Look twice, print the rates between as JSON for machines, and end.
+    /// Print the rates of one interval as JSON for machines, and exit.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -40,7 +40,7 @@ fn interval(text: &str) -> Result<Duration, String> {
     let (least, most) = INTERVALS;
     match text.parse::<f64>() {
         Ok(seconds) if (least..=most).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        Ok(_) => Err(format!("it is not from {least} to {most} seconds")),
+        Ok(_) => Err(format!("it is not in the range {least} to {most} seconds")),
         Err(_) => Err("it is not a number of seconds".to_owned()),
     }
 }

@@ -6,8 +6,8 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  vswitch up lab.toml            # makes what the file says, or what it says now
-  vswitch up lab.toml --dry-run  # only says what would be done
+  vswitch up lab.toml            # builds the lab, or applies the changes
+  vswitch up lab.toml --dry-run  # only prints what would be done
   vswitch status
   vswitch down lab.toml
 
@@ -24,7 +24,7 @@ pub(crate) struct UpArgs {
     #[arg(value_name = "FILE", default_value = "lab.toml")]
     pub(crate) file: PathBuf,
 
-    /// Say what would be done, and do nothing.
+    /// Print what would be done, and do nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
 
@@ -60,7 +60,7 @@ pub(crate) struct StatusArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  vswitch diff lab.toml
 
-Exit status: 0 where there is no difference, 1 where there is one, 2 where that cannot be told.")]
+Exit status: 0 without a difference, 1 with one, 2 if that cannot be found out.")]
 pub(crate) struct DiffArgs {
     /// The lab file.
     #[arg(value_name = "FILE", default_value = "lab.toml")]
