@@ -66,11 +66,11 @@ pub(crate) enum ClientError {
     NotRunning(SwitchName),
     /// A switch of this name was killed.
     #[error(
-        "the switch '{0}' was killed: 'vswitch run {0} --detach' has it back with all that it had, 'vswitch stop {0}' removes what it left"
+        "the switch '{0}' was killed: 'vswitch run {0} --detach' restores it, 'vswitch stop {0}' removes what it left"
     )]
     Killed(SwitchName),
     /// No switch of this name runs, but one whose name is nearly the same.
-    #[error("no switch named '{0}' is running: '{1}' was meant?")]
+    #[error("no switch named '{0}' is running: did you mean '{1}'?")]
     NearlyNamed(SwitchName, SwitchName),
     /// No switch at all runs.
     #[error("no switch is running: start one with 'vswitch run NAME --detach'")]
@@ -90,8 +90,8 @@ pub(crate) enum ClientError {
     },
     /// Somebody else answers there.
     #[error(
-        "the socket {path} is that of user {user}, who is neither this user nor root, and is not \
-         believed: choose another --runtime-dir, or run the command as that user"
+        "the socket {path} belongs to user {user}, and only sockets of this user and of root are \
+         trusted: choose another --runtime-dir, or run the command as that user"
     )]
     Stranger {
         /// The socket.
@@ -421,7 +421,7 @@ mod tests {
         assert!(matches!(error, ClientError::Killed(_)), "{error}");
         let nearly = "onee".parse().unwrap();
         let error = Client::choose(&runtime, Some(&nearly), "").unwrap_err();
-        assert!(error.to_string().contains("'one' was meant?"), "{error}");
+        assert!(error.to_string().contains("did you mean 'one'?"), "{error}");
         let never = "never".parse().unwrap();
         let error = Client::choose(&runtime, Some(&never), "").unwrap_err();
         assert!(matches!(error, ClientError::NotRunning(_)), "{error}");

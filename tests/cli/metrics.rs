@@ -201,7 +201,7 @@ fn unix_socket() {
     };
     assert!(samples(&ask()).contains_key("vswitch_stations{switch=\"s\"}"));
     let told = fails("run t --metrics unix:/run/metrics.sock", 1);
-    assert!(told.contains("somebody does already"), "{told}");
+    assert!(told.contains("another process uses this address"), "{told}");
     // A second of its name fails, and takes nothing along.
     fails("run s --metrics unix:/run/other.sock", 1);
     assert!(!Path::new("/run/other.sock").exists());

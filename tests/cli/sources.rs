@@ -465,7 +465,7 @@ fn moved() {
     assert_eq!(warnings(&switch, "db-vsw"), "");
     let entry = Path::new("/run/netns/db");
     fs::remove_file(entry).unwrap();
-    assert!(warnings(&switch, "db-vsw").contains("is gone or leads nowhere"));
+    assert!(warnings(&switch, "db-vsw").contains("there is no namespace named db any more"));
 }
 
 /// A name that is typed without thinking of the container.

@@ -228,7 +228,7 @@ fn torn() {
     let again = Switch::start("s");
     let log = fs::read_to_string(again.dir().join("log")).unwrap();
     assert!(
-        log.contains("is of no use") && log.contains("the version before it is used"),
+        log.contains("cannot use the saved state") && log.contains("the version before it is used"),
         "{log}"
     );
     // What was last is not in it.
@@ -244,7 +244,8 @@ fn nothing_good() {
     fs::write(dir.join("state.old"), "a letter to my aunt\n").unwrap();
     let told = fails("run s --detach", 1);
     assert!(
-        told.contains("/run/vswitch/s/state is of no use") && told.contains("run s --fresh"),
+        told.contains("cannot use the saved state of the switch in /run/vswitch/s/state: ")
+            && told.contains("run s --fresh"),
         "{told}"
     );
     assert!(link("mario-vsw").is_some(), "nothing was lost meanwhile");

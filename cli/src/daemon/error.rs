@@ -36,7 +36,7 @@ pub(crate) enum DaemonError {
     },
     /// The group could not be let in.
     #[error(
-        "cannot let the group {group} ask the switch: {source}: only root may do so, and not inside a user namespace, where no other group is known"
+        "cannot give the group {group} access to the switch: {source}; only root can, outside of user namespaces: start the switch as root, or without --group"
     )]
     Group {
         /// Its number.
@@ -66,12 +66,10 @@ pub(crate) enum DaemonError {
     #[error("the process that was started first, and waited for this one, is gone")]
     Orphaned,
     /// The switch's thread panicked.
-    #[error("the switch has failed from within, which its log tells more of: please report it")]
+    #[error("the forwarding thread panicked; see its log, and please report it")]
     Panicked,
     /// The system has failed a switch that ran.
-    #[error(
-        "the switch '{name}' has ended: {source}; 'vswitch run {name}' starts it again with what it had"
-    )]
+    #[error("the switch '{name}' has ended: {source}; 'vswitch run {name}' restores it")]
     WhileRunning {
         /// The switch.
         name: SwitchName,

@@ -24,7 +24,7 @@ pub(super) fn ends_the_process(switch: &SwitchName, manager: &Notifier) {
         manager.failing(&reason);
         last_line(&format!(
             "the switch '{switch}' has ended: {reason}; this is a fault of vswitch, please report \
-             it; 'vswitch run {switch}' starts it again with what it had"
+             it; 'vswitch run {switch}' restores it"
         ));
         process::exit(exit::FAULT.into());
     }));

@@ -47,11 +47,13 @@ pub(crate) enum MetricsError {
     },
     /// Something else is in the place of the Unix socket.
     #[error(
-        "cannot serve metrics at {0}: there is a file that is no socket; choose another --metrics"
+        "cannot serve metrics at {0}: the file exists and is not a socket; choose another --metrics"
     )]
     Taken(Address),
     /// Somebody serves there already.
-    #[error("cannot serve metrics at {0}: somebody does already; choose another --metrics")]
+    #[error(
+        "cannot serve metrics at {0}: another process uses this address; choose another --metrics"
+    )]
     InUse(Address),
     /// The descriptor that the parent has passed on is unusable.
     #[error("cannot serve metrics on the socket that was passed on: {0}")]

@@ -46,7 +46,7 @@ fn what_cannot_be_read_is_told() {
     for (text, what) in [
         ("[switch.s]\n[switch.§s]\n", "duplicate key"),
         ("[switch.s]\nageing = §\n", "value"),
-        ("§hosts = 1\n", "unknown key 'hosts': 'host' was meant?"),
+        ("§hosts = 1\n", "unknown key 'hosts': did you mean 'host'?"),
         ("[lab]\nname = §\"a b\"\n", "contains ' '"),
         ("[lab]\n§title = \"x\"\n", "unknown key 'title'"),
         ("[switch.§\"a/b\"]\n", "contains '/'"),
@@ -92,7 +92,10 @@ fn what_a_host_cannot_be_is_told() {
             "group",
         ),
         ("[host.a]\nswitch = \"s\"\nmtu = §67\n", "68 to 65535"),
-        ("[host.a]\nswitch = \"s\"\n§mut = 1\n", "'mtu' was meant?"),
+        (
+            "[host.a]\nswitch = \"s\"\n§mut = 1\n",
+            "did you mean 'mtu'?",
+        ),
         ("[host.a]\nswitch = §\"u\"\n", "there is no switch 'u'"),
         ("[host.a]\nip = §\"10.0.0.1/24\"\n", "say which 'switch'"),
         ("[host.a]\nswitch = §\"s\"\ninterface = []\n", "either"),

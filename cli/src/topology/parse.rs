@@ -207,7 +207,7 @@ fn unknown_key(name: &str, known: &[String]) -> String {
     let near = nearest(name, known.iter().map(String::as_str));
     let name = crate::plain::text(name);
     match near {
-        Some(candidate) => format!("unknown key '{name}': '{candidate}' was meant?"),
+        Some(candidate) => format!("unknown key '{name}': did you mean '{candidate}'?"),
         None => format!(
             "unknown key '{name}': known here are '{}'",
             known.join("', '")

@@ -23,7 +23,7 @@ fn mistakes() {
     assert!(told.is_empty(), "{told}");
     let lines: Vec<&str> = errors.lines().collect();
     for (line, (place, what)) in lines.iter().zip([
-        ("2:1", "unknown key 'subnets': 'subnet' was meant?"),
+        ("2:1", "unknown key 'subnets': did you mean 'subnet'?"),
         ("4:6", "add the prefix length"),
         ("5:1", "unknown key 'adress'"),
         ("7:10", "there is no switch 't'"),

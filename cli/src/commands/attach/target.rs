@@ -35,7 +35,7 @@ pub(super) enum TargetError {
     #[error("say what to call the namespace: 'vswitch attach NAME {0}'")]
     NoName(&'static str),
     /// There is no such process.
-    #[error("there is no process {0}, whose namespace could be attached")]
+    #[error("there is no process {0}")]
     NoProcess(u32),
     /// A link leads nowhere.
     #[error(

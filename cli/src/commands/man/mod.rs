@@ -21,7 +21,7 @@ pub(crate) fn run(args: &ManArgs) -> anyhow::Result<()> {
         found = match found.find_subcommand(word) {
             Some(child) if !child.is_hide_set() => child,
             _ => bail!(
-                "there is no command '{}': 'vswitch --help' lists those there are",
+                "there is no command '{}': 'vswitch --help' lists all commands",
                 crate::plain::text(&args.command.join(" "))
             ),
         };

@@ -92,7 +92,7 @@ pub(crate) enum HandoverError {
     #[error("cannot speak with the other process: {0}")]
     Io(#[from] io::Error),
     /// The messages make no sense.
-    #[error("the other process says something else than was expected")]
+    #[error("the other process sent an unexpected message")]
     Unexpected,
     /// The switch does not do its part.
     #[error(transparent)]

@@ -217,7 +217,7 @@ pub(crate) enum LabError {
     #[error(transparent)]
     Route(#[from] RouteError),
     /// There is no timer for what is to be done later.
-    #[error("the system gives no timer: {0}")]
+    #[error("cannot create a timer: {0}")]
     Timer(#[source] std::io::Error),
     /// The switch said no.
     #[error(transparent)]

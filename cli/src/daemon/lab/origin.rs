@@ -171,15 +171,15 @@ impl Plug {
         let is_absent = self.link == LinkState::Absent;
         let told = match self.stray()? {
             Stray::NameGone if is_absent => format!(
-                "the name {namespace} is gone or leads nowhere: {again} attaches the next namespace \
-                 of that name"
+                "there is no namespace named {namespace} any more: once there is one again, {again} \
+                 attaches it"
             ),
             Stray::NameGone => format!(
-                "the name {namespace} is gone or leads nowhere, and something keeps the attached \
-                 namespace alive: {again} attaches the next one of that name"
+                "there is no namespace named {namespace} any more, though a process still uses the \
+                 attached one: once there is one again, {again} attaches it"
             ),
             Stray::NameMoved => format!(
-                "the name {namespace} leads to another namespace than the attached one: {again} \
+                "the name {namespace} now belongs to another namespace than the attached one: {again} \
                  replaces this port"
             ),
             Stray::ProcessEnded => {
@@ -194,7 +194,7 @@ impl Plug {
             }
         };
         Some(format!(
-            "{told}; 'vswitch detach {namespace}' removes this one"
+            "{told}; 'vswitch detach {namespace}' removes this port"
         ))
     }
 }

@@ -61,7 +61,7 @@ pub(crate) enum StateError {
         source: io::Error,
     },
     /// It is not what this program has written.
-    #[error("the state of the switch in {} is of no use: {why}", path.display())]
+    #[error("cannot use the saved state of the switch in {}: {why}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -353,7 +353,7 @@ mod tests {
                 let recalled = recall(dir.path(), &name()).unwrap().unwrap();
                 assert_eq!(recalled.saved, saved(1), "{index}");
                 let warning = recalled.warning.unwrap();
-                assert!(warning.contains("is of no use"), "{warning}");
+                assert!(warning.contains("cannot use the saved state"), "{warning}");
             }
         }
         // Killed between the two renamings.

@@ -35,8 +35,8 @@ fn bridge_filter(machine: &Machine) -> Finding {
     if !families.iter().any(is_on) {
         return finding(CHECK, Grade::Ok, "nothing filters bridged frames");
     }
-    let found = "iptables' rules are put to what Linux bridges forward (Docker, say): not to what \
-                 vswitch forwards, but to a bridge that is a port's neighbour or that is compared with";
+    let found = "iptables filters what Linux bridges forward (Docker's, for example); it does not \
+                 filter what vswitch forwards";
     finding(CHECK, Grade::Note, found).remedy(
         "only if a Linux bridge drops frames: 'sysctl -w net.bridge.bridge-nf-call-iptables=0'",
     )

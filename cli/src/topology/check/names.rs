@@ -26,7 +26,7 @@ fn no_switch(draft: &Draft, named: &Placed<String>) -> Problem {
     let name = &named.value;
     let near = nearest(name, draft.switches.keys().map(String::as_str));
     let hint = match near {
-        Some(near) => format!("'{near}' was meant?"),
+        Some(near) => format!("did you mean '{near}'?"),
         None => format!("add '[switch.{name}]'"),
     };
     let wrong = format!("there is no switch '{name}' in this lab: {hint}");
