@@ -35,13 +35,13 @@ pub(super) fn faults() -> Vec<Fault> {
             options: &["--max-macs", "4096"],
             ..of_port(
                 "mac-flood",
-                "frames from ever new stations through one port, with a table of 4,096",
+                "frames with ever new source addresses through one port, with a table of 4,096",
                 mac_flood,
             )
         },
         of_port(
             "flapping",
-            "one station's address used by two hosts in turn",
+            "one MAC address used by two hosts alternately",
             flapping,
         ),
         of_port(

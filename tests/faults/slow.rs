@@ -24,7 +24,7 @@ pub(super) fn faults() -> Vec<Fault> {
     vec![
         of_port(
             "paused-reader",
-            "whoever is behind a port reads nothing for a second",
+            "the host behind a port reads nothing for a second",
             paused_reader,
         ),
         of_port(
