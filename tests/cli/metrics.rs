@@ -234,7 +234,7 @@ fn refused() {
     }
     std::fs::write("/run/precious", "").unwrap();
     let told = fails("run s --metrics unix:/run/precious", 1);
-    assert!(told.contains("no socket"), "{told}");
+    assert!(told.contains("not a socket"), "{told}");
     assert!(Path::new("/run/precious").exists());
     let switch = Switch::start("s");
     assert!(switch.show()["metrics"].is_null());

@@ -441,13 +441,10 @@ fn moved() {
     let kept = Namespace::open("mario").unwrap();
     ok("netns del mario");
     let told = warnings(&switch, "mario-vsw");
-    assert!(
-        told.contains("keeps the attached namespace alive"),
-        "{told}"
-    );
+    assert!(told.contains("the attached one is still in use"), "{told}");
     ok("netns add mario");
     let told = warnings(&switch, "mario-vsw");
-    assert!(told.contains("leads to another namespace"), "{told}");
+    assert!(told.contains("now belongs to another namespace"), "{told}");
     ok("attach mario --ip 10.0.0.1/24");
     assert_eq!(warnings(&switch, "mario-vsw"), "");
     drop(kept);
@@ -459,7 +456,7 @@ fn moved() {
     let two = Contained::start();
     link_to("db", &two.path());
     let told = warnings(&switch, "db-vsw");
-    assert!(told.contains("leads to another namespace"), "{told}");
+    assert!(told.contains("now belongs to another namespace"), "{told}");
     ok("attach db");
     assert!(two.has("db-netns") && !one.has("db-netns"));
     assert_eq!(warnings(&switch, "db-vsw"), "");

@@ -156,7 +156,7 @@ fn impostor() {
     set(&dir, 0o700);
     for line in ["show s", "attach mario", "stop s", "events --switch s"] {
         let told = fails(line, 1);
-        assert!(told.contains("that of user 4711"), "{line}: {told}");
+        assert!(told.contains("belongs to user 4711"), "{line}: {told}");
     }
     assert_eq!(end(served, &socket), 0, "nothing was asked");
 }

@@ -175,8 +175,8 @@ impl Plug {
                  attaches it"
             ),
             Stray::NameGone => format!(
-                "there is no namespace named {namespace} any more, though a process still uses the \
-                 attached one: once there is one again, {again} attaches it"
+                "there is no namespace named {namespace} any more, though the attached one is still \
+                 in use: once there is one again, {again} attaches it"
             ),
             Stray::NameMoved => format!(
                 "the name {namespace} now belongs to another namespace than the attached one: {again} \
