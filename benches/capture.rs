@@ -34,7 +34,7 @@ impl Bench {
         };
         let cables = ["a", "b"].map(|name| {
             let (port, cable) = memory::pair(name, memory_options).expect("an eventfd");
-            datapath.add_port(Box::new(port)).expect("a port number");
+            datapath.add_port(port).expect("a port number");
             cable
         });
         let capture = options.map(|options| datapath.capture(options).expect("a descriptor"));

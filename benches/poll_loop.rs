@@ -33,7 +33,7 @@ impl Bench {
             .map(|number| {
                 let (port, cable) =
                     memory::pair(&format!("port{number}"), options).expect("an eventfd");
-                switch.add_port(Box::new(port)).expect("a port number");
+                switch.add_port(port).expect("a port number");
                 cable
             })
             .collect();

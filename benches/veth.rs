@@ -75,7 +75,7 @@ impl Path {
             let mut here = Netlink::open()?;
             here.create_veth(&end(port)?, &end("eth0")?, Some(&namespace))?;
             up(&mut here, port)?;
-            switch.add_port(Box::new(PacketPort::open(port)?))?;
+            switch.add_port(PacketPort::open(port)?)?;
             Host::new(namespace, "eth0")
         };
         let (sender, receiver) = (host("port1")?, host("port2")?);

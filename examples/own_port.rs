@@ -107,10 +107,10 @@ fn switch_with_host(host: &str, uplink: UdpSocket) -> Result<(Running, Cable), B
     uplink.set_nonblocking(true)?;
     let mut switch = Switch::new(BridgeConfig::default())?;
     let (port, cable) = memory::pair(host, MemoryOptions::default())?;
-    switch.add_port(Box::new(port))?;
-    switch.add_port(Box::new(UdpPort {
+    switch.add_port(port)?;
+    switch.add_port(UdpPort {
         name: "uplink".to_owned(),
         socket: uplink,
-    }))?;
+    })?;
     Ok((switch.spawn()?, cable))
 }

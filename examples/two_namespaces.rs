@@ -52,7 +52,7 @@ fn plug_in(switch: &mut Switch, port: &str, address: &str) -> Result<Namespace, 
     let link = netlink.create_veth(&here, &there, Some(&namespace))?;
     netlink.set_up(&link)?;
     // Plugged in before the other end comes up, it misses none of its frames.
-    switch.add_port(Box::new(PacketPort::open(port)?))?;
+    switch.add_port(PacketPort::open(port)?)?;
 
     let mut inside = Netlink::open_in(&namespace)?;
     let link = inside.link("eth0")?;

@@ -21,6 +21,7 @@ use crate::events::{self, Wants};
 pub use crate::events::{Event, Events, Notice};
 use crate::frame::{MacAddr, Offload, VlanId};
 use crate::handover::{Snapshot, Then};
+pub use crate::port::PortRef;
 use crate::port::{Frame, LinkState, Port, PortParts};
 use crate::switch::Engine;
 
@@ -36,8 +37,8 @@ pub enum ControlError {
     #[error("the switch has stopped")]
     Stopped,
     /// No port has that name.
-    #[error("the switch has no port named '{0}'")]
-    NoSuchPort(String),
+    #[error("the switch has no port {0}")]
+    NoSuchPort(PortRef),
     /// The port could not be added.
     #[error(transparent)]
     AddPort(#[from] AddPortError),
@@ -106,19 +107,33 @@ impl Handle {
         answer.recv().map_err(|_| ControlError::Stopped)
     }
 
-    /// Plugs in a port.
-    pub fn add_port(&self, port: Box<dyn Port>) -> Result<PortId, ControlError> {
+    /// Has the switch's thread run `task` on the number of a port.
+    fn with_port<T: Send + 'static>(
+        &self,
+        port: impl Into<PortRef>,
+        task: impl FnOnce(&mut Engine, PortId) -> T + Send + 'static,
+    ) -> Result<T, ControlError> {
+        let port = port.into();
+        self.ask(move |engine| {
+            let id = engine.find(&port)?;
+            Ok(task(engine, id))
+        })?
+    }
+
+    /// Adds a port: any [`Port`], by value or boxed. Returns its number.
+    pub fn add_port(&self, port: impl Into<Box<dyn Port>>) -> Result<PortId, ControlError> {
+        let port = port.into();
         self.ask(move |engine| engine.add_port(port))?
     }
 
-    /// Plugs in a port under a given number, and with a link of which somebody knows already: one
-    /// that was here before.
+    /// Adds a port under a given number, with a link state that is known already.
     pub fn add_port_at(
         &self,
         id: PortId,
-        port: Box<dyn Port>,
+        port: impl Into<Box<dyn Port>>,
         link: LinkState,
     ) -> Result<(), ControlError> {
+        let port = port.into();
         self.ask(move |engine| engine.add_port_at(id, port, link))?
     }
 
@@ -127,16 +142,27 @@ impl Handle {
     /// absent.
     pub fn replace_port(
         &self,
-        port: Box<dyn Port>,
+        port: impl Into<Box<dyn Port>>,
         link: LinkState,
     ) -> Result<Box<dyn Port>, ControlError> {
+        let port = port.into();
         self.ask(move |engine| engine.replace_port(port, link))?
     }
 
-    /// Unplugs the port of that name; its stations are forgotten. Returns the port.
-    pub fn remove_port(&self, name: &str) -> Result<Box<dyn Port>, ControlError> {
-        let name = name.to_owned();
-        self.ask(move |engine| engine.remove_port(&name))?
+    /// Removes a port with its learnt and static stations. Returns the port.
+    pub fn remove_port(&self, port: impl Into<PortRef>) -> Result<Box<dyn Port>, ControlError> {
+        let port = port.into();
+        self.ask(move |engine| engine.remove_port(&port))?
+    }
+
+    /// Returns one port: its link, counters and limits.
+    pub fn port(&self, port: impl Into<PortRef>) -> Result<PortInfo, ControlError> {
+        let port = port.into();
+        self.ask(move |engine| {
+            let (id, now) = (engine.find(&port)?, engine.now());
+            let info = engine.datapath_mut().port_info(now, id);
+            info.ok_or(ControlError::NoSuchPort(port))
+        })?
     }
 
     /// All ports in the order of their numbers.
@@ -148,20 +174,34 @@ impl Handle {
     }
 
     /// Tells the switch what is known of a port's link from elsewhere.
-    pub fn set_link(&self, port: PortId, state: LinkState) -> Result<(), ControlError> {
-        self.ask(move |engine| engine.datapath_mut().set_link(port, state))
+    pub fn set_link(&self, port: impl Into<PortRef>, state: LinkState) -> Result<(), ControlError> {
+        self.with_port(port, move |engine, id| {
+            engine.datapath_mut().set_link(id, state);
+        })
     }
 
     /// Tells the switch the MTU of the interface at the other end of a port's cable; `None` if it is
     /// not known.
-    pub fn set_peer_mtu(&self, port: PortId, mtu_bytes: Option<usize>) -> Result<(), ControlError> {
-        self.ask(move |engine| engine.datapath_mut().set_peer_mtu(port, mtu_bytes))
+    pub fn set_peer_mtu(
+        &self,
+        port: impl Into<PortRef>,
+        mtu_bytes: Option<usize>,
+    ) -> Result<(), ControlError> {
+        self.with_port(port, move |engine, id| {
+            engine.datapath_mut().set_peer_mtu(id, mtu_bytes);
+        })
     }
 
     /// Tells the switch that a port's interface removes the first VLAN tag of a frame with this mark,
     /// and has the next one travel beside the frame; `None` if it does not.
-    pub fn set_tags_aside(&self, port: PortId, mark: Option<u32>) -> Result<(), ControlError> {
-        self.ask(move |engine| engine.datapath_mut().set_tags_aside(port, mark))
+    pub fn set_tags_aside(
+        &self,
+        port: impl Into<PortRef>,
+        mark: Option<u32>,
+    ) -> Result<(), ControlError> {
+        self.with_port(port, move |engine, id| {
+            engine.datapath_mut().set_tags_aside(id, mark);
+        })
     }
 
     /// The switch's settings, and how full its table is.
@@ -185,25 +225,23 @@ impl Handle {
         })
     }
 
-    /// Sets the bounds of the port of that name; where none is set, those of the switch hold.
-    pub fn set_port(&self, port: &str, settings: PortSettings) -> Result<(), ControlError> {
-        let port = port.to_owned();
-        self.ask(move |engine| {
-            let id = engine.port_by_name(&port)?;
+    /// Sets the limits of a port; where none is set, those of the switch apply.
+    pub fn set_port(
+        &self,
+        port: impl Into<PortRef>,
+        settings: PortSettings,
+    ) -> Result<(), ControlError> {
+        self.with_port(port, move |engine, id| {
             let bridge = engine.datapath_mut().bridge_mut();
             bridge.set_port_settings(id, settings);
-            Ok(())
-        })?
+        })
     }
 
-    /// Lets the port of that name forward again at once that is blocked because it was part of a
-    /// loop. Returns whether it was.
-    pub fn unblock(&self, port: &str) -> Result<bool, ControlError> {
-        let port = port.to_owned();
-        self.ask(move |engine| {
-            let id = engine.port_by_name(&port)?;
-            Ok(engine.datapath_mut().bridge_mut().unblock(id))
-        })?
+    /// Ends the blocking of a port that was part of a loop. Returns whether it was blocked.
+    pub fn unblock(&self, port: impl Into<PortRef>) -> Result<bool, ControlError> {
+        self.with_port(port, |engine, id| {
+            engine.datapath_mut().bridge_mut().unblock(id)
+        })
     }
 
     /// All stations, in no particular order. The table is read in pages between batches: a
@@ -226,10 +264,15 @@ impl Handle {
     }
 
     /// Binds a station to a port until it is removed by hand or the port is.
-    pub fn add_static(&self, vlan: VlanId, mac: MacAddr, port: &str) -> Result<(), ControlError> {
-        let port = port.to_owned();
+    pub fn add_static(
+        &self,
+        vlan: VlanId,
+        mac: MacAddr,
+        port: impl Into<PortRef>,
+    ) -> Result<(), ControlError> {
+        let port = port.into();
         self.ask(move |engine| {
-            let id = engine.port_by_name(&port)?;
+            let id = engine.find(&port)?;
             let bridge = engine.datapath_mut().bridge_mut();
             bridge.add_static(vlan, mac, id)?;
             let port = id;
@@ -254,11 +297,19 @@ impl Handle {
         })
     }
 
-    /// Forgets the stations that were learnt, on one port or on all. Returns how many.
-    pub fn flush(&self, port: Option<&str>) -> Result<usize, ControlError> {
-        let port = port.map(str::to_owned);
+    /// Removes all learnt stations. Returns how many there were.
+    pub fn flush(&self) -> Result<usize, ControlError> {
+        self.flush_stations(None)
+    }
+
+    /// Removes the stations that were learnt on one port. Returns how many there were.
+    pub fn flush_port(&self, port: impl Into<PortRef>) -> Result<usize, ControlError> {
+        self.flush_stations(Some(port.into()))
+    }
+
+    fn flush_stations(&self, port: Option<PortRef>) -> Result<usize, ControlError> {
         self.ask(move |engine| {
-            let id = port.map(|name| engine.port_by_name(&name)).transpose()?;
+            let id = port.map(|port| engine.find(&port)).transpose()?;
             let stations = engine.datapath_mut().bridge_mut().flush(id);
             engine.tell_after_changes(&Event::Flushed { port: id, stations });
             Ok(stations)
@@ -317,24 +368,22 @@ impl Handle {
         }
     }
 
-    /// What the switch would do with a frame that came in by the port of that name, and why.
-    /// Nothing is sent, and nothing changed.
+    /// Returns what the switch would do with a frame received on a port, and why. Nothing is sent,
+    /// and nothing changed.
     pub fn explain(
         &self,
-        port: &str,
+        port: impl Into<PortRef>,
         bytes: Vec<u8>,
         offload: Offload,
     ) -> Result<Explanation, ControlError> {
-        let port = port.to_owned();
-        self.ask(move |engine| {
-            let id = engine.port_by_name(&port)?;
+        self.with_port(port, move |engine, id| {
             let now = engine.now();
             let frame = Frame {
                 bytes: &bytes,
                 offload,
             };
-            Ok(engine.datapath_mut().explain(now, id, &frame))
-        })?
+            engine.datapath_mut().explain(now, id, &frame)
+        })
     }
 
     /// Has the switch's thread call `task` between two batches, and does not wait for it. It is to
@@ -347,8 +396,9 @@ impl Handle {
 
     /// What another process needs to go on with a port, which stays as it is; `None` for one that
     /// cannot leave this process. See [`crate::handover`].
-    pub fn port_parts(&self, id: PortId) -> Result<Option<PortParts>, ControlError> {
-        self.ask(move |engine| engine.port_parts(id))?
+    pub fn port_parts(&self, port: impl Into<PortRef>) -> Result<Option<PortParts>, ControlError> {
+        let port = port.into();
+        self.ask(move |engine| engine.port_parts(&port))?
     }
 
     /// Has the switch stand still between two batches and its thread call `pass` with where it
@@ -374,82 +424,4 @@ impl Handle {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Switch;
-    use crate::port::VacantPort;
-    use crate::port::memory::{self, MemoryOptions};
-
-    #[test]
-    fn a_switch_that_was_stopped_answers_nobody_and_holds_nobody_up() {
-        let mut switch = Switch::new(BridgeConfig::default()).unwrap();
-        let handle = switch.handle();
-        let asker = std::thread::spawn(move || {
-            handle.stop();
-            handle.stop();
-            handle.ports().map(|ports| ports.len())
-        });
-        switch.run().unwrap();
-        let answer = asker.join().unwrap();
-        assert!(matches!(answer, Err(ControlError::Stopped)), "{answer:?}");
-        drop(switch); // it was there all the time
-    }
-
-    #[test]
-    fn a_port_held_down_keeps_what_comes_before_it_is_up_again() {
-        let mut switch = Switch::new(BridgeConfig::default()).unwrap();
-        let (a, a_cable) = memory::pair("a", MemoryOptions::default()).unwrap();
-        let (b, b_cable) = memory::pair("b", MemoryOptions::default()).unwrap();
-        let a = switch.add_port(Box::new(a)).unwrap();
-        switch.add_port(Box::new(b)).unwrap();
-        let running = switch.spawn().unwrap();
-        let handle = running.handle();
-        let frame = |last| [&[0xff; 6][..], &[2, 0, 0, 0, 0, 1, 0x88, 0xb5, last]].concat();
-
-        handle.set_link(a, LinkState::Down).unwrap();
-        handle.ports().unwrap(); // a round later all that was there has been dropped
-        a_cable.send(&frame(1)).unwrap();
-        assert_eq!(handle.ports().unwrap()[0].link, LinkState::Down);
-        assert_eq!(b_cable.try_recv(), None);
-        handle.set_link(a, LinkState::Up).unwrap();
-        let arrived = b_cable.recv_timeout(Duration::from_secs(120)).unwrap();
-        assert_eq!(arrived.bytes, frame(1));
-
-        handle.set_link(a, LinkState::Absent).unwrap();
-        handle.set_link(a, LinkState::Up).unwrap();
-        assert_eq!(handle.ports().unwrap()[0].link, LinkState::Absent);
-        running.stop().unwrap();
-    }
-
-    #[test]
-    fn a_port_comes_back_as_it_was() {
-        let mut switch = Switch::new(BridgeConfig::default()).unwrap();
-        let (b, b_cable) = memory::pair("b", MemoryOptions::default()).unwrap();
-        let vacant = Box::new(VacantPort::new("a".to_owned(), 1500));
-        let a = PortId(7);
-        switch.add_port_at(a, vacant, LinkState::Absent).unwrap();
-        switch.add_port(Box::new(b)).unwrap();
-        let running = switch.spawn().unwrap();
-        let handle = running.handle();
-        let station = MacAddr([2, 0, 0, 0, 0, 1]);
-        handle.add_static(VlanId::NONE, station, "a").unwrap();
-        let frame = [&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2][..], &[0x88, 0xb5]].concat();
-        b_cable.send(&frame).unwrap();
-        while handle.ports().unwrap()[0].counters.rx.frames == 0 {}
-
-        let (again, a_cable) = memory::pair("a", MemoryOptions::default()).unwrap();
-        let before = handle.replace_port(Box::new(again), LinkState::Up).unwrap();
-        assert_eq!(before.driver(), "none");
-        b_cable.send(&frame).unwrap();
-        let arrived = a_cable.recv_timeout(Duration::from_secs(120)).unwrap();
-        assert_eq!(arrived.bytes, frame);
-        assert_eq!(a_cable.try_recv(), None, "what came before is lost");
-        let ports = handle.ports().unwrap();
-        assert_eq!((ports[1].id, ports[1].link), (a, LinkState::Up));
-        assert_eq!(ports[1].counters.tx.frames, 1);
-        let (other, _) = memory::pair("c", MemoryOptions::default()).unwrap();
-        let refused = handle.replace_port(Box::new(other), LinkState::Up);
-        assert!(matches!(refused, Err(ControlError::NoSuchPort(_))));
-        running.stop().unwrap();
-    }
-}
+mod tests;

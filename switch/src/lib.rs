@@ -1,28 +1,35 @@
 //! A learning Ethernet switch, to embed in a program or in a test.
 //!
+//! ```toml
+//! [dependencies]
+//! vswitch-switch = "0.1"
 //! ```
+//!
+//! ```
+//! use std::error::Error;
 //! use std::time::Duration;
+//!
 //! use vswitch_switch::port::memory::{self, MemoryOptions};
 //! use vswitch_switch::{BridgeConfig, Switch};
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut switch = Switch::new(BridgeConfig::default())?;
-//! let (port, mario) = memory::pair("mario", MemoryOptions::default())?;
-//! switch.add_port(Box::new(port))?;
-//! let (port, luigi) = memory::pair("luigi", MemoryOptions::default())?;
-//! switch.add_port(Box::new(port))?;
-//! let running = switch.spawn()?;
+//! fn main() -> Result<(), Box<dyn Error>> {
+//!     let mut switch = Switch::new(BridgeConfig::default())?;
+//!     let (port, mario) = memory::pair("mario", MemoryOptions::default())?;
+//!     switch.add_port(port)?;
+//!     let (port, luigi) = memory::pair("luigi", MemoryOptions::default())?;
+//!     switch.add_port(port)?;
+//!     let running = switch.spawn()?;
 //!
-//! mario.send(b"\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x88\xb5it's-a me")?;
-//! let frame = luigi.recv_timeout(Duration::from_secs(60)).ok_or("nothing came")?;
-//! assert!(frame.bytes.ends_with(b"it's-a me"));
+//!     mario.send(b"\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x88\xb5it's-a me")?;
+//!     let frame = luigi.recv_timeout(Duration::from_secs(60)).ok_or("nothing came")?;
+//!     assert!(frame.bytes.ends_with(b"it's-a me"));
 //!
-//! for port in running.handle().ports()? {
-//!     println!("{}: {:?}", port.name, port.counters);
+//!     for port in running.handle().ports()? {
+//!         println!("{}: {:?}", port.name, port.counters);
+//!     }
+//!     running.stop()?;
+//!     Ok(())
 //! }
-//! running.stop()?;
-//! # Ok(())
-//! # }
 //! ```
 //!
 //! # Map
@@ -61,5 +68,6 @@ pub mod trial;
 
 pub use bridge::BridgeConfig;
 pub use control::Handle;
-pub use frame::Timestamp;
+pub use frame::{PortId, Timestamp};
+pub use port::{Port, PortRef};
 pub use switch::{Running, Switch, SwitchError};

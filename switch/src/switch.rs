@@ -18,7 +18,7 @@ use crossbeam_channel::{Receiver, never, unbounded};
 
 use crate::bridge::{Bridge, BridgeConfig, PortId};
 use crate::capture::{Capture, CaptureOptions};
-use crate::control::{ControlError, Handle, Status, Task};
+use crate::control::{ControlError, Handle, PortRef, Status, Task};
 use crate::datapath::Datapath;
 use crate::events::{Event, Events, Listener, Listeners, Wants, stream};
 use crate::frame::Timestamp;
@@ -109,19 +109,19 @@ impl Switch {
         self.handle.clone()
     }
 
-    /// Plugs in a port.
-    pub fn add_port(&mut self, port: Box<dyn Port>) -> Result<PortId, ControlError> {
-        self.engine.add_port(port)
+    /// Adds a port: any [`Port`], by value or boxed. Returns its number.
+    pub fn add_port(&mut self, port: impl Into<Box<dyn Port>>) -> Result<PortId, ControlError> {
+        self.engine.add_port(port.into())
     }
 
-    /// The same under a given number, and with a link of which somebody knows already.
+    /// Adds a port under a given number, with a link state that is known already.
     pub fn add_port_at(
         &mut self,
         id: PortId,
-        port: Box<dyn Port>,
+        port: impl Into<Box<dyn Port>>,
         link: LinkState,
     ) -> Result<(), ControlError> {
-        self.engine.add_port_at(id, port, link)
+        self.engine.add_port_at(id, port.into(), link)
     }
 
     /// The same as [`Handle::subscribe_to_alarms`], before it runs.
@@ -238,9 +238,12 @@ impl Engine {
         Ok(capture)
     }
 
-    pub(crate) fn port_parts(&self, id: PortId) -> Result<Option<PortParts>, ControlError> {
-        let no_such_port = || ControlError::NoSuchPort(id.to_string());
-        let port = self.datapath.port(id).ok_or_else(no_such_port)?;
+    pub(crate) fn port_parts(&self, port: &PortRef) -> Result<Option<PortParts>, ControlError> {
+        let no_such_port = || ControlError::NoSuchPort(port.clone());
+        let port = self
+            .datapath
+            .port(self.find(port)?)
+            .ok_or_else(no_such_port)?;
         port.parts().map_err(|source| ControlError::Parts {
             name: port.name().to_owned(),
             source,
@@ -271,10 +274,13 @@ impl Engine {
         }
     }
 
-    pub(crate) fn port_by_name(&self, name: &str) -> Result<PortId, ControlError> {
-        self.datapath
-            .port_by_name(name)
-            .ok_or_else(|| ControlError::NoSuchPort(name.to_owned()))
+    /// The number of the port that is meant, if the switch has it.
+    pub(crate) fn find(&self, port: &PortRef) -> Result<PortId, ControlError> {
+        let found = match port {
+            PortRef::Id(id) => self.datapath.port(*id).map(|_| *id),
+            PortRef::Name(name) => self.datapath.port_by_name(name),
+        };
+        found.ok_or_else(|| ControlError::NoSuchPort(port.clone()))
     }
 
     pub(crate) fn add_port(&mut self, port: Box<dyn Port>) -> Result<PortId, ControlError> {
@@ -312,10 +318,10 @@ impl Engine {
         link: LinkState,
     ) -> Result<Box<dyn Port>, ControlError> {
         let name = port.name().to_owned();
-        let id = self.port_by_name(&name)?;
+        let id = self.find(&name.as_str().into())?;
         self.poller.unwatch(id);
         let Ok(before) = self.datapath.replace_port(id, port, link) else {
-            return Err(ControlError::NoSuchPort(name));
+            return Err(ControlError::NoSuchPort(name.into()));
         };
         if let Err(source) = self.watch(id) {
             self.datapath.set_link(id, LinkState::Absent);
@@ -325,19 +331,19 @@ impl Engine {
         Ok(before)
     }
 
-    pub(crate) fn remove_port(&mut self, name: &str) -> Result<Box<dyn Port>, ControlError> {
-        let id = self.port_by_name(name)?;
+    pub(crate) fn remove_port(&mut self, port: &PortRef) -> Result<Box<dyn Port>, ControlError> {
+        let id = self.find(port)?;
         self.poller.unwatch(id);
-        let port = self
+        let removed = self
             .datapath
             .remove_port(id)
-            .ok_or_else(|| ControlError::NoSuchPort(name.to_owned()))?;
+            .ok_or_else(|| ControlError::NoSuchPort(port.clone()))?;
         // What is known of its stations comes before the news that it is gone.
         self.tell_after_changes(&Event::PortRemoved {
             port: id,
-            name: name.to_owned(),
+            name: removed.name().to_owned(),
         });
-        Ok(port)
+        Ok(removed)
     }
 
     pub(crate) fn add_listener(&mut self, listener: Listener) {

@@ -34,7 +34,7 @@ impl Lab {
             ..MemoryOptions::default()
         };
         let (port, cable) = memory::pair(name, options).unwrap();
-        self.datapath.add_port(Box::new(port)).unwrap();
+        self.datapath.add_port(port).unwrap();
         self.cables.push(cable);
     }
 
@@ -253,7 +253,7 @@ fn captures_do_not_see_each_others_filters() {
 fn a_capture_ends_with_its_switch() {
     let mut switch = Switch::new(BridgeConfig::default()).unwrap();
     let (port, _cable) = memory::pair("a", MemoryOptions::default()).unwrap();
-    switch.add_port(Box::new(port)).unwrap();
+    switch.add_port(port).unwrap();
     let running = switch.spawn().unwrap();
     let handle = running.handle();
     let mut stopped = handle.capture(CaptureOptions::default()).unwrap();

@@ -73,7 +73,7 @@ fn under_traffic(receive: ReceivePath) {
     let mut switch = Switch::new(BridgeConfig::default()).unwrap();
     for interface in ["left-vsw", "right-vsw"] {
         let port = PacketPort::open_with(interface, &options).unwrap();
-        switch.add_port(Box::new(port)).unwrap();
+        switch.add_port(port).unwrap();
     }
     let mut running = switch.spawn().unwrap();
     let traffic = Traffic::begin(HOSTS);
@@ -106,7 +106,7 @@ fn kinds() {
             receive,
             ..PacketOptions::default()
         };
-        Box::new(PacketPort::open_with(interface, &options).unwrap())
+        PacketPort::open_with(interface, &options).unwrap()
     };
     let up = LinkState::Up;
     let left = open("left-vsw", ReceivePath::Ring);
@@ -120,10 +120,10 @@ fn kinds() {
     let mut here = Netlink::open().unwrap();
     let interface = here.link("tap7").unwrap();
     here.set_up(&interface).unwrap();
-    switch.add_port_at(PortId(40), Box::new(tap), up).unwrap();
+    switch.add_port_at(PortId(40), tap, up).unwrap();
     let vacant = VacantPort::new("gone".to_owned(), 1400);
     switch
-        .add_port_at(PortId(2), Box::new(vacant), LinkState::Absent)
+        .add_port_at(PortId(2), vacant, LinkState::Absent)
         .unwrap();
     let running = switch.spawn().unwrap();
     let handle = running.handle();

@@ -81,7 +81,7 @@ fn relay(port: TapPort) -> Relay {
     if port.takes_offloads() {
         Relay::between(left, port)
     } else {
-        Relay::between(left, SoftwareOffload::new(Box::new(port)))
+        Relay::between(left, SoftwareOffload::new(port))
     }
 }
 
@@ -314,8 +314,8 @@ fn silence(has_had_frames: bool) {
     let (mut sender, port) = tapped();
     let (other, cable) = memory::pair("other", MemoryOptions::default()).unwrap();
     let mut switch = Switch::new(BridgeConfig::default()).unwrap();
-    switch.add_port(Box::new(port)).unwrap();
-    switch.add_port(Box::new(other)).unwrap();
+    switch.add_port(port).unwrap();
+    switch.add_port(other).unwrap();
     let running = switch.spawn().unwrap();
     let handle = running.handle();
     let mut pass = |len| {

@@ -95,7 +95,7 @@ fn full_port() {
         ..MemoryOptions::default()
     };
     let (port, cable) = memory::pair("memory", options).unwrap();
-    lab.handle().add_port(Box::new(port)).unwrap();
+    lab.handle().add_port(port).unwrap();
     let host = &lab.hosts[0];
     blast(&host.endpoint(), mac(0xdead), host.mac(), SENT);
     lab.wait_for("all went through the switch", || {

@@ -108,7 +108,7 @@ fn one_comes_and_goes(lab: &mut Lab, round: u8) {
         lab.whereabouts(station) == [host.port_name()]
     });
     let link = lab.netlink.link(&host.port_name()).unwrap();
-    let remove = |lab: &Lab| drop(lab.handle().remove_port(&host.port_name()).unwrap());
+    let remove = |lab: &Lab| drop(lab.handle().remove_port(host.port_name()).unwrap());
     if round.is_multiple_of(2) {
         remove(lab);
         lab.netlink.delete_link(&link).unwrap();

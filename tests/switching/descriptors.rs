@@ -47,9 +47,9 @@ fn no_descriptors_behind() {
     let before = descriptors();
     assert!(before.iter().any(|name| name == "socket"));
     for round in 0..ROUNDS {
-        drop(handle.remove_port(&last.port_name()).unwrap());
+        drop(handle.remove_port(last.port_name()).unwrap());
         let (port, cable) = memory::pair("memory", MemoryOptions::default()).unwrap();
-        handle.add_port(Box::new(port)).unwrap();
+        handle.add_port(port).unwrap();
         cable.send(&numbered(BROADCAST, last.mac(), 0)).unwrap();
         drop(handle.remove_port("memory").unwrap());
         drop(cable);

@@ -86,7 +86,7 @@ fn runts() {
     let lab = on_one_processor(|| Lab::silent(1));
     let wire = lab.hosts[0].endpoint();
     let (port, cable) = memory::pair("memory", MemoryOptions::default()).unwrap();
-    lab.handle().add_port(Box::new(port)).unwrap();
+    lab.handle().add_port(port).unwrap();
     for length in 0..14 {
         cable.send(&[0x22; 13][..length.min(13)]).unwrap();
     }

@@ -119,7 +119,7 @@ fn unknown_is_flooded() {
     // Once it has spoken it is unknown no more, and once it is forgotten it is again.
     stage.send(3, &numbered(BROADCAST, mac(0xdead), 0));
     assert_eq!(stage.send(1, &numbered(mac(0xdead), A, 1)), [3]);
-    stage.lab.handle().flush(None).unwrap();
+    stage.lab.handle().flush().unwrap();
     assert_eq!(stage.send(1, &numbered(mac(0xdead), A, 2)), [2, 3]);
     stage.lab.stop();
 }
@@ -161,7 +161,7 @@ fn tagged(dst: [u8; 6], src: [u8; 6], vlan: u8) -> Vec<u8> {
 fn shared() {
     let mut stage = Stage::new();
     for (said, asked) in [(0, 10), (10, 0), (10, 20)] {
-        stage.lab.handle().flush(None).unwrap();
+        stage.lab.handle().flush().unwrap();
         let frame = |dst, src, vlan| match vlan {
             0 => numbered(dst, src, 0),
             vlan => tagged(dst, src, vlan),

@@ -47,7 +47,7 @@ fn lab_with_cable() -> (Lab, Cable) {
         offloads: false,
     };
     let (port, cable) = memory::pair("memory", options).unwrap();
-    lab.handle().add_port(Box::new(port)).unwrap();
+    lab.handle().add_port(port).unwrap();
     (lab, cable)
 }
 

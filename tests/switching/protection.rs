@@ -294,7 +294,7 @@ fn cable() {
     for name in ["left", "right"] {
         wait_for_carrier(&mut lab.netlink, name);
         let port = open_port(name).unwrap();
-        lab.handle().add_port(Box::new(port)).unwrap();
+        lab.handle().add_port(port).unwrap();
     }
     assert_found(&lab, &alarms, ["left", "right"]);
     let wires = lab.endpoints();
@@ -322,7 +322,7 @@ fn bridge() {
         lab.netlink.set_bridge(&far, Some(&bridge)).unwrap();
         wait_for_carrier(&mut lab.netlink, near);
         let port = open_port(near).unwrap();
-        lab.handle().add_port(Box::new(port)).unwrap();
+        lab.handle().add_port(port).unwrap();
     }
     assert_found(&lab, &alarms, ["left", "right"]);
     let wires = lab.endpoints();

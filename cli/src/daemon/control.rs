@@ -412,11 +412,11 @@ impl Control {
                 }
             });
         }
-        let port = match &params.port {
-            Some(wanted) => Some(capture::port_name(&self.lab.ports()?, wanted)?),
-            None => None,
+        let handle = self.lab.handle().clone();
+        let flushed = match &params.port {
+            Some(wanted) => handle.flush_port(capture::port_name(&self.lab.ports()?, wanted)?),
+            None => handle.flush(),
         };
-        let flushed = self.lab.handle().flush(port.as_deref());
         removed(flushed?)
     }
 }

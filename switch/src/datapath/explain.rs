@@ -113,7 +113,7 @@ mod tests {
                 ..MemoryOptions::default()
             };
             let (port, cable) = memory::pair(name, options).unwrap();
-            datapath.add_port(Box::new(port)).unwrap();
+            datapath.add_port(port).unwrap();
             cable
         });
         while datapath.service(Timestamp::ZERO).is_some() {}

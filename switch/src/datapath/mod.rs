@@ -42,7 +42,7 @@ pub struct Datapath {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddPortError {
     /// Another port has that name.
-    #[error("the switch already has a port named '{0}': remove that one first")]
+    #[error("the switch already has a port '{0}': remove that one first, or use another name")]
     DuplicateName(String),
     /// No port number is left.
     #[error(transparent)]
@@ -119,7 +119,8 @@ impl Datapath {
 
     /// Plugs in `port`, which may have frames already. Where it takes no offloads, they are
     /// finished in software before it.
-    pub fn add_port(&mut self, port: Box<dyn Port>) -> Result<PortId, AddPortError> {
+    pub fn add_port(&mut self, port: impl Into<Box<dyn Port>>) -> Result<PortId, AddPortError> {
+        let port = port.into();
         self.refuse_duplicate(port.name())?;
         let id = self.bridge.add_port()?;
         self.plug(id, port);
@@ -131,9 +132,10 @@ impl Datapath {
     pub fn add_port_at(
         &mut self,
         id: PortId,
-        port: Box<dyn Port>,
+        port: impl Into<Box<dyn Port>>,
         link: LinkState,
     ) -> Result<(), AddPortError> {
+        let port = port.into();
         self.refuse_duplicate(port.name())?;
         self.bridge.add_port_at(id)?;
         self.plug(id, port);
@@ -147,10 +149,11 @@ impl Datapath {
     pub fn replace_port(
         &mut self,
         id: PortId,
-        port: Box<dyn Port>,
+        port: impl Into<Box<dyn Port>>,
         link: LinkState,
     ) -> Result<Box<dyn Port>, Box<dyn Port>> {
-        let before = self.table.replace(id, in_software_if_needed(port))?;
+        let port = in_software_if_needed(port.into());
+        let before = self.table.replace(id, port)?;
         if link != LinkState::Absent {
             self.table.note_link(id, LinkState::Up);
         }

@@ -1,5 +1,7 @@
 //! What a port has moved and what it has lost.
 
+use std::fmt;
+
 use super::DropReason;
 
 /// Frames and their bytes in one direction. A super-frame counts as one frame.
@@ -22,7 +24,7 @@ impl Traffic {
 }
 
 /// One counter for each [`DropReason`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Drops([u64; DropReason::ALL.len()]);
 
 impl Drops {
@@ -50,6 +52,24 @@ impl Drops {
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
+    }
+}
+
+impl fmt::Debug for Drops {
+    /// The reasons that occurred, by name: `{egress_full: 3}`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counted = self.iter();
+        let named = counted.map(|(reason, frames)| (Name(reason.as_str()), frames));
+        f.debug_map().entries(named).finish()
+    }
+}
+
+/// A name without quotes.
+struct Name(&'static str);
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
     }
 }
 
@@ -93,5 +113,24 @@ mod by_name {
             }
             Ok(drops)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_of_counters_names_the_drop_reasons() {
+        let mut counters = Counters::default();
+        counters.drops.add(DropReason::EgressFull, 3);
+        counters.tx.add(2, 128);
+        let text = format!("{counters:?}");
+        assert!(
+            text.contains("tx: Traffic { frames: 2, bytes: 128 }"),
+            "{text}"
+        );
+        assert!(text.contains("drops: {egress_full: 3}"), "{text}");
+        assert_eq!(format!("{:?}", Drops::default()), "{}");
     }
 }

@@ -9,6 +9,7 @@ mod limit;
 pub mod memory;
 mod offload;
 mod packet;
+mod reference;
 #[allow(unsafe_code)] // interface requests by ioctl
 mod sys;
 mod tap;
@@ -26,6 +27,7 @@ pub(crate) use packet::{FromKernel, as_received};
 pub use packet::{
     PacketData, PacketError, PacketOptions, PacketPort, PreparedPort, ReceivePath, RingData,
 };
+pub use reference::PortRef;
 pub use tap::{TapData, TapError, TapOptions, TapPort};
 pub use vacant::VacantPort;
 
@@ -117,6 +119,12 @@ pub trait Port: Send {
     /// such as a kernel's full queue. Called when somebody asks, not per batch.
     fn collect_losses(&mut self, counters: &mut Counters) {
         let _ = counters;
+    }
+}
+
+impl<P: Port + 'static> From<P> for Box<dyn Port> {
+    fn from(port: P) -> Self {
+        Box::new(port)
     }
 }
 

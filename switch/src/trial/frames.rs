@@ -52,7 +52,7 @@ impl Frames {
     pub fn new(scale: Scale) -> Self {
         let finished = |mtu_bytes| -> Box<dyn Port> {
             let wants = Wants::Finished;
-            Box::new(SoftwareOffload::new(Box::new(Sink { wants, mtu_bytes })))
+            Box::new(SoftwareOffload::new(Sink { wants, mtu_bytes }))
         };
         let offloads = |mtu_bytes| -> Box<dyn Port> {
             let wants = Wants::Offloads;
@@ -69,10 +69,10 @@ impl Frames {
                 finished(68),
                 offloads(65_535),
             ],
-            cutter: Box::new(SoftwareOffload::new(Box::new(Sink {
+            cutter: Box::new(SoftwareOffload::new(Sink {
                 wants: Wants::Segments,
                 mtu_bytes: 65_535,
-            }))),
+            })),
             queues,
         }
     }

@@ -111,9 +111,7 @@ impl Network {
         };
         let (port, cable) = memory::pair(&format!("port{}", self.next_cable), options)
             .expect("an eventfd for the port");
-        let port = self.switches[switch]
-            .add_port(Box::new(port))
-            .expect("a port number");
+        let port = self.switches[switch].add_port(port).expect("a port number");
         Attachment {
             switch,
             port,

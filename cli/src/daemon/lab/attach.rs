@@ -275,7 +275,7 @@ impl Lab {
         self.netlink.set_up(outside)?;
         let namespace = plan.namespace.as_str();
         self.captions.set(plan.outside.as_str(), Some(namespace));
-        let id = self.handle.add_port(Box::new(port))?;
+        let id = self.handle.add_port(port)?;
         progress.port = Some(id);
         self.set_tags_aside(id, outside);
         Ok(id)

@@ -38,8 +38,7 @@ impl Lab {
             let kind = Kind::recalled(saved.kind);
             self.captions.set(&saved.name, kind.namespace());
             let vacant = VacantPort::new(saved.name.clone(), UNKNOWN_MTU);
-            self.handle
-                .add_port_at(id, Box::new(vacant), LinkState::Absent)?;
+            self.handle.add_port_at(id, vacant, LinkState::Absent)?;
             let mut gone = Link::default();
             gone.index = saved.ifindex;
             gone.name = saved.interface;
@@ -167,7 +166,7 @@ impl Lab {
         };
         let state = state_of(Some(&link));
         let port = port.named(plug.name.clone());
-        drop(self.handle.replace_port(Box::new(port), state)?);
+        drop(self.handle.replace_port(port, state)?);
         if former.is_some() {
             plug.forget_origin();
         }
@@ -232,9 +231,7 @@ impl Lab {
         let mtu = infos.iter().find(|info| info.id == id);
         let mtu = mtu.map_or(UNKNOWN_MTU, |info| info.mtu_bytes);
         let vacant = VacantPort::new(plug.name.clone(), mtu);
-        let port = self
-            .handle
-            .replace_port(Box::new(vacant), LinkState::Absent)?;
+        let port = self.handle.replace_port(vacant, LinkState::Absent)?;
         // Nobody has to wait until its ring is gone; without a thread it is closed here and now.
         let closing = threads::spawn("close", move || drop(port));
         self.closing.retain(|thread| !thread.is_finished());

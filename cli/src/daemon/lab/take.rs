@@ -71,7 +71,7 @@ impl Lab {
     fn start(&mut self, link: &Link, port: PacketPort) -> Result<PortId, LabError> {
         self.netlink.set_up(link)?;
         self.captions.set(&link.name, None);
-        Ok(self.handle.add_port(Box::new(port))?)
+        Ok(self.handle.add_port(port)?)
     }
 
     /// The port of this name, if it is one of an interface that can be unplugged by itself.

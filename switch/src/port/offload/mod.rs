@@ -55,9 +55,9 @@ pub struct SoftwareOffload {
 impl SoftwareOffload {
     /// Puts the decorator around `inner`.
     #[must_use]
-    pub fn new(inner: Box<dyn Port>) -> Self {
+    pub fn new(inner: impl Into<Box<dyn Port>>) -> Self {
         Self {
-            inner,
+            inner: inner.into(),
             scratch: Scratch::default(),
         }
     }

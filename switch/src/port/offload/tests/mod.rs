@@ -26,7 +26,7 @@ fn port(mtu_bytes: usize, capacity: usize) -> (SoftwareOffload, Cable) {
         offloads: false,
     };
     let (port, cable) = pair("test", options).unwrap();
-    (SoftwareOffload::new(Box::new(port)), cable)
+    (SoftwareOffload::new(port), cable)
 }
 
 /// What comes out of a port that gets `frames`, and what it counts.
