@@ -94,8 +94,8 @@ fn a_frame_is_shown_where_it_comes_in_and_where_it_leaves() {
     assert_eq!((first, second), (&bytes, &bytes));
     assert_eq!((came.direction, came.interface), (Direction::In, 0));
     assert_eq!((left.direction, left.interface), (Direction::Out, 1));
-    assert_eq!(came.look.unwrap().verdict, Verdict::Flood);
-    assert!(left.look.is_none());
+    assert_eq!(came.decision.unwrap().verdict, Verdict::Flood);
+    assert!(left.decision.is_none());
     for record in [came, left] {
         assert_eq!((record.time, record.fate), (NOW, Fate::Passed));
         assert_eq!((record.len, record.captured), (60, 60));

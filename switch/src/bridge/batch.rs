@@ -3,33 +3,36 @@
 use arrayvec::ArrayVec;
 
 use super::egress::OutputQueues;
-use super::fdb::{Heard, Home, Spot};
-use super::ingress::{self, Admitted};
+use super::fdb::{Home, Spot};
+use super::ingress;
 use super::key::Key;
-use super::{Bridge, DropReason, Look, PortId, Verdict};
+use super::pipeline::{self, Stations};
+use super::watch::Explainer;
+use super::{Bridge, Decision, PortId, Verdict};
 use crate::frame::{BATCH, Drops, Frame, Timestamp};
 
-/// A frame that passed ingress, and where its stations belong in the table.
+/// A frame that was admitted, and where its stations belong in the table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Probe {
-    addresses: Admitted,
-    src: Home,
-    dst: Home,
+    stations: Stations,
     index: u8,
 }
 
 impl Probe {
     /// What stands in for a probe until there is one.
     pub(super) const NONE: Self = Self {
-        addresses: Admitted {
-            src: Key::NOBODY,
-            dst: Key::NOBODY,
+        stations: Stations {
+            src: NOWHERE,
+            dst: NOWHERE,
         },
-        src: Home::FIRST,
-        dst: Home::FIRST,
         index: 0,
     };
 }
+
+const NOWHERE: Spot = Spot {
+    home: Home::FIRST,
+    key: Key::NOBODY,
+};
 
 impl Bridge {
     /// Decides about a batch of frames that came in by `ingress` at `now`, as
@@ -66,25 +69,15 @@ impl Bridge {
         let probes = std::mem::take(&mut self.probes);
         let admitted = probes.get(..count).unwrap_or_default();
         let heard = self.fdb.heard(ingress);
-        let has_another = self.ports.has_another();
         for probe in admitted {
-            if !self.fdb.is_fresh(probe.src, probe.addresses.src, heard)
-                && let Some(reason) = self.hear_probe(now, probe, heard, frames)
-            {
-                drops.add(reason, 1);
+            let Some(frame) = frames.get(usize::from(probe.index)) else {
                 continue;
-            }
-            // As `towards` has it, without the detour of a verdict.
-            match self.fdb.lookup(probe.dst, probe.addresses.dst) {
-                Some(known) => match self.refusal(known, ingress) {
-                    None => out.push(known.port(), probe.index),
-                    Some(reason) => drops.add(reason, 1),
-                },
-                None if has_another => match self.flood_probe(now, ingress, probe, frames) {
-                    Ok(()) => out.push_flood(probe.index),
-                    Err(reason) => drops.add(reason, 1),
-                },
-                None => drops.add(DropReason::NoEgress, 1),
+            };
+            let stations = probe.stations;
+            match pipeline::decide_admitted(self, &mut (), now, heard, stations, frame.bytes) {
+                Verdict::Forward(port) => out.push(port, probe.index),
+                Verdict::Flood => out.push_flood(probe.index),
+                Verdict::Drop(reason) => drops.add(reason, 1),
             }
         }
         self.probes = probes;
@@ -92,47 +85,8 @@ impl Bridge {
         self.settle_loops(now);
     }
 
-    /// See [`Bridge::hear`].
-    #[inline(never)]
-    fn hear_probe(
-        &mut self,
-        now: Timestamp,
-        probe: &Probe,
-        heard: Heard,
-        frames: &[Frame<'_>],
-    ) -> Option<DropReason> {
-        let Probe { addresses, .. } = probe;
-        let (src, dst) = (
-            Spot {
-                home: probe.src,
-                key: addresses.src,
-            },
-            Spot {
-                home: probe.dst,
-                key: addresses.dst,
-            },
-        );
-        let frame = frames.get(usize::from(probe.index))?;
-        self.hear(now, src, dst, heard, frame.bytes)
-    }
-
-    /// See [`Bridge::admit_flood`].
-    #[inline]
-    fn flood_probe(
-        &mut self,
-        now: Timestamp,
-        ingress: PortId,
-        probe: &Probe,
-        frames: &[Frame<'_>],
-    ) -> Result<(), DropReason> {
-        match frames.get(usize::from(probe.index)) {
-            Some(frame) => self.admit_flood(now, ingress, frame.bytes),
-            None => Ok(()),
-        }
-    }
-
-    /// The same frame by frame, for somebody who looks on: what [`Bridge::look`] tells of each
-    /// frame whose bit is set in `wanted`, just before it is handled.
+    /// The same frame by frame, where some frames are watched: returns the decision about each frame
+    /// whose bit is set in `wanted`.
     pub fn classify_watched(
         &mut self,
         now: Timestamp,
@@ -141,20 +95,25 @@ impl Bridge {
         out: &mut OutputQueues,
         drops: &mut Drops,
         wanted: u64,
-    ) -> ArrayVec<Option<Look>, BATCH> {
+    ) -> ArrayVec<Option<Decision>, BATCH> {
         out.clear();
-        let mut looks = ArrayVec::new();
+        let mut decisions = ArrayVec::new();
         for (index, frame) in (0..).zip(frames.iter().take(BATCH)) {
-            let is_wanted = wanted >> index & 1 != 0;
-            looks.push(is_wanted.then(|| self.look(now, ingress, frame.bytes)));
-            match self.handle(now, ingress, frame.bytes) {
+            let mut explainer = (wanted >> index & 1 != 0).then(Explainer::default);
+            let verdict = match &mut explainer {
+                Some(watcher) => pipeline::decide(self, watcher, now, ingress, frame.bytes),
+                None => pipeline::decide(self, &mut (), now, ingress, frame.bytes),
+            };
+            self.settle_loops(now);
+            decisions.push(explainer.map(|explainer| explainer.finish(verdict)));
+            match verdict {
                 Verdict::Forward(port) => out.push(port, index),
                 Verdict::Flood => out.push_flood(index),
                 Verdict::Drop(reason) => drops.add(reason, 1),
             }
         }
         out.finish(ingress, self.ports.forwarding());
-        looks
+        decisions
     }
 
     /// Fills `probes` with the frames that pass and counts the others. Returns how many pass.
@@ -163,21 +122,11 @@ impl Bridge {
         let room = self.probes.len();
         let mut places = self.probes.iter_mut();
         for (index, frame) in (0..).zip(frames) {
-            match ingress::admit(frame.bytes, &self.config) {
-                Ok(addresses) => {
+            match ingress::admit(frame.bytes, &self.config, &mut ()) {
+                Ok(admitted) => {
                     let Some(place) = places.next() else { break };
-                    let src = self.fdb.home(addresses.src);
-                    let dst = if addresses.dst == Key::NOBODY {
-                        src
-                    } else {
-                        self.fdb.home(addresses.dst)
-                    };
-                    *place = Probe {
-                        addresses,
-                        src,
-                        dst,
-                        index,
-                    };
+                    let stations = Stations::of(admitted, &self.fdb);
+                    *place = Probe { stations, index };
                 }
                 Err(reason) => drops.add(reason, 1),
             }

@@ -2,7 +2,6 @@
 
 use super::alarm::{Alarm, Alarms};
 use super::fdb::{Heard, Shift, Spot};
-use super::key::Key;
 use super::limits::{PortLimits, PortSettings};
 use super::loop_guard::Loops;
 use super::loops::Suspicion;
@@ -41,6 +40,12 @@ impl Guard {
     pub(super) fn would_pass(&self, now: Timestamp, port: PortId, kind: FloodKind) -> bool {
         let guard = self.ports.get(usize::from(port.0));
         guard.is_none_or(|guard| guard.meters.would_pass(now, kind))
+    }
+
+    /// Whether frames of this kind have a limit on that port.
+    fn is_metered(&self, port: PortId, kind: FloodKind) -> bool {
+        let guard = self.ports.get(usize::from(port.0));
+        guard.is_some_and(|guard| guard.meters.has_limit(kind))
     }
 
     fn settings(&self, port: PortId) -> PortSettings {
@@ -113,6 +118,11 @@ impl Bridge {
         }
     }
 
+    /// Whether frames of this kind that come in by `ingress` have a limit.
+    pub(super) fn is_metered(&self, ingress: PortId, kind: FloodKind) -> bool {
+        self.guard.is_metered(ingress, kind)
+    }
+
     #[inline(never)]
     fn tell_storm(&mut self, port: PortId, kind: FloodKind) {
         let limits = self.port_limits(port);
@@ -181,11 +191,5 @@ impl Bridge {
     /// How many alarms were lost since the last call because nobody fetched them in time.
     pub fn take_lost_alarms(&mut self) -> u64 {
         self.guard.alarms.take_lost()
-    }
-
-    /// A station, and where it belongs in the table.
-    pub(super) fn spot(&self, key: Key) -> Spot {
-        let home = self.fdb.home(key);
-        Spot { home, key }
     }
 }

@@ -1,6 +1,7 @@
 //! What may enter (IEEE 802.1Q-2022, 8.6.1 to 8.6.3).
 
 use super::key::{Address, Key};
+use super::watch::{Part, Watcher};
 use super::{BridgeConfig, DropReason, VlanLearning};
 use crate::frame::{EtherType, HEADER_LEN, VlanId};
 
@@ -19,7 +20,11 @@ const S_TAG: u16 = u16::from_ne_bytes(EtherType::S_TAG.0.to_be_bytes());
 
 /// Checks a frame: its length, its source, its destination.
 #[inline]
-pub(super) fn admit(bytes: &[u8], config: &BridgeConfig) -> Result<Admitted, DropReason> {
+pub(super) fn admit(
+    bytes: &[u8],
+    config: &BridgeConfig,
+    watcher: &mut impl Watcher,
+) -> Result<Admitted, DropReason> {
     let Some((header, behind)) = bytes.split_first_chunk::<HEADER_LEN>() else {
         return Err(DropReason::Runt);
     };
@@ -28,18 +33,17 @@ pub(super) fn admit(bytes: &[u8], config: &BridgeConfig) -> Result<Admitted, Dro
     let [front @ .., _, _, _, _, _, _] = *header;
     let [_, _, _, _, back @ .., high, low] = *header;
     let (dst, src) = (Address::first_of(front), Address::last_of(back));
+    watcher.reads(Part::Source);
     if src.is_multicast() {
         return Err(DropReason::SourceMulticast);
     }
     if src.is_zero() {
         return Err(DropReason::SourceZero);
     }
-    let outer = u16::from_ne_bytes([high, low]);
-    let is_tagged = outer == C_TAG || outer == S_TAG;
-    let vlan = if is_tagged && config.vlan_learning == VlanLearning::Independent {
-        behind.first_chunk().map_or(VlanId::NONE, |tci| {
-            VlanId::from_tci(u16::from_be_bytes(*tci))
-        })
+    watcher.reads(Part::Destination);
+    let vlan = if config.vlan_learning == VlanLearning::Independent {
+        watcher.reads(Part::OuterTag);
+        classify(u16::from_ne_bytes([high, low]), behind)
     } else {
         VlanId::NONE
     };
@@ -48,6 +52,7 @@ pub(super) fn admit(bytes: &[u8], config: &BridgeConfig) -> Result<Admitted, Dro
     } else if dst.is_special_group() {
         if dst.is_probe_group() {
             // Nothing is learnt from such a frame, and it is looked at more closely.
+            watcher.reads(Part::Payload);
             return Ok(Admitted {
                 src: Key::NOBODY,
                 dst: Key::NOBODY,
@@ -62,6 +67,17 @@ pub(super) fn admit(bytes: &[u8], config: &BridgeConfig) -> Result<Admitted, Dro
     };
     let src = Key::of_address(vlan, src);
     Ok(Admitted { src, dst })
+}
+
+/// The VLAN of the outer tag.
+#[inline]
+fn classify(outer: u16, behind: &[u8]) -> VlanId {
+    if outer != C_TAG && outer != S_TAG {
+        return VlanId::NONE;
+    }
+    behind.first_chunk().map_or(VlanId::NONE, |tci| {
+        VlanId::from_tci(u16::from_be_bytes(*tci))
+    })
 }
 
 #[cfg(test)]
@@ -84,6 +100,7 @@ mod tests {
         admit(
             &[&dst, &src, rest].concat(),
             &config(VlanLearning::Independent),
+            &mut (),
         )
     }
 
@@ -112,7 +129,7 @@ mod tests {
                 forward_reserved: true,
                 ..BridgeConfig::default()
             };
-            let admitted = admit(&frame, &config).unwrap();
+            let admitted = admit(&frame, &config, &mut ()).unwrap();
             assert_eq!(admitted.dst, Key::NOBODY, "flooded as any group");
         }
     }
@@ -131,7 +148,7 @@ mod tests {
         let config = config(VlanLearning::Shared);
         for tag in [&[0x81, 0, 0, 7][..], &[0x88, 0xa8, 0xe0, 7], &[]] {
             let frame = [&OTHER, &STATION, tag, &[8, 0]].concat();
-            let admitted = admit(&frame, &config).unwrap();
+            let admitted = admit(&frame, &config, &mut ()).unwrap();
             let expected = [STATION, OTHER].map(|mac| Key::new(VlanId::NONE, MacAddr(mac)));
             assert_eq!([admitted.src, admitted.dst], expected);
         }

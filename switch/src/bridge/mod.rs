@@ -8,6 +8,7 @@ mod batch;
 mod blocks;
 mod config;
 mod damping;
+mod dependencies;
 mod egress;
 mod event;
 mod fdb;
@@ -17,15 +18,16 @@ mod ingress;
 mod key;
 mod learning;
 mod limits;
-mod look;
 mod loop_guard;
 mod loops;
+mod pipeline;
 mod ports;
 mod probe;
 mod prober;
 mod station;
 mod storm;
 mod verdict;
+mod watch;
 
 use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
 
@@ -33,23 +35,24 @@ pub use alarm::Alarm;
 pub use blocks::Blocked;
 pub use config::BridgeConfig;
 pub use damping::Damping;
+pub use dependencies::Dependencies;
 pub use egress::OutputQueues;
 pub use event::Event;
 pub use handover::Malformed;
 pub use learning::{UnknownLearning, VlanLearning};
 pub use limits::{PortLimits, PortSettings};
-pub use look::{Destination, Look, Passed, Source};
 pub use loops::LoopGuard;
 pub use ports::{NumberError, TooManyPorts};
 pub use probe::LoopProbe;
 pub use station::{Cursor, StaticError, Station};
 pub use storm::FloodKind;
 pub use verdict::Verdict;
+pub use watch::{Decision, Destination, Passed, Source};
 
 pub use crate::frame::{DropReason, PortId};
 
 use batch::Probe;
-use fdb::{Fdb, KeyHasher, Spot, Value};
+use fdb::{Fdb, KeyHasher};
 use guard::Guard;
 use key::Key;
 use ports::Ports;
@@ -168,94 +171,9 @@ impl Bridge {
     /// Decides about one frame that came in by `port` at `now`, and learns from it.
     #[inline]
     pub fn handle(&mut self, now: Timestamp, port: PortId, frame: &[u8]) -> Verdict {
-        if !self.ports.is_forwarding(port) {
-            self.hear_closed(now, port, std::iter::once(frame));
-            return Verdict::Drop(self.why_closed(port));
-        }
-        let admitted = match ingress::admit(frame, &self.config) {
-            Ok(admitted) => admitted,
-            Err(reason) => return Verdict::Drop(reason),
-        };
-        self.fdb.advance(now);
-        let heard = self.fdb.heard(port);
-        let (src, dst) = (self.spot(admitted.src), self.spot(admitted.dst));
-        if !self.fdb.is_fresh(src.home, src.key, heard)
-            && let Some(reason) = self.hear(now, src, dst, heard, frame)
-        {
-            self.settle_loops(now);
-            return Verdict::Drop(reason);
-        }
-        let verdict = self.towards(now, dst, port, frame);
+        let verdict = pipeline::decide(self, &mut (), now, port, frame);
         self.settle_loops(now);
         verdict
-    }
-
-    /// Where a frame to `dst` goes that came in by `ingress`.
-    #[inline]
-    fn towards(&mut self, now: Timestamp, dst: Spot, ingress: PortId, frame: &[u8]) -> Verdict {
-        match self.fdb.lookup(dst.home, dst.key) {
-            Some(known) => match self.refusal(known, ingress) {
-                None => Verdict::Forward(known.port()),
-                Some(reason) => Verdict::Drop(reason),
-            },
-            None if !self.ports.has_another() => Verdict::Drop(DropReason::NoEgress),
-            None => match self.admit_flood(now, ingress, frame) {
-                Ok(()) => Verdict::Flood,
-                Err(reason) => Verdict::Drop(reason),
-            },
-        }
-    }
-
-    /// Takes note of what comes in by a port that does not forward.
-    fn hear_closed<'a>(
-        &mut self,
-        now: Timestamp,
-        port: PortId,
-        frames: impl Iterator<Item = &'a [u8]>,
-    ) {
-        if self.ports.is_blocked(port) {
-            self.hear_while_blocked(now, port, frames);
-        }
-    }
-
-    /// Why nothing enters by a port that does not forward.
-    fn why_closed(&self, port: PortId) -> DropReason {
-        if self.ports.is_blocked(port) {
-            DropReason::LoopBlocked
-        } else {
-            DropReason::IngressDown
-        }
-    }
-
-    /// Why a frame that came in by `ingress` may not go where `known` is; `None` if it may.
-    /// Only static stations can be behind a port that does not forward: it has no others.
-    #[inline]
-    fn refusal(&self, known: Value, ingress: PortId) -> Option<DropReason> {
-        if known.port() == ingress {
-            Some(DropReason::SamePort)
-        } else if known.is_static() && !self.ports.is_forwarding(known.port()) {
-            Some(self.why_unreachable(known.port()))
-        } else {
-            None
-        }
-    }
-
-    /// Why nothing leaves by a port that does not forward.
-    fn why_unreachable(&self, port: PortId) -> DropReason {
-        if self.ports.is_blocked(port) {
-            DropReason::LoopBlocked
-        } else {
-            DropReason::EgressDown
-        }
-    }
-
-    /// Whether a frame for everybody that came in by a forwarding port has anywhere to go.
-    fn to_all(&self) -> Verdict {
-        if self.ports.has_another() {
-            Verdict::Flood
-        } else {
-            Verdict::Drop(DropReason::NoEgress)
-        }
     }
 
     /// When [`Bridge::handle_timeout`] shall be called; `None` if there is nothing that could

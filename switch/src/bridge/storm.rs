@@ -164,6 +164,11 @@ impl Meters {
         self.0[kind as usize].measure(now)
     }
 
+    /// Whether frames of this kind have a limit.
+    pub(super) fn has_limit(&self, kind: FloodKind) -> bool {
+        self.0[kind as usize].interval > 0
+    }
+
     /// Whether a frame of this kind would pass.
     pub(super) fn would_pass(&self, now: Timestamp, kind: FloodKind) -> bool {
         self.0[kind as usize].next(now).is_some()

@@ -30,7 +30,7 @@ pub use fate::Fate;
 pub use filter::{Direction, Filter};
 pub(crate) use tap::Taps;
 
-use crate::bridge::{Look, PortId};
+use crate::bridge::{Decision, PortId};
 use crate::control::Handle;
 use crate::frame::{Offload, Timestamp};
 use bell::Bell;
@@ -87,7 +87,7 @@ pub struct Record {
     /// What became of it.
     pub fate: Fate,
     /// What the bridge made of it; `None` for one that leaves.
-    pub look: Option<Look>,
+    pub decision: Option<Decision>,
     /// How many frames of this interface found no room since its last record.
     pub lost_before: u32,
 }
@@ -156,7 +156,7 @@ impl Capture {
             };
         };
         if record.interface >= self.interfaces {
-            // Told before the frame was, but after the look above.
+            // Told before the frame was, but after the decision above.
             return match self.news.try_recv() {
                 Ok(News::Interface(interface)) => {
                     self.interfaces += 1;

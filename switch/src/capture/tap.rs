@@ -10,7 +10,7 @@ use rtrb::{Producer, RingBuffer};
 use super::bell::Bell;
 use super::fate::{Fate, fates};
 use super::{Capture, CaptureOptions, Direction, Filter, Interface, News, Record, Totals};
-use crate::bridge::{Look, PortId, Verdict};
+use crate::bridge::{Decision, PortId, Verdict};
 use crate::frame::Timestamp;
 use crate::port::{BATCH, Counters, Frame, FrameLimit, Selection};
 
@@ -121,21 +121,21 @@ impl Taps {
         now: Timestamp,
         port: PortId,
         frames: &[Frame<'_>],
-        looks: &[Option<Look>],
+        decisions: &[Option<Decision>],
     ) {
         for tap in &mut self.0 {
             let Some(interface) = tap.interface(port) else {
                 continue;
             };
-            for (frame, look) in frames.iter().zip(looks) {
-                // What nobody wants has no look.
-                let Some(look) = look else { continue };
+            for (frame, decision) in frames.iter().zip(decisions) {
+                // A frame that no capture wants has no decision here.
+                let Some(decision) = decision else { continue };
                 if tap.filter.wants(Direction::In, frame.bytes) {
-                    let fate = match look.verdict {
+                    let fate = match decision.verdict {
                         Verdict::Drop(reason) => Fate::Dropped(reason),
                         Verdict::Forward(_) | Verdict::Flood => Fate::Passed,
                     };
-                    tap.copy(now, interface, Direction::In, frame, fate, Some(*look));
+                    tap.copy(now, interface, Direction::In, frame, fate, Some(*decision));
                 }
             }
         }
@@ -215,7 +215,7 @@ impl Tap {
         direction: Direction,
         frame: &Frame<'_>,
         fate: Fate,
-        look: Option<Look>,
+        decision: Option<Decision>,
     ) {
         let Some(count) = self.counts.get_mut(interface as usize) else {
             return;
@@ -237,7 +237,7 @@ impl Tap {
             captured: number(bytes.len()),
             offload: frame.offload,
             fate,
-            look,
+            decision,
             lost_before: std::mem::take(&mut count.lost_since),
         });
         debug_assert!(pushed.is_ok(), "there was room, and nobody else fills it");

@@ -2,7 +2,7 @@
 
 use super::table::Slot;
 use super::{Datapath, PortId};
-use crate::bridge::{DropReason, Look, Verdict, VlanLearning};
+use crate::bridge::{Decision, DropReason, Verdict, VlanLearning};
 use crate::frame::Timestamp;
 use crate::port::{Frame, LinkState};
 
@@ -12,7 +12,7 @@ pub struct Explanation {
     /// The port that it would come in by.
     pub ingress: PortId,
     /// What the bridge would do.
-    pub look: Look,
+    pub decision: Decision,
     /// The ports by which it would leave; for a flood all but the ingress port, in the order of
     /// their numbers.
     pub egress: Vec<Egress>,
@@ -57,8 +57,8 @@ impl Datapath {
     /// nothing changed.
     #[must_use]
     pub fn explain(&self, now: Timestamp, ingress: PortId, frame: &Frame<'_>) -> Explanation {
-        let look = self.bridge.look(now, ingress, frame.bytes);
-        let leaves_by = |port: PortId| match look.verdict {
+        let decision = self.bridge.explain(now, ingress, frame.bytes);
+        let leaves_by = |port: PortId| match decision.verdict {
             Verdict::Forward(only) => port == only,
             Verdict::Flood => port != ingress,
             Verdict::Drop(_) => false,
@@ -66,7 +66,7 @@ impl Datapath {
         let ports = self.table.iter().filter(|(port, _)| leaves_by(*port));
         Explanation {
             ingress,
-            look,
+            decision,
             egress: ports
                 .map(|(port, slot)| self.egress(port, slot, frame))
                 .collect(),
@@ -132,7 +132,7 @@ mod tests {
         datapath.set_link(PortId(4), LinkState::Down);
         let bytes = frame(1, 2);
         let told = datapath.explain(Timestamp::ZERO, PortId(1), &Frame::finished(&bytes));
-        assert_eq!(told.look.verdict, Verdict::Flood);
+        assert_eq!(told.decision.verdict, Verdict::Flood);
         let leaving: Vec<_> = told
             .egress
             .iter()
@@ -161,8 +161,8 @@ mod tests {
 
         let back = frame(2, 1);
         let told = datapath.explain(Timestamp::ZERO, PortId(2), &Frame::finished(&back));
-        assert_eq!(told.look.verdict, Verdict::Forward(PortId(1)));
-        let passed = told.look.passed.unwrap();
+        assert_eq!(told.decision.verdict, Verdict::Forward(PortId(1)));
+        let passed = told.decision.passed.unwrap();
         assert_eq!(passed.source, Source::New { evicts: None });
         assert!(matches!(
             passed.destination,

@@ -441,8 +441,8 @@ impl Datapath {
             match taps.wanted(id, &batch) {
                 0 => bridge.classify(now, id, &batch, queues, drops),
                 wanted => {
-                    let looks = bridge.classify_watched(now, id, &batch, queues, drops, wanted);
-                    taps.came_in(now, id, &batch, &looks);
+                    let decisions = bridge.classify_watched(now, id, &batch, queues, drops, wanted);
+                    taps.came_in(now, id, &batch, &decisions);
                 }
             }
             let flushed = flush::<true>(now, &batch, queues, table, bridge, taps);

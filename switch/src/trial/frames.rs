@@ -200,7 +200,7 @@ impl Life {
         let mut expected = Drops::default();
         let mut leaves = [0_u64; PORTS as usize + 1];
         for (index, frame) in frames.iter().enumerate() {
-            let _ = self.by_frame.look(self.now, ingress, frame.bytes);
+            let _ = self.by_frame.explain(self.now, ingress, frame.bytes);
             match self.by_frame.handle(self.now, ingress, frame.bytes) {
                 Verdict::Forward(port) => leaves[usize::from(port.0)] |= 1 << index,
                 Verdict::Flood => {

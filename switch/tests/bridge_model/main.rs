@@ -111,7 +111,7 @@ proptest! {
             let ingress = PortId(ingress);
             let batch: Vec<_> = frames.iter().map(|frame| Frame::finished(frame)).collect();
             unwatched.classify(now, ingress, &batch, &mut expected, &mut drops);
-            let looks =
+            let decisions =
                 watched.classify_watched(now, ingress, &batch, &mut queues, &mut counted, wanted);
             let sorted = |queues: &OutputQueues| {
                 let mut all: Vec<_> =
@@ -122,13 +122,13 @@ proptest! {
             prop_assert_eq!(sorted(&queues), sorted(&expected));
             prop_assert_eq!(counted, drops);
             prop_assert_eq!(listed(&watched, now), listed(&unwatched, now));
-            prop_assert_eq!(looks.len(), batch.len());
-            for (index, look) in looks.iter().enumerate() {
-                prop_assert_eq!(look.is_some(), wanted >> index & 1 == 1);
-                let Some(look) = look else { continue };
+            prop_assert_eq!(decisions.len(), batch.len());
+            for (index, decision) in decisions.iter().enumerate() {
+                prop_assert_eq!(decision.is_some(), wanted >> index & 1 == 1);
+                let Some(decision) = decision else { continue };
                 let index = u8::try_from(index).unwrap();
                 let leaves = queues.iter().filter(|(_, indices)| indices.contains(&index)).count();
-                prop_assert_eq!(leaves == 0, matches!(look.verdict, Verdict::Drop(_)));
+                prop_assert_eq!(leaves == 0, matches!(decision.verdict, Verdict::Drop(_)));
             }
         }
     }

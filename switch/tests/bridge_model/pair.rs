@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vswitch_switch::Timestamp;
 use vswitch_switch::bridge::{
-    Bridge, BridgeConfig, Cursor, Event, Look, PortId, Source, StaticError, Station,
+    Bridge, BridgeConfig, Cursor, Decision, Event, PortId, Source, StaticError, Station,
 };
 use vswitch_switch::frame::{MacAddr, VlanId};
 
@@ -18,9 +18,9 @@ pub(crate) struct Pair {
     pub(crate) now: Timestamp,
 }
 
-/// What a look has said of the source is what the bridge then tells.
-fn foreseen(look: &Look, events: &[Event]) {
-    let source = look.passed.map(|passed| passed.source);
+/// What an explanation has said of the source is what the bridge then tells.
+fn foreseen(decision: &Decision, events: &[Event]) {
+    let source = decision.passed.map(|passed| passed.source);
     let as_foreseen = match (source, events) {
         (Some(Source::New { evicts: None }), [Event::Learnt { .. }]) => true,
         (
@@ -49,7 +49,7 @@ fn foreseen(look: &Look, events: &[Event]) {
         (Some(Source::New { .. } | Source::Moves { .. }), _) => false,
         (_, events) => events.is_empty(),
     };
-    assert!(as_foreseen, "{look:?}: {events:?}");
+    assert!(as_foreseen, "{decision:?}: {events:?}");
 }
 
 impl Pair {
@@ -77,12 +77,16 @@ impl Pair {
     pub(crate) fn step(&mut self, action: Action) {
         match action {
             Action::Frame(port, frame) => {
-                let look = self.bridge.look(self.now, PortId(port), &frame);
-                assert_eq!(self.bridge.next_event(), None, "a look changes nothing");
+                let decision = self.bridge.explain(self.now, PortId(port), &frame);
+                assert_eq!(
+                    self.bridge.next_event(),
+                    None,
+                    "an explanation changes nothing"
+                );
                 let verdict = self.bridge.handle(self.now, PortId(port), &frame);
-                assert_eq!(look.verdict, verdict);
+                assert_eq!(decision.verdict, verdict);
                 let (now, mut events) = (self.now, self.events());
-                foreseen(&look, events.as_slice());
+                foreseen(&decision, events.as_slice());
                 let expected = self.model.frame(now, port, &frame, &mut events);
                 assert_eq!(verdict, expected);
                 assert_eq!(events.next(), None);

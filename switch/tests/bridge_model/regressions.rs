@@ -129,7 +129,7 @@ fn a_station_that_sends_with_other_tags_than_it_is_sent_is_known() {
         pair.step(Action::VlanLearning(VlanLearning::Shared));
         pair.step(Action::Frame(1, tagged(2, 1, there)));
         let verdict = |pair: &mut Pair, frame: Vec<u8>| {
-            let verdict = pair.bridge.look(pair.now, PortId(2), &frame).verdict;
+            let verdict = pair.bridge.explain(pair.now, PortId(2), &frame).verdict;
             pair.step(Action::Frame(2, frame));
             verdict
         };
@@ -162,7 +162,7 @@ fn one_address_in_two_vlans_is_two_stations_where_learning_is_independent() {
     }
     pair.step(Action::VlanLearning(VlanLearning::Shared));
     // The untagged one says where it is for all.
-    let verdict = pair.bridge.look(pair.now, PortId(1), &tagged(7, 8, 10));
+    let verdict = pair.bridge.explain(pair.now, PortId(1), &tagged(7, 8, 10));
     assert_eq!(verdict.verdict, Verdict::Forward(PortId(2)));
     assert_eq!(pair.bridge.station_count(), 1);
 }
@@ -193,7 +193,7 @@ fn a_port_meets_each_of_its_bounds_and_no_other_does() {
     for number in 0..10 {
         for (port, dropped) in (1..).zip(&mut dropped) {
             let frame = greeting(u32::from(port) * 100 + number);
-            let verdict = pair.bridge.look(pair.now, PortId(port), &frame).verdict;
+            let verdict = pair.bridge.explain(pair.now, PortId(port), &frame).verdict;
             *dropped += u32::from(verdict != Verdict::Flood);
             pair.step(Action::Frame(port, frame));
         }

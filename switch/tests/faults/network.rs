@@ -267,10 +267,10 @@ impl Network {
     }
 
     fn arrive(&mut self, (bridge, port): End, frame: &[u8]) -> Result<(), String> {
-        let look = self.bridges[bridge].look(self.now, port, frame);
+        let decision = self.bridges[bridge].explain(self.now, port, frame);
         let verdict = self.bridges[bridge].handle(self.now, port, frame);
-        if look.verdict != verdict {
-            return Err(format!("{verdict:?} was foreseen as {look:?}"));
+        if decision.verdict != verdict {
+            return Err(format!("{verdict:?} was foreseen as {decision:?}"));
         }
         let leaves = match verdict {
             Verdict::Forward(to) if to == port => return Err("it left where it came in".into()),

@@ -61,8 +61,8 @@ impl Lab {
     /// Behind which port a station is, as far as a frame to it tells.
     fn whereabouts(&self, station: [u8; 6], asked_at: u16) -> Option<u16> {
         let question = frame(station, mac(0xaaaa), 0);
-        let look = self.bridge.look(self.now, PortId(asked_at), &question);
-        match look.verdict {
+        let decision = self.bridge.explain(self.now, PortId(asked_at), &question);
+        match decision.verdict {
             Verdict::Forward(port) => Some(port.0),
             Verdict::Drop(DropReason::SamePort) => Some(asked_at),
             _ => None,

@@ -91,10 +91,10 @@ impl Encoder {
         self.comments.clear();
         self.comments.extend(comment(record.fate));
         if self.reasons
-            && let Some(look) = &record.look
+            && let Some(decision) = &record.decision
         {
             let name = |port: PortId| self.names.get(&port).cloned();
-            self.comments.push(explain::in_short(look, bytes, name));
+            self.comments.push(explain::in_short(decision, bytes, name));
         }
         let packet = Packet {
             interface: record.interface,

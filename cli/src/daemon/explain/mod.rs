@@ -67,9 +67,9 @@ pub(crate) fn view(
     explanation: &Explanation,
 ) -> ExplainView {
     let names = Names::of(ports);
-    let passed = explanation.look.passed.as_ref();
+    let passed = explanation.decision.passed.as_ref();
     let ingress = ports.iter().find(|known| known.name == port);
-    let (verdict, reason) = match explanation.look.verdict {
+    let (verdict, reason) = match explanation.decision.verdict {
         Verdict::Forward(_) => ("forward", None),
         Verdict::Flood => ("flood", None),
         Verdict::Drop(reason) => ("drop", Some(reason.as_str().to_owned())),

@@ -2,23 +2,23 @@
 
 use std::time::Duration;
 
-use vswitch_switch::bridge::{Destination, DropReason, Look, PortId, Source, Verdict};
+use vswitch_switch::bridge::{Decision, Destination, DropReason, PortId, Source, Verdict};
 use vswitch_switch::frame::EthernetFrame;
 
 /// One line: what was learnt, what was found, where the frame goes. `name` knows ports; those
 /// that it does not know are told by their numbers.
 pub(crate) fn in_short(
-    look: &Look,
+    decision: &Decision,
     frame: &[u8],
     name: impl Fn(PortId) -> Option<String>,
 ) -> String {
     let name = |port: PortId| name(port).unwrap_or_else(|| format!("port {port}"));
     let Ok(addresses) = EthernetFrame::new_checked(frame) else {
-        return outcome(look.verdict, &name);
+        return outcome(decision.verdict, &name);
     };
     let (src, dst) = (addresses.src(), addresses.dst());
-    let Some(passed) = &look.passed else {
-        return outcome(look.verdict, &name);
+    let Some(passed) = &decision.passed else {
+        return outcome(decision.verdict, &name);
     };
     let learnt = match passed.source {
         Source::New { evicts: None } => format!("{src} is new and learnt"),
@@ -40,7 +40,7 @@ pub(crate) fn in_short(
             age: Some(age),
         } => format!("{dst} is behind {}, heard {}", name(port), ago(age)),
     };
-    let parts = [learnt, found, outcome(look.verdict, &name)];
+    let parts = [learnt, found, outcome(decision.verdict, &name)];
     let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join("; ")
 }

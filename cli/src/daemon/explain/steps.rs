@@ -28,7 +28,7 @@ pub(super) fn steps(
     names: &Names,
 ) -> Vec<StepView> {
     let mut steps = Steps(Vec::new());
-    let refused = match (explanation.look.verdict, &explanation.look.passed) {
+    let refused = match (explanation.decision.verdict, &explanation.decision.passed) {
         (Verdict::Drop(reason), None) => Some(reason),
         _ => None,
     };
@@ -56,7 +56,7 @@ pub(super) fn steps(
         return steps.0;
     };
     entering(&mut steps, &frame, refused, explanation.forward_reserved);
-    if let Some(passed) = &explanation.look.passed {
+    if let Some(passed) = &explanation.decision.passed {
         let place = place(&frame, explanation.vlan_learning);
         steps.add("learn", learn(&frame, passed, port, &place, names));
         steps.add("look up", look_up(&frame, passed, &place, names));
@@ -172,7 +172,7 @@ fn look_up(frame: &EthernetFrame<'_>, passed: &Passed, place: &str, names: &Name
 }
 
 fn leaving(steps: &mut Steps, port: &str, explanation: &Explanation) {
-    match explanation.look.verdict {
+    match explanation.decision.verdict {
         Verdict::Drop(DropReason::SamePort) => {
             let text = format!("it came in by {port}, where its destination is: it has heard it");
             return steps.add("leave", text);

@@ -17,8 +17,8 @@ mod commands;
 mod handover;
 mod hash;
 mod holders;
-mod look;
 mod moves;
+mod predict;
 mod slab;
 #[allow(unsafe_code)] // fetching ahead has no safe wrapper in the standard library yet
 mod sys;

@@ -58,7 +58,7 @@ impl Value {
     }
 
     /// A dynamic entry.
-    pub(super) const fn dynamic(heard: Heard, slot: u32) -> Self {
+    pub(in crate::bridge) const fn dynamic(heard: Heard, slot: u32) -> Self {
         Self((slot as u64) << SLOT_SHIFT | heard.0 as u64)
     }
 

@@ -4,8 +4,8 @@ use super::{Fdb, Value};
 use crate::bridge::PortId;
 use crate::bridge::damping::{Damping, Judgement};
 use crate::bridge::key::Key;
-use crate::bridge::look::Source;
 use crate::bridge::station::Station;
+use crate::bridge::watch::Source;
 use crate::frame::Timestamp;
 
 impl Fdb {

@@ -1,0 +1,305 @@
+//! The decision about a frame, in stages.
+//!
+//! # Theory of operation
+//!
+//! A frame passes the stages in this order; the first that refuses it decides.
+//!
+//! 1. **Ingress port**: a port that does not forward accepts nothing.
+//! 2. **Admit, classify** ([`super::ingress`]): length, source address, reserved destinations; the
+//!    VLAN whose entries count.
+//! 3. **Guards and learning** ([`super::guard`], [`super::loop_guard`]): probes for loops end here;
+//!    the source gets an entry, or its entry is refreshed or moved.
+//! 4. **Look up**: the entry of the destination.
+//! 5. **Egress filter**: not back to the ingress port, not to a port that does not forward.
+//! 6. **Flood**, where there is no entry: within the limits of the ingress port.
+//!
+//! Each stage is written once, for everything that wants a decision. What differs are two type
+//! parameters. [`Tables`] is what the stages read and change: the bridge itself where a frame is
+//! forwarded, or a [`View`] that predicts what would change and changes nothing. A [`Watcher`] is told
+//! what each stage found; the one that forwards is `()`, which the compiler removes.
+//!
+//! A batch takes stages 1 and 2 for all its frames first, so that the table's memory is fetched for
+//! all of them side by side ([`super::batch`]).
+
+use super::fdb::{Fdb, Heard, Spot, Value};
+use super::ingress::{self, Admitted};
+use super::key::Key;
+use super::station::Station;
+use super::storm::FloodKind;
+use super::watch::{Source, Watcher};
+use super::{Bridge, DropReason, PortId, Verdict};
+use crate::frame::Timestamp;
+
+/// Where the entries of a frame's two stations belong in the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stations {
+    pub(super) src: Spot,
+    pub(super) dst: Spot,
+}
+
+impl Stations {
+    /// Those of a frame that was admitted. The table's memory begins to be fetched.
+    #[inline]
+    pub(super) fn of(admitted: Admitted, fdb: &Fdb) -> Self {
+        let Admitted { src, dst } = admitted;
+        let home = fdb.home(src);
+        // A group has no entry.
+        let is_group = dst == Key::NOBODY;
+        Self {
+            src: Spot { home, key: src },
+            dst: Spot {
+                home: if is_group { home } else { fdb.home(dst) },
+                key: dst,
+            },
+        }
+    }
+}
+
+/// What the stages read, and what they change.
+pub(super) trait Tables {
+    /// The bridge as it is.
+    fn bridge(&self) -> &Bridge;
+
+    /// Sets the time for what follows.
+    fn advance(&mut self, now: Timestamp);
+
+    /// Notes a frame that came in by a port that does not forward.
+    fn note_closed(&mut self, now: Timestamp, ingress: PortId, frame: &[u8]);
+
+    /// Learns from a frame's source. Returns why the frame goes no further.
+    fn learn(
+        &mut self,
+        now: Timestamp,
+        stations: Stations,
+        heard: Heard,
+        frame: &[u8],
+    ) -> Option<DropReason>;
+
+    /// The entry of the destination, once the source has been learnt.
+    fn look_up(&self, dst: Spot) -> Option<Value>;
+
+    /// Whether a frame may be flooded, and why not.
+    fn meter(&mut self, now: Timestamp, ingress: PortId, frame: &[u8]) -> Result<(), DropReason>;
+}
+
+/// All stages, for one frame.
+#[inline]
+pub(super) fn decide<T: Tables, W: Watcher>(
+    tables: &mut T,
+    watcher: &mut W,
+    now: Timestamp,
+    ingress: PortId,
+    frame: &[u8],
+) -> Verdict {
+    if !tables.bridge().ports.is_forwarding(ingress) {
+        tables.note_closed(now, ingress, frame);
+        return Verdict::Drop(tables.bridge().why_closed(ingress));
+    }
+    let admitted = match ingress::admit(frame, &tables.bridge().config, watcher) {
+        Ok(admitted) => admitted,
+        Err(reason) => return Verdict::Drop(reason),
+    };
+    tables.advance(now);
+    let bridge = tables.bridge();
+    let stations = Stations::of(admitted, &bridge.fdb);
+    let heard = bridge.fdb.heard(ingress);
+    decide_admitted(tables, watcher, now, heard, stations, frame)
+}
+
+/// The stages from learning on, for a frame that was admitted.
+#[inline]
+pub(super) fn decide_admitted<T: Tables, W: Watcher>(
+    tables: &mut T,
+    watcher: &mut W,
+    now: Timestamp,
+    heard: Heard,
+    stations: Stations,
+    frame: &[u8],
+) -> Verdict {
+    let ingress = heard.port();
+    let Stations { src, dst } = stations;
+    watcher.source(src.key, || tables.bridge().source(now, src.key, ingress));
+    if let Some(reason) = tables.learn(now, stations, heard, frame) {
+        return Verdict::Drop(reason);
+    }
+    let known = tables.look_up(dst);
+    watcher.destination(dst.key, || {
+        let is_source = dst.key == src.key;
+        tables.bridge().destination(now, known, ingress, is_source)
+    });
+    match known {
+        Some(known) => match tables.bridge().refusal(known, ingress) {
+            None => Verdict::Forward(known.port()),
+            Some(reason) => Verdict::Drop(reason),
+        },
+        None if !tables.bridge().ports.has_another() => Verdict::Drop(DropReason::NoEgress),
+        None => {
+            watcher.flood(|| tables.bridge().is_metered(ingress, FloodKind::of(frame)));
+            match tables.meter(now, ingress, frame) {
+                Ok(()) => Verdict::Flood,
+                Err(reason) => Verdict::Drop(reason),
+            }
+        }
+    }
+}
+
+/// The bridge that forwards.
+impl Tables for Bridge {
+    #[inline]
+    fn bridge(&self) -> &Bridge {
+        self
+    }
+
+    #[inline]
+    fn advance(&mut self, now: Timestamp) {
+        self.fdb.advance(now);
+    }
+
+    fn note_closed(&mut self, now: Timestamp, ingress: PortId, frame: &[u8]) {
+        self.hear_closed(now, ingress, std::iter::once(frame));
+    }
+
+    #[inline]
+    fn learn(
+        &mut self,
+        now: Timestamp,
+        Stations { src, dst }: Stations,
+        heard: Heard,
+        frame: &[u8],
+    ) -> Option<DropReason> {
+        if self.fdb.is_fresh(src.home, src.key, heard) {
+            None
+        } else {
+            self.hear(now, src, dst, heard, frame)
+        }
+    }
+
+    #[inline]
+    fn look_up(&self, dst: Spot) -> Option<Value> {
+        self.fdb.lookup(dst.home, dst.key)
+    }
+
+    #[inline]
+    fn meter(&mut self, now: Timestamp, ingress: PortId, frame: &[u8]) -> Result<(), DropReason> {
+        self.admit_flood(now, ingress, frame)
+    }
+}
+
+/// A bridge that is read alone, and what one frame would change in it.
+#[derive(Debug)]
+pub(super) struct View<'a> {
+    bridge: &'a Bridge,
+    /// The station that would be behind the ingress port.
+    learnt: Option<(Key, Value)>,
+    /// The station whose entry would be evicted.
+    evicted: Option<Key>,
+}
+
+impl<'a> View<'a> {
+    pub(super) const fn new(bridge: &'a Bridge) -> Self {
+        Self {
+            bridge,
+            learnt: None,
+            evicted: None,
+        }
+    }
+}
+
+impl Tables for View<'_> {
+    fn bridge(&self) -> &Bridge {
+        self.bridge
+    }
+
+    fn advance(&mut self, _: Timestamp) {}
+
+    fn note_closed(&mut self, _: Timestamp, _: PortId, _: &[u8]) {}
+
+    fn learn(
+        &mut self,
+        now: Timestamp,
+        Stations { src, .. }: Stations,
+        heard: Heard,
+        frame: &[u8],
+    ) -> Option<DropReason> {
+        let ingress = heard.port();
+        let key_of = |station: Station| Key::new(station.vlan, station.mac);
+        match self.bridge.source(now, src.key, ingress) {
+            Source::Probe => {
+                let ends = self.bridge.would_end_probe(now, ingress, frame);
+                return ends.then_some(DropReason::LoopProbe);
+            }
+            Source::New { evicts } | Source::Moves { evicts, .. } => {
+                self.learnt = Some((src.key, Value::dynamic(heard, 0)));
+                self.evicted = evicts.map(key_of);
+            }
+            Source::Known { .. }
+            | Source::Held { .. }
+            | Source::Static { .. }
+            | Source::NotLearnt
+            | Source::NoRoom => {}
+        }
+        None
+    }
+
+    fn look_up(&self, dst: Spot) -> Option<Value> {
+        match self.learnt {
+            Some((key, value)) if key == dst.key => Some(value),
+            _ if self.evicted == Some(dst.key) => None,
+            _ => self.bridge.fdb.lookup(dst.home, dst.key),
+        }
+    }
+
+    fn meter(&mut self, now: Timestamp, ingress: PortId, frame: &[u8]) -> Result<(), DropReason> {
+        let kind = FloodKind::of(frame);
+        if self.bridge.guard.would_pass(now, ingress, kind) {
+            Ok(())
+        } else {
+            Err(kind.reason())
+        }
+    }
+}
+
+impl Bridge {
+    /// Notes frames that came in by a port that does not forward.
+    pub(super) fn hear_closed<'a>(
+        &mut self,
+        now: Timestamp,
+        port: PortId,
+        frames: impl Iterator<Item = &'a [u8]>,
+    ) {
+        if self.ports.is_blocked(port) {
+            self.hear_while_blocked(now, port, frames);
+        }
+    }
+
+    /// Why nothing enters by a port that does not forward.
+    pub(super) fn why_closed(&self, port: PortId) -> DropReason {
+        if self.ports.is_blocked(port) {
+            DropReason::LoopBlocked
+        } else {
+            DropReason::IngressDown
+        }
+    }
+
+    /// Why a frame that came in by `ingress` may not go where `known` is; `None` if it may.
+    /// Only static stations can be behind a port that does not forward: it has no others.
+    #[inline]
+    fn refusal(&self, known: Value, ingress: PortId) -> Option<DropReason> {
+        if known.port() == ingress {
+            Some(DropReason::SamePort)
+        } else if known.is_static() && !self.ports.is_forwarding(known.port()) {
+            Some(self.why_unreachable(known.port()))
+        } else {
+            None
+        }
+    }
+
+    /// Why nothing leaves by a port that does not forward.
+    fn why_unreachable(&self, port: PortId) -> DropReason {
+        if self.ports.is_blocked(port) {
+            DropReason::LoopBlocked
+        } else {
+            DropReason::EgressDown
+        }
+    }
+}
