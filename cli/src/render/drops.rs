@@ -37,3 +37,52 @@ pub(super) fn drops(ports: &[PortView]) -> String {
     ];
     table(&columns, rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use vswitch_switch::frame::{CountedAt, CountedBy};
+
+    use super::*;
+
+    const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/drop-reasons.md");
+
+    /// The page as it follows from the table of reasons.
+    fn page() -> String {
+        let mut page = String::from(
+            "# Drop reasons\n\n\
+             Every frame that the switch does not forward is counted at a port, under one of these \
+             reasons. `vswitch show`,\n`vswitch explain`, `vswitch capture`, the JSON output and the \
+             metrics (`vswitch_port_drops_total`) use the same\nnames. What to do about losses: \
+             [watching.md](watching.md#drop-reasons).\n\n\
+             | reason | meaning | counted at | dropped by |\n| --- | --- | --- | --- |\n",
+        );
+        for reason in DropReason::ALL {
+            let at = match reason.counted_at() {
+                CountedAt::Ingress => "ingress port",
+                CountedAt::Egress => "egress port",
+            };
+            let by = match reason.counted_by() {
+                CountedBy::Bridge => "the switch, by decision",
+                CountedBy::Port => "the port",
+                CountedBy::Interface => "the kernel, outside of the switch",
+            };
+            let meaning = reason.meaning();
+            let _ = writeln!(page, "| `{reason}` | {meaning} | {at} | {by} |");
+        }
+        page
+    }
+
+    #[test]
+    fn the_page_about_reasons_is_up_to_date() {
+        if std::env::var_os("VSWITCH_WRITE_DOCS").is_some() {
+            std::fs::write(PAGE, page()).unwrap();
+        }
+        assert_eq!(
+            std::fs::read_to_string(PAGE).unwrap(),
+            page(),
+            "run: VSWITCH_WRITE_DOCS=1 cargo test the_page_about"
+        );
+    }
+}

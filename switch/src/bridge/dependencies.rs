@@ -79,8 +79,11 @@ impl Watcher for Dependencies {
         self.depends_on(key);
         match find() {
             // It gets an entry, which may evict any other, or another state of one.
-            Source::New { .. } | Source::Moves { .. } | Source::Held { .. } => self.repeats = false,
-            Source::NoRoom | Source::Probe => self.repeats = false,
+            Source::New { .. }
+            | Source::Moves { .. }
+            | Source::Held { .. }
+            | Source::NoRoom
+            | Source::Probe => self.repeats = false,
             Source::Known { .. } | Source::Static { .. } | Source::NotLearnt => {}
         }
     }

@@ -16,7 +16,7 @@ mod vlan;
 
 pub use batch::{BATCH, Batch, Frame, Selection};
 pub use counters::{Counters, Drops, Traffic};
-pub use drop_reason::DropReason;
+pub use drop_reason::{CountedAt, CountedBy, DropReason};
 pub use ethernet::{EtherType, EthernetFrame, HEADER_LEN, Runt};
 pub use mac::{MacAddr, ParseMacError};
 pub use offload::{Offload, Segmentation};
