@@ -19,7 +19,10 @@
 //! - `place`, `peers`: a namespace that a command acts in; where the ends of cables are
 //! - `ingress`: rules that have no effect on ports
 //! - `itself`: the program, to be started again
+//! - `marks`: how the switch-side ends of cables are marked
 //! - `process`: signals that never reach a stranger
+//! - `signals`, `limits`: signals that end a process, as a descriptor; room for many descriptors
+//! - `units`: numbers, bytes and times as people read them
 //! - `render`: output for people
 //! - `trial`: what fuzzers call
 
@@ -34,7 +37,9 @@ mod doctor;
 mod exit;
 mod ingress;
 mod itself;
+mod limits;
 mod lock_file;
+mod marks;
 mod measure;
 mod metrics;
 mod names;
@@ -49,11 +54,13 @@ mod render;
 mod rights;
 mod runtime_dir;
 mod sandbox;
+mod signals;
 #[cfg(test)]
 mod testing;
 mod topology;
 #[doc(hidden)]
 pub mod trial;
+mod units;
 mod userlab;
 mod users;
 mod values;

@@ -22,5 +22,5 @@ pub fn lab_file(bytes: &[u8]) {
 
 /// What might be a capture: a stream of blocks, or the bytes of a frame, put in words.
 pub fn capture(bytes: &[u8]) {
-    crate::pcapng::trial::capture(bytes);
+    crate::commands::capture::trial::capture(bytes);
 }

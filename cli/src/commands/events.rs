@@ -10,11 +10,11 @@ use serde_json::Value;
 
 use crate::args::EventsArgs;
 use crate::client::{Client, Told};
-use crate::daemon::Signals;
 use crate::plain;
 use crate::protocol::{EventView, Happening};
 use crate::render::events;
 use crate::runtime_dir::RuntimeDir;
+use crate::signals::Signals;
 
 pub(crate) fn run(runtime: &RuntimeDir, args: &EventsArgs) -> anyhow::Result<()> {
     let client = Client::choose(runtime, args.switch.as_ref(), super::BY_OPTION)?;

@@ -26,7 +26,6 @@ use super::notify::Notifier;
 use super::protection;
 use super::server::{Passed, Service};
 use super::settings;
-use super::signals::Signals;
 use super::sources::Source;
 use super::state::{Options, StateError, StateFile, Stations};
 use super::watchdog::Watchdog;
@@ -38,6 +37,7 @@ use crate::protocol::{
     PortAddParams, PortDelParams, PortSetParams, Protection, ReaddressParams, Removed, Request,
     SetParams, SwitchView, VersionView, method,
 };
+use crate::signals::Signals;
 
 pub(super) type Outcome = Result<Value, ErrorObject>;
 

@@ -8,8 +8,8 @@ use vswitch_netns::{Link, Namespace, Netlink, Offloads};
 
 use super::ghosts::{self, Ghost};
 use crate::client::{Client, ClientError};
-use crate::daemon::owner_of;
 use crate::ingress;
+use crate::marks::owner_of;
 use crate::protocol::{PortView, SwitchView};
 use crate::runtime_dir::RuntimeDir;
 

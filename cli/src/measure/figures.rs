@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::render::units;
+use crate::units;
 
 /// One figure of a test.
 #[derive(Clone, Copy, Debug, PartialEq)]

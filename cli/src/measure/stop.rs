@@ -8,7 +8,7 @@ use anyhow::Context;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use crate::daemon;
+use crate::signals;
 
 /// How often who waits looks whether to stop.
 const TICK: Duration = Duration::from_millis(20);
@@ -35,7 +35,7 @@ impl Stop {
     pub(crate) fn on_signals() -> anyhow::Result<Self> {
         let stop = Self::never();
         for signal in [SIGINT, SIGTERM, SIGHUP] {
-            if signal == SIGHUP && daemon::hangup_is_ignored() {
+            if signal == SIGHUP && signals::hangup_is_ignored() {
                 continue;
             }
             let number = usize::try_from(signal)?;

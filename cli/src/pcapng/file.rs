@@ -476,7 +476,7 @@ fn other(bytes: &[u8]) -> FileError {
 }
 
 /// What is read of a file of any bytes, for fuzzers: never more than there is, and to an end.
-pub(super) fn trial(bytes: &[u8]) {
+pub(crate) fn trial(bytes: &[u8]) {
     let Ok(mut file) = CaptureFile::open(bytes) else {
         return;
     };

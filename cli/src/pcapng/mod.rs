@@ -6,7 +6,6 @@ pub(crate) mod file;
 mod frame;
 pub(crate) mod link_type;
 mod read;
-pub(crate) mod trial;
 mod write;
 
 pub(crate) use frame::{Frame, Interface, Told, read};

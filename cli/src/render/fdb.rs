@@ -1,9 +1,9 @@
 //! The MAC table.
 
 use super::table::{Column, FAINT, paint, table};
-use super::units::span;
 use crate::plain;
 use crate::protocol::FdbEntry;
+use crate::units::span;
 
 /// One line for each station.
 pub(crate) fn stations(entries: &[FdbEntry]) -> String {

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::table::{BAD, Column, FAINT, GOOD, HEADING, paint, table};
-use super::units::count;
 use crate::measure::reach::{Finding, Outcome};
+use crate::units::count;
 
 /// Off a terminal the matrix of so many columns is still shown.
 const PLAIN_COLUMNS: usize = 100;

@@ -17,7 +17,6 @@ mod patience;
 mod route;
 mod show;
 pub(crate) mod table;
-pub(crate) mod units;
 
 use std::io::{self, ErrorKind, Write};
 

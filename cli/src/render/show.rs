@@ -5,9 +5,9 @@ use vswitch_switch::port::PacketOptions;
 
 use super::drops::drops;
 use super::table::{BAD, Column, FAINT, GOOD, HEADING, WARNING, paint, table};
-use super::units::{bytes, count, span};
 use crate::plain;
 use crate::protocol::{GuardView, PortState, PortView, SwitchView, TrafficView};
+use crate::units::{bytes, count, span};
 
 /// Everything about one switch.
 pub(crate) fn switch(view: &SwitchView) -> String {

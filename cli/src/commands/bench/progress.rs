@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::render::units;
+use crate::units;
 
 /// How often the estimate is told anew.
 const TICK: Duration = Duration::from_millis(500);

@@ -8,6 +8,7 @@
 mod icmp;
 mod lines;
 mod sink;
+pub(crate) mod trial;
 pub(crate) mod words;
 
 use std::io::{self, IsTerminal, Write};
@@ -24,11 +25,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::args::CaptureArgs;
 use crate::client::Client;
-use crate::daemon::Signals;
 use crate::pcapng::{BlockError, Blocks, PACKET, Told, read, split_first};
 use crate::plain;
 use crate::protocol::{CaptureParams, CaptureStarted, method};
 use crate::runtime_dir::RuntimeDir;
+use crate::signals::Signals;
 pub(crate) use lines::Lines;
 use sink::{File, Sink, SinkError};
 

@@ -10,7 +10,7 @@ use super::narrator::Narrator;
 use super::report::{Pings, Report};
 use crate::itself;
 use crate::measure::{Stop, Unit, figures, ping, tcp};
-use crate::render::units;
+use crate::units;
 
 const SWITCH: &str = "my_switch";
 /// On the sandbox's own `/run`, whoever runs the demonstration.

@@ -15,6 +15,7 @@ use crate::measure::Stop;
 use crate::measure::reach::{self, Finding, Outcome, Plan, Station};
 use crate::render::{self, Matrix};
 use crate::runtime_dir::RuntimeDir;
+use crate::units;
 
 /// How often the progress is told.
 const TELL_EVERY: Duration = Duration::from_millis(200);
@@ -51,7 +52,7 @@ pub(super) fn run(runtime: &RuntimeDir, args: &PingArgs) -> anyhow::Result<ExitC
     let hosts = hosts::plugged(runtime, args.switch.as_ref())?;
     let stop = Stop::on_signals()?;
     // Three descriptors for each namespace.
-    crate::daemon::limits::raise();
+    crate::limits::raise();
     let mut stations = Vec::new();
     for (name, interfaces) in &hosts {
         stations.push(Station::open(name, Some(interfaces))?);
@@ -184,7 +185,7 @@ impl Progress {
         let _ = told;
         self.told = Some(Instant::now());
         self.shown = true;
-        let count = |number: usize| render::units::count(number.try_into().unwrap_or(u64::MAX));
+        let count = |number: usize| units::count(number.try_into().unwrap_or(u64::MAX));
         let _ = write!(
             std::io::stderr(),
             "\r{} of {} ",

@@ -12,8 +12,8 @@ use super::rates::{Moving, Rate, between, short, total};
 use crate::client::Client;
 use crate::protocol::{PortState, SwitchView, TrafficView};
 use crate::render::table::{BAD, Column, FAINT, GOOD, HEADING, WARNING, paint, table};
-use crate::render::units::{span, things};
 use crate::render::{print, print_json};
+use crate::units::{span, things};
 
 pub(super) fn run(client: &mut Client, interval: Duration, json: bool) -> anyhow::Result<()> {
     let old = client.show()?;

@@ -54,7 +54,7 @@ fn outcome(verdict: Verdict, name: &impl Fn(PortId) -> String) -> String {
 }
 
 fn why(reason: DropReason) -> &'static str {
-    crate::render::meaning(reason.as_str())
+    reason.meaning()
 }
 
 /// How long ago that was, no more exactly than it is known.

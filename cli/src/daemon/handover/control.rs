@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use super::waiter::{Herald, Said};
 use super::{HandedPlug, hand_over};
-use crate::daemon::Signals;
 use crate::daemon::capture::Captures;
 use crate::daemon::control::Control;
 use crate::daemon::ending::Ending;
 use crate::daemon::state::SavedStation;
 use crate::metrics::{Endpoint, Listener};
 use crate::protocol::{ErrorCode, ErrorObject, RestartView};
+use crate::signals::Signals;
 
 impl Control {
     /// The process that waits for this one passes a signal on, or is gone.

@@ -17,8 +17,8 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, 
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::daemon::Signals;
 use crate::exit;
+use crate::signals::Signals;
 
 /// How often to see whether some other process has ended.
 const INTERVAL: u16 = 5000;

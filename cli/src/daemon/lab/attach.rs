@@ -248,7 +248,7 @@ impl Lab {
         namespace: &Namespace,
         progress: &mut Progress,
     ) -> Result<Link, LabError> {
-        let mut near = VethEnd::new(plan.outside.clone()).group(super::GROUP);
+        let mut near = VethEnd::new(plan.outside.clone()).group(crate::marks::GROUP);
         let mut far = VethEnd::new(plan.inside.clone());
         let mtu_bytes = plan.mtu_bytes.unwrap_or(DEFAULT_MTU_BYTES);
         far = far.mtu_bytes(mtu_bytes);

@@ -9,7 +9,8 @@ use vswitch_switch::control::ControlError;
 use vswitch_switch::port::LinkState;
 use vswitch_switch::threads;
 
-use super::{Lab, LabError, Plug, owner_of};
+use super::{Lab, LabError, Plug};
+use crate::marks::owner_of;
 
 /// Cables that are removed together.
 const TOGETHER: usize = 16;

@@ -3,8 +3,9 @@
 use vswitch_netns::{Link, LinkError, Netlink};
 use vswitch_switch::port::{PacketError, PacketOptions, PacketPort, ReceivePath};
 
-use super::{Lab, LabError, owner_of, take};
+use super::{Lab, LabError, take};
 use crate::daemon::state::{SavedFormer, SavedKind, SavedPort};
+use crate::marks::owner_of;
 use crate::names::SwitchName;
 
 /// Opens a port just to be alone with the interface: without a ring.

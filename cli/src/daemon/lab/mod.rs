@@ -35,6 +35,7 @@ use vswitch_switch::port::{LinkState, PacketOptions, PreparedPort, ReceivePath};
 use super::capture::Captions;
 use super::namespaces::Namespaces;
 use crate::args::ReceiveArg;
+use crate::marks::ALIAS_PREFIX;
 use crate::names::SwitchName;
 
 use announce::Announcements;
@@ -47,13 +48,6 @@ pub(crate) use error::LabError;
 pub(crate) use home::Home;
 pub(super) use leftovers::{give_back, remove_killed};
 
-/// How the alias of a switch-side end begins; the switch's name follows.
-const ALIAS_PREFIX: &str = "vswitch:";
-/// The group of the switch-side ends: a number that nobody else has thought of, in hexadecimal
-/// `vs`. The udev rule in `contrib/` knows it too. An end is in it from its first moment on; its alias,
-/// which says whose it is, comes a moment later. So another switch that waits for an interface of
-/// that name sees that it is not for it.
-pub(crate) const GROUP: u32 = 0x7673;
 /// Slots in the rings of the ports up to that number, where no number of slots was chosen: 56 MiB
 /// for the first 16 ports, 28 MiB for the next 16. The kernel never swaps a ring: hundreds of large
 /// ones would be gigabytes.
@@ -324,11 +318,6 @@ pub(super) fn foresee(
     subnet: Option<IpNet>,
 ) -> Result<String, LabError> {
     plan::Plan::new(params, subnet).map(|plan| plan.namespace.to_string())
-}
-
-/// The switch whose cable's end this is, by its alias.
-pub(crate) fn owner_of(link: &Link) -> Option<&str> {
-    link.alias.as_deref()?.strip_prefix(ALIAS_PREFIX)
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::{LinkState, PacketPort};
 
 use super::losses::Ledger;
-use super::{Kind, Lab, LabError, Plug, owner_of};
+use super::{Kind, Lab, LabError, Plug};
+use crate::marks::owner_of;
 use crate::rights;
 
 /// How an interface was before it became a port.

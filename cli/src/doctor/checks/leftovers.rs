@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use vswitch_netns::Link;
 
 use super::listed;
-use crate::daemon::owner_of;
 use crate::doctor::{Area, Finding, Ghost, Grade, Living};
+use crate::marks::owner_of;
 
 pub(in crate::doctor) fn all(living: &Living) -> Vec<Finding> {
     let found = [

@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn the_udev_rule_knows_the_group() {
         let rules = include_str!("../../../../contrib/udev/rules.d/82-vswitch.rules");
-        let rule = format!("ATTR{{netdev_group}}==\"{}\"", crate::daemon::GROUP);
+        let rule = format!("ATTR{{netdev_group}}==\"{}\"", crate::marks::GROUP);
         assert!(rules.contains(&rule), "{rule}");
     }
 }

@@ -13,7 +13,7 @@ use crate::measure::tcp::Throughput;
 use crate::measure::{Outcome, Path, Test, Unit, figures};
 use crate::protocol::SwitchView;
 use crate::render::table::{Column, table};
-use crate::render::units;
+use crate::units;
 
 /// What was measured. Fields are added, never renamed or removed; null is what was not measured.
 #[derive(Serialize)]

@@ -10,7 +10,7 @@ use crate::commands::top::rates::{Moving, short};
 use crate::protocol::EventView;
 use crate::render::drops::meaning;
 use crate::render::events::{Words, time_of_day, words};
-use crate::render::units::{count, span};
+use crate::units::{count, span};
 
 /// The narrowest graph that tells anything.
 const LEAST_GRAPH: u16 = 8;

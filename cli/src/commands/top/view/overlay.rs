@@ -12,7 +12,7 @@ use crate::commands::top::model::{Model, state_word};
 use crate::commands::top::rates::{Moving, Rate, short};
 use crate::protocol::TrafficView;
 use crate::render::drops::meaning;
-use crate::render::units::{bytes, count};
+use crate::units::{bytes, count};
 
 /// Borders of plain ASCII.
 const ASCII: border::Set<'static> = border::Set {

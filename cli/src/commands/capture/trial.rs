@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Blocks, Frame, Told, read, split_first};
-use crate::commands::capture::words;
+use super::words;
+use crate::pcapng::{self, Blocks, Frame, Told, read, split_first};
 
 /// Reads what might be a file, or a stream of blocks, and puts what might be a frame in words. Panics where
 /// something is wrong.
 pub(crate) fn capture(bytes: &[u8]) {
-    super::file::trial(bytes);
+    pcapng::file::trial(bytes);
     let mut blocks = Blocks::new(bytes, Vec::new());
     while let Ok(run) = blocks.next_run() {
         if run.is_empty() {
