@@ -15,6 +15,7 @@ mod demo;
 mod doctor;
 mod events;
 mod explain;
+mod grants;
 mod guard;
 mod harmless;
 mod hostile;
@@ -82,6 +83,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         events::tests(),
         explain::tests(),
         doctor::tests(),
+        grants::tests(),
         guard::tests(),
         harmless::tests(),
         injection::tests(),

@@ -57,6 +57,18 @@ pub(super) fn forbid_precedence(command: &mut Command) {
     unsafe { command.pre_exec(limit) };
 }
 
+/// Has the program start with so many descriptors at most, and no way to more.
+pub(super) fn limit_descriptors(command: &mut Command, most: u64) {
+    let most = libc::rlimit {
+        rlim_cur: most,
+        rlim_max: most,
+    };
+    // SAFETY: the kernel reads one structure, which outlives the call.
+    let limit = move || done(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const most) });
+    // SAFETY: the closure makes one system call and allocates nothing.
+    unsafe { command.pre_exec(limit) };
+}
+
 /// Has the program start where these system calls are refused, as a container's profile may refuse them.
 pub(super) fn refuse_calls(command: &mut Command, calls: &[libc::c_long]) {
     use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
@@ -217,4 +229,18 @@ pub(super) fn become_user(user: u32) {
     // library, only this thread changes.
     let outcome = unsafe { libc::syscall(libc::SYS_setresuid, user, user, user) };
     assert_eq!(outcome, 0, "{}", io::Error::last_os_error());
+}
+
+/// The same, in this group alone.
+pub(super) fn become_member(user: u32, group: u32) {
+    // SAFETY: system calls that take numbers, and an empty list, which is not read; this thread alone
+    // changes, as above.
+    let outcomes = unsafe {
+        [
+            libc::syscall(libc::SYS_setgroups, 0, 0),
+            libc::syscall(libc::SYS_setresgid, group, group, group),
+        ]
+    };
+    assert_eq!(outcomes, [0, 0], "{}", io::Error::last_os_error());
+    become_user(user);
 }

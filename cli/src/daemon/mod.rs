@@ -179,7 +179,7 @@ pub(crate) fn run(
 fn serve(
     runtime: &RuntimeDir,
     config: &Config,
-    metrics: Option<Listener>,
+    mut metrics: Option<Listener>,
     ready: &mut bool,
 ) -> Result<(), DaemonError> {
     rights::require("run a switch", rights::SWITCH)?;
@@ -187,7 +187,7 @@ fn serve(
     let signals = Signals::take().map_err(io::Error::from)?;
     forwarding::take_precedence();
     // Before there is anything that it would have to let go of.
-    let namespaces = Namespaces::new(runtime, config)?;
+    let namespaces = Namespaces::new(runtime, config, metrics.as_ref())?;
     let lock = DirLock::acquire_patiently(runtime, &config.name)?;
     let log = if config.detached {
         Some(detach::leave(&lock.dir().log())?)
@@ -202,9 +202,11 @@ fn serve(
     if let Some(kept) = &kept {
         options.fill(&kept.options);
     }
+    write_down(&lock, &options, metrics.as_ref())?;
     let listener = access::listen(lock.dir(), options.group)?;
     let peers = Peers::new(options.group);
-    let guard = raise_guard(runtime, config, &lock, metrics.as_ref())?;
+    namespaces.take_file_of(metrics.as_mut())?;
+    let guard = raise_guard(runtime, config, &lock)?;
     let forwarding = Forwarding::start()?;
     let bridge = options.bridge();
     let parts = Parts {
@@ -215,12 +217,13 @@ fn serve(
         guard,
     };
     let (mut control, switch, pipe) = assemble(config, options, bridge, parts)?;
+    // From here the file of its socket goes before the process that removes it does.
+    control.prepare_metrics(metrics)?;
     let thread = start_switch(forwarding, switch, pipe);
     if let Some(kept) = kept {
         control.recall(kept)?;
     }
     control.lab.remove_leftovers()?;
-    control.prepare_metrics(metrics)?;
     control.serve_metrics()?;
     control.keep()?;
     let server = Server::new(listener, peers, &control)?;
@@ -316,7 +319,7 @@ fn recall(lock: &DirLock, config: &Config) -> Result<Option<Saved>, DaemonError>
         return Ok(None);
     }
     let kept = state::recall(dir, &config.name)?;
-    if let Some(warning) = kept.as_ref().and_then(|kept| kept.warning.as_ref()) {
+    for warning in kept.iter().flat_map(|kept| &kept.warnings) {
         log::warn!("{warning}");
     }
     if lock.recovered() {
@@ -328,17 +331,32 @@ fn recall(lock: &DirLock, config: &Config) -> Result<Option<Saved>, DaemonError>
     Ok(kept.map(|kept| kept.saved))
 }
 
+/// Writes down what the switch is given, before it gives up the right to.
+fn write_down(
+    lock: &DirLock,
+    options: &Options,
+    metrics: Option<&Listener>,
+) -> Result<(), DaemonError> {
+    let dir = lock.dir().path();
+    let given = Options {
+        metrics: metrics.map(|metrics| metrics.address().option()),
+        ..options.clone()
+    };
+    state::write_down(dir, &given).map_err(|source| {
+        let path = dir.to_owned();
+        StateError::Write { path, source }.into()
+    })
+}
+
 /// Gives up what is not needed any more. From here on every thread has the same few rights.
 fn raise_guard(
     runtime: &RuntimeDir,
     config: &Config,
     lock: &DirLock,
-    metrics: Option<&Listener>,
 ) -> Result<Guard, DaemonError> {
     let paths = guard::Paths {
         own: lock.dir().path().to_owned(),
         parent: runtime.path().to_owned(),
-        metrics: metrics.and_then(Listener::directory),
     };
     Guard::raise(config.guard, &paths).map_err(DaemonError::Guard)
 }

@@ -10,6 +10,7 @@ use vswitch_netns::{Announcer, Namespace, NamespaceError, NamespaceName, Netlink
 
 use super::broker::{self, Broker, Inside};
 use super::{Config, DaemonError, GuardMode};
+use crate::metrics::Listener;
 use crate::rights::{self, MissingRights};
 use crate::runtime_dir::RuntimeDir;
 
@@ -30,16 +31,34 @@ impl Namespaces {
     ///
     /// # Errors
     /// Where there is no process for the broker.
-    pub(super) fn new(runtime: &RuntimeDir, config: &Config) -> Result<Self, DaemonError> {
+    pub(super) fn new(
+        runtime: &RuntimeDir,
+        config: &Config,
+        metrics: Option<&Listener>,
+    ) -> Result<Self, DaemonError> {
         let missing = rights::require("attach a namespace", rights::ATTACH).err();
         let successor = successor(runtime, config);
-        let broker = (config.guard != GuardMode::Off).then(|| Broker::start(&successor));
+        let file = metrics.and_then(Listener::file);
+        let start = || Broker::start(&successor, file);
+        let broker = (config.guard != GuardMode::Off).then(start);
         Ok(Self {
             broker: broker.transpose()?,
             made: RefCell::new(None),
             missing,
             successor,
         })
+    }
+
+    /// Leaves it to the broker to remove the file of the socket for metrics. To be called just before the
+    /// right to is given up: the broker ends before what is dropped later.
+    ///
+    /// # Errors
+    /// Where there is no descriptor left.
+    pub(super) fn take_file_of(&self, metrics: Option<&mut Listener>) -> io::Result<()> {
+        if let (Some(metrics), Some(broker)) = (metrics, &self.broker) {
+            metrics.remove_by(Box::new(broker.remover()?));
+        }
+        Ok(())
     }
 
     /// Whether the switch may attach namespaces at all.

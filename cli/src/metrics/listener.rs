@@ -3,16 +3,16 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::unistd::dup2_stdin;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::Address;
+use super::{Address, Remove, SocketFile};
 
 /// So many scrapers wait to be accepted, or as many as `net.core.somaxconn` lets.
 const BACKLOG: i32 = 1024;
@@ -30,8 +30,10 @@ const INTERVAL: Duration = Duration::from_millis(5);
 pub(crate) struct Listener {
     socket: Socket,
     address: Address,
-    /// The file of a Unix socket: its device and number.
-    file: Option<(u64, u64)>,
+    /// The file of a Unix socket, if it goes with this.
+    file: Option<SocketFile>,
+    /// What removes it, where this process may not.
+    remover: Option<Box<dyn Remove>>,
 }
 
 /// Why there are no metrics.
@@ -139,10 +141,20 @@ impl Listener {
 
     /// Takes the file for its own: from here it goes with this.
     pub(super) fn settle(&mut self) {
-        self.file = match &self.address {
+        self.file = self.file();
+    }
+
+    /// The file of a Unix socket, as it is now, whoever it goes with.
+    pub(crate) fn file(&self) -> Option<SocketFile> {
+        match &self.address {
             Address::Tcp(_) => None,
-            Address::Unix(path) => identity(path),
-        };
+            Address::Unix(path) => SocketFile::at(path),
+        }
+    }
+
+    /// Leaves it to this to remove the file.
+    pub(crate) fn remove_by(&mut self, remover: Box<dyn Remove>) {
+        self.remover = Some(remover);
     }
 
     fn new(socket: Socket) -> io::Result<Self> {
@@ -158,6 +170,7 @@ impl Listener {
             socket,
             address,
             file: None,
+            remover: None,
         };
         listener.settle();
         Ok(listener)
@@ -186,14 +199,6 @@ impl Listener {
         self.file = None;
     }
 
-    /// Where the file is that is removed at the end, if there is one.
-    pub(crate) fn directory(&self) -> Option<PathBuf> {
-        match &self.address {
-            Address::Unix(path) => path.parent().map(Path::to_owned),
-            Address::Tcp(_) => None,
-        }
-    }
-
     /// Lets go of a socket that a child has by now.
     pub(crate) fn pass_on(mut self) {
         self.let_go();
@@ -209,12 +214,15 @@ impl Listener {
 
     /// Removes the file of a Unix socket, unless somebody else's is in its place by now.
     pub(super) fn remove_file(&self) {
-        if let Address::Unix(path) = &self.address
-            && self.file.is_some()
-            && identity(path) == self.file
-            && let Err(error) = fs::remove_file(path)
-        {
-            log::warn!("cannot remove {}: {error}", path.display());
+        let Some(file) = self.file.as_ref().filter(|file| file.is_there()) else {
+            return;
+        };
+        let removed = match &self.remover {
+            Some(remover) => remover.remove(),
+            None => file.remove(),
+        };
+        if let Err(error) = removed {
+            log::warn!("cannot remove {}: {error}", self.address);
         }
     }
 }
@@ -237,11 +245,6 @@ fn listen(domain: Domain, address: &SockAddr) -> io::Result<Socket> {
     socket.bind(address)?;
     socket.listen(BACKLOG)?;
     Ok(socket)
-}
-
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    let metadata = fs::symlink_metadata(path).ok()?;
-    Some((metadata.dev(), metadata.ino()))
 }
 
 /// Removes the socket of a process that is gone.

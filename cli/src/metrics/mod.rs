@@ -12,6 +12,7 @@ mod collect;
 mod crowd;
 mod desk;
 mod exposition;
+mod file;
 mod host;
 mod http;
 mod listener;
@@ -20,5 +21,6 @@ mod scraper;
 mod serve;
 
 pub(crate) use address::Address;
+pub(crate) use file::{Remove, SocketFile};
 pub(crate) use listener::{Listener, MetricsError};
 pub(crate) use serve::Endpoint;

@@ -23,6 +23,7 @@ pub(super) fn all() -> Vec<Trial> {
         isolated("guard_successor_is_as_bounded", successor),
         isolated("guard_keeper_can_do_no_more_than_it_needs", keeper),
         isolated("guard_files_of_others_are_out_of_reach", files),
+        isolated("guard_metrics_socket_opens_no_directory", metrics),
     ]
 }
 
@@ -275,4 +276,35 @@ fn files() {
     }
     assert_eq!(fs::read_to_string(secret).unwrap(), "secret");
     switch.stop();
+}
+
+/// Where the kernel has Landlock: what is beside or below the socket for metrics is not removed.
+fn metrics() {
+    let others = ["/run/beside", "/run/deep/below", "/run/metrics.sock"];
+    fs::create_dir("/run/deep").unwrap();
+    for other in &others[..2] {
+        fs::write(other, "precious").unwrap();
+    }
+    let switch = Switch::start("s --metrics unix:/run/metrics.sock");
+    for _ in 0..2 {
+        if switch.show()["guard"]["landlock"]["on"] == false {
+            eprintln!("nothing was tried without Landlock");
+            break;
+        }
+        let process = switch.pid();
+        for thread in threads(process) {
+            let Some(prepared) = Prepared::stop(process, thread) else {
+                continue;
+            };
+            let denied = -i64::from(libc::EACCES);
+            for other in others {
+                let path = Arg::S(other);
+                assert_eq!(prepared.call(libc::SYS_unlink, &[path]), denied, "{other}");
+            }
+        }
+        ok("restart s");
+    }
+    switch.stop();
+    let left = others.map(|other| Path::new(other).exists());
+    assert_eq!(left, [true, true, false]);
 }

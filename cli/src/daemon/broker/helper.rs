@@ -79,6 +79,11 @@ impl Helper {
         self.socket.as_raw_fd()
     }
 
+    /// Another descriptor of the way to it.
+    pub(super) fn another_way(&self) -> std::io::Result<OwnedFd> {
+        self.socket.try_clone()
+    }
+
     /// How it is at this moment. Never waits.
     pub(super) fn health(&self) -> Health {
         if self.has_ended.get() {

@@ -1,6 +1,7 @@
 //! How often something may be started.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -18,6 +19,20 @@ pub(super) const ALIVE: usize = 4;
 pub(super) struct Starts {
     alive: Vec<Pid>,
     times: VecDeque<Instant>,
+    /// Those that were started after they were given up. Whoever may still start one has a handle.
+    late: Arc<Mutex<Vec<Pid>>>,
+}
+
+/// Takes note of one that is started too late.
+#[derive(Debug)]
+pub(super) struct Late(Arc<Mutex<Vec<Pid>>>);
+
+impl Late {
+    /// It runs.
+    pub(super) fn note(self, pid: Pid) {
+        let mut late = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        late.push(pid);
+    }
 }
 
 impl Starts {
@@ -27,11 +42,11 @@ impl Starts {
     /// Says why not, and how long to wait, as the end of a sentence.
     pub(super) fn permit(&mut self, now: Instant) -> Result<(), String> {
         self.reap();
-        if self.alive.len() >= ALIVE {
+        let alive = self.alive.len() + self.under_way();
+        if alive >= ALIVE {
             return Err(format!(
-                "start another successor while {} that were started before still run; wait for \
-                 their end",
-                self.alive.len()
+                "start another successor while {alive} that were started before still run; wait for \
+                 their end"
             ));
         }
         while let Some(first) = self.times.front()
@@ -62,13 +77,26 @@ impl Starts {
         self.alive.push(pid);
     }
 
+    /// For one whose start may take too long: while it is there, the one counts.
+    pub(super) fn late(&self) -> Late {
+        Late(Arc::clone(&self.late))
+    }
+
+    /// How many may still be started that were given up.
+    fn under_way(&self) -> usize {
+        Arc::strong_count(&self.late) - 1
+    }
+
     /// Whether one may still run.
     pub(super) fn has_some(&self) -> bool {
-        !self.alive.is_empty()
+        !self.alive.is_empty() || self.under_way() > 0
     }
 
     /// Takes note of the end of those that have ended, so that nothing is left of them.
     pub(super) fn reap(&mut self) {
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        self.alive.append(&mut late);
+        drop(late);
         self.alive.retain(|pid| {
             matches!(
                 waitpid(*pid, Some(WaitPidFlag::WNOHANG)),
@@ -93,5 +121,26 @@ mod tests {
         let told = starts.permit(begin + PERIOD / 2).unwrap_err();
         assert!(told.contains("wait 31 seconds"), "{told}");
         starts.permit(begin + PERIOD).unwrap();
+    }
+
+    #[test]
+    fn one_that_is_started_too_late_counts_and_is_reaped() {
+        let mut starts = Starts::default();
+        let late: Vec<Late> = (0..ALIVE).map(|_| starts.late()).collect();
+        let told = starts.permit(Instant::now()).unwrap_err();
+        assert!(told.contains("still run"), "{told}");
+        for late in late {
+            assert!(starts.has_some());
+            let child = std::process::Command::new("/proc/self/exe")
+                .arg("--help")
+                .stdout(std::process::Stdio::null())
+                .spawn();
+            late.note(Pid::from_raw(child.unwrap().id().cast_signed()));
+        }
+        while starts.has_some() {
+            starts.reap();
+            std::thread::yield_now();
+        }
+        starts.permit(Instant::now()).unwrap();
     }
 }

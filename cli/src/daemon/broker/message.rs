@@ -33,6 +33,8 @@ pub(super) enum Request {
     Keep,
     /// The successor; comes with three descriptors.
     Start,
+    /// The removal of the file of the socket for metrics. Not answered.
+    RemoveSocket,
 }
 
 /// What it answers.

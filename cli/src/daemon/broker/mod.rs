@@ -4,12 +4,12 @@
 //!
 //! A running switch keeps two capabilities and cannot enter a namespace any more, nor make one, nor
 //! start a program ([`super::guard`]). Before it gives the rest up, and before its first thread, it
-//! forks: the child, the broker, keeps `CAP_SYS_ADMIN` and does four things when it is asked to
+//! forks: the child, the broker, keeps `CAP_SYS_ADMIN` and does five things when it is asked to
 //! over a pair of sockets that nobody else has: it opens (or makes) a named namespace and hands over
 //! descriptors of it and of three sockets in it; it opens such sockets in one that a client has passed
 //! to the switch; it deletes the one that it has made last, for a
 //! rollback; it starts the program that is to succeed this switch, whose words were laid down
-//! before the fork. It never sees what clients send: only names that have been checked, and it
+//! before the fork; it removes the file of the socket for metrics, which was laid down too. It never sees what clients send: only names that have been checked, and it
 //! checks them once more. It has no other descriptor, and ends with its switch.
 //!
 //! There are two of them ([`helper`]), because a switch that has given up the right to fork cannot
@@ -32,7 +32,7 @@ mod work;
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -41,6 +41,7 @@ use nix::unistd::Pid;
 use vswitch_netns::{Announcer, Namespace, NamespaceError, NamespaceName, Netlink, Offloads};
 use vswitch_switch::handover::monotonic;
 
+use crate::metrics::{Remove, SocketFile};
 use helper::{Failure, Health, Helper};
 use message::{Answer, Request};
 pub(crate) use program::start as start_program;
@@ -77,6 +78,23 @@ impl Drop for Broker {
     }
 }
 
+/// Has the helpers remove the file of the socket for metrics, which the switch itself may not.
+#[derive(Debug)]
+pub(crate) struct Remover(Vec<OwnedFd>);
+
+impl Remove for Remover {
+    /// All are told: one may have been stopped, and to remove it twice does no harm. They do it before
+    /// they end, for which their switch waits.
+    fn remove(&self) -> io::Result<()> {
+        let mut outcome = Err(Errno::EPIPE);
+        for way in &self.0 {
+            let told = sys::send(way.as_fd(), &Request::RemoveSocket.encode(), &[]);
+            outcome = outcome.or(told);
+        }
+        Ok(outcome?)
+    }
+}
+
 /// A namespace, as far as a switch needs it.
 #[derive(Debug)]
 pub(crate) struct Inside {
@@ -93,13 +111,14 @@ pub(crate) struct Inside {
 }
 
 impl Broker {
-    /// Forks the helpers. `words` is how the successor is started, without the program's name.
+    /// Forks the helpers. `words` is how the successor is started, without the program's name; `file`
+    /// is that of the socket for metrics, if it has one.
     ///
     /// To be called while the process has one thread.
     ///
     /// # Errors
     /// Where the system gives no process or socket.
-    pub(crate) fn start(words: &[OsString]) -> io::Result<Self> {
+    pub(crate) fn start(words: &[OsString], file: Option<SocketFile>) -> io::Result<Self> {
         let parent = nix::unistd::getpid();
         let mut helpers = Vec::new();
         for _ in 0..HELPERS {
@@ -107,7 +126,7 @@ impl Broker {
             let (ours, its) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
             match sys::fork()? {
                 Some(pid) => helpers.push(Helper::on(ours, pid)),
-                None => serve::serve(its, parent, words),
+                None => serve::serve(its, parent, words, file),
             }
         }
         Ok(Self::of(helpers))
@@ -119,6 +138,15 @@ impl Broker {
             patience: PATIENCE,
             maker: Cell::new(None),
         }
+    }
+
+    /// What has the file removed that was laid down.
+    ///
+    /// # Errors
+    /// Where there is no descriptor left.
+    pub(crate) fn remover(&self) -> io::Result<Remover> {
+        let ways = self.helpers.iter().map(Helper::another_way);
+        ways.collect::<Result<_, _>>().map(Remover)
     }
 
     /// The process that is asked next, if one is left.

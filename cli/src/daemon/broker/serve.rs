@@ -24,6 +24,7 @@ use super::message::{Answer, Refusal, Request};
 use super::work::{Undone, Worker};
 use super::{program, sys};
 use crate::daemon::guard::{keep, restrict_broker};
+use crate::metrics::SocketFile;
 
 /// What entering and mounting namespaces, and opening sockets in them, takes. The successor, which
 /// is started from here, begins with them too.
@@ -45,6 +46,8 @@ const LOOK_AGAIN_S: i64 = 1;
 struct Broker {
     /// With which words the successor is started.
     words: Arc<[OsString]>,
+    /// The file of the socket for metrics.
+    file: Option<SocketFile>,
     /// The namespace that was made last, until the switch says that it is to stay. While this handle is open
     /// no other one can have its inode number.
     made: Option<Namespace>,
@@ -61,11 +64,17 @@ struct Opened {
 }
 
 /// Serves the switch at the other end of `socket`, whose process is `parent`.
-pub(super) fn serve(socket: OwnedFd, parent: Pid, words: &[OsString]) -> ! {
+pub(super) fn serve(
+    socket: OwnedFd,
+    parent: Pid,
+    words: &[OsString],
+    file: Option<SocketFile>,
+) -> ! {
     let code = match settle(socket, parent) {
         Ok(socket) => {
             let mut broker = Broker {
                 words: words.into(),
+                file,
                 made: None,
                 starts: Starts::default(),
                 worker: Worker::default(),
@@ -149,6 +158,12 @@ impl Broker {
                 return Ok(());
             }
             Some(Request::Start) => self.start(descriptors),
+            Some(Request::RemoveSocket) => {
+                // That of somebody else is left, and so is one that cannot be removed: the next switch
+                // of this name takes its place.
+                let _ = self.file.take().map(|file| file.remove());
+                return Ok(());
+            }
             None => Err(system("understand a request", Errno::EPROTO)),
         };
         let answer = done.unwrap_or_else(|error| Answer::Refused(Refusal::from(error)));
@@ -241,8 +256,14 @@ impl Broker {
         self.starts.note_attempt(now);
         let words = Arc::clone(&self.words);
         let work = move || program::start(&words, standard.each_ref().map(AsFd::as_fd));
-        // One that nobody talks to ends by itself.
-        let started = self.worker.within(PATIENCE, work, drop);
+        // One that nobody talks to ends by itself, and its end is taken note of.
+        let late = self.starts.late();
+        let undo = |started: io::Result<Pid>| {
+            if let Ok(pid) = started {
+                late.note(pid);
+            }
+        };
+        let started = self.worker.within(PATIENCE, work, undo);
         let started = started.map_err(|undone| not_done("start the successor", undone))?;
         let child = started.map_err(|error| match error.raw_os_error() {
             Some(errno) => system("start the successor", Errno::from_raw(errno)),
@@ -353,6 +374,7 @@ mod tests {
     fn broker() -> Broker {
         Broker {
             words: Vec::new().into(),
+            file: None,
             made: None,
             starts: Starts::default(),
             worker: Worker::default(),

@@ -19,8 +19,6 @@ pub(crate) struct Paths {
     pub(crate) own: PathBuf,
     /// Where its directory is in, from which it is removed at the end.
     pub(crate) parent: PathBuf,
-    /// Where the file of a Unix socket for metrics is in, which is removed at the end.
-    pub(crate) metrics: Option<PathBuf>,
 }
 
 /// What beyond paths the kernel keeps from a process that has a list of them, by the version of its
@@ -83,7 +81,7 @@ impl Paths {
             ReadFile | ReadDir | WriteFile | Truncate | MakeReg | RemoveFile | RemoveDir
         });
         let path = |path: &str| Path::new(path).to_owned();
-        let mut rules = vec![
+        vec![
             (self.own.clone(), files),
             (self.parent.clone(), AccessFs::RemoveDir.into()),
             // What the kernel tells of this process, of interfaces, of memory.
@@ -95,10 +93,6 @@ impl Paths {
             // The local time.
             (path("/etc/localtime"), AccessFs::ReadFile.into()),
             (path("/usr/share/zoneinfo"), read),
-        ];
-        if let Some(metrics) = &self.metrics {
-            rules.push((metrics.clone(), AccessFs::RemoveFile.into()));
-        }
-        rules
+        ]
     }
 }

@@ -26,11 +26,7 @@ fn own() -> (tempfile::TempDir, Paths) {
     let own = dir.path().join("own");
     fs::create_dir(&own).unwrap();
     let parent = dir.path().to_owned();
-    let paths = Paths {
-        own,
-        parent,
-        metrics: None,
-    };
+    let paths = Paths { own, parent };
     (dir, paths)
 }
 

@@ -82,12 +82,13 @@ fn go_on(
         guard,
     };
     // Before the first thread, and before anything is given up.
-    let namespaces = Namespaces::new(runtime, &config)?;
-    let metrics = things.metrics.map(Listener::handed_over).transpose()?;
+    let mut metrics = things.metrics.map(Listener::handed_over).transpose()?;
+    let namespaces = Namespaces::new(runtime, &config, metrics.as_ref())?;
     let listener = Socket::from(things.control);
     let mut lock = DirLock::handed_over(runtime, name, things.lock)?;
     let ports = receive_ports(channel)?;
-    let guard = raise_guard(runtime, &config, &lock, metrics.as_ref())?;
+    namespaces.take_file_of(metrics.as_mut())?;
+    let guard = raise_guard(runtime, &config, &lock)?;
     let forwarding = Forwarding::start()?;
     let parts = Parts {
         lock: &lock,

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Saved;
+use super::{Saved, grants};
 use crate::lock_file::remove_if_there;
 use crate::names::SwitchName;
 
@@ -88,8 +88,8 @@ pub(crate) enum StateError {
 pub(crate) struct Recalled {
     /// The state.
     pub(crate) saved: Saved,
-    /// Why it is not the latest, where it is not.
-    pub(crate) warning: Option<String>,
+    /// Why it is not the latest, or not all of it, where that is so.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Where a living switch keeps its state.
@@ -152,15 +152,26 @@ impl StateFile {
     }
 }
 
-/// What the switch `name` has kept in its directory; none where it has kept nothing.
+/// What the switch `name` has kept in its directory, as far as it was given that; none where it has
+/// kept nothing.
 ///
 /// # Errors
 /// [`StateError::Lost`] where there is something, and no version of it is good.
 pub(crate) fn recall(dir: &Path, name: &SwitchName) -> Result<Option<Recalled>, StateError> {
+    let mut found = newest(dir, name)?;
+    if let Some(found) = &mut found {
+        let untrue = grants::confirm(dir, &mut found.saved.options);
+        found.warnings.extend(untrue);
+    }
+    Ok(found)
+}
+
+/// The newest version that is good.
+fn newest(dir: &Path, name: &SwitchName) -> Result<Option<Recalled>, StateError> {
     let wrong = match read(&dir.join(PRESENT), name) {
         Ok(Some(saved)) => {
-            let warning = None;
-            return Ok(Some(Recalled { saved, warning }));
+            let warnings = Vec::new();
+            return Ok(Some(Recalled { saved, warnings }));
         }
         Ok(None) => None,
         Err(error) => Some(error.to_string()),
@@ -168,8 +179,9 @@ pub(crate) fn recall(dir: &Path, name: &SwitchName) -> Result<Option<Recalled>, 
     match (read(&dir.join(LAST_GOOD), name), wrong) {
         (Ok(None), None) => Ok(None),
         (Ok(Some(saved)), wrong) => {
-            let warning = wrong.map(|wrong| format!("{wrong}: the version before it is used"));
-            Ok(Some(Recalled { saved, warning }))
+            let wrong = wrong.map(|wrong| format!("{wrong}: the version before it is used"));
+            let warnings = wrong.into_iter().collect();
+            Ok(Some(Recalled { saved, warnings }))
         }
         (last, wrong) => Err(StateError::Lost {
             name: name.to_string(),
@@ -189,7 +201,7 @@ pub(crate) fn recall(dir: &Path, name: &SwitchName) -> Result<Option<Recalled>, 
 /// # Errors
 /// What the system says.
 pub(crate) fn discard(dir: &Path) -> io::Result<()> {
-    for name in [COMING, PRESENT, LAST_GOOD] {
+    for name in [COMING, PRESENT, LAST_GOOD, grants::LINK] {
         remove_if_there(&dir.join(name))?;
     }
     Ok(())
@@ -331,7 +343,7 @@ mod tests {
             file.keep(&saved(ports)).unwrap();
             let recalled = recall(dir.path(), &name()).unwrap().unwrap();
             assert_eq!(recalled.saved, saved(ports));
-            assert_eq!(recalled.warning, None);
+            assert_eq!(recalled.warnings, Vec::<String>::new());
         }
         discard(dir.path()).unwrap();
         assert!(!is_kept(dir.path()));
@@ -352,14 +364,14 @@ mod tests {
                 fs::write(&path, bytes).unwrap();
                 let recalled = recall(dir.path(), &name()).unwrap().unwrap();
                 assert_eq!(recalled.saved, saved(1), "{index}");
-                let warning = recalled.warning.unwrap();
+                let [warning] = recalled.warnings.try_into().unwrap();
                 assert!(warning.contains("cannot use the saved state"), "{warning}");
             }
         }
         // Killed between the two renamings.
         fs::remove_file(&path).unwrap();
         let recalled = recall(dir.path(), &name()).unwrap().unwrap();
-        assert_eq!((recalled.saved, recalled.warning), (saved(1), None));
+        assert_eq!((recalled.saved, recalled.warnings), (saved(1), Vec::new()));
         fs::write(dir.path().join(LAST_GOOD), "torn").unwrap();
         let error = recall(dir.path(), &name()).unwrap_err().to_string();
         assert!(error.contains("run s --fresh"), "{error}");

@@ -6,6 +6,7 @@
 //! description is what one process hands over to its successor in a planned restart.
 
 mod file;
+mod grants;
 mod options;
 mod stations;
 pub(crate) mod trial;
@@ -22,6 +23,7 @@ use super::lab::Home;
 use crate::protocol::{NamespaceSource, Protection};
 
 pub(crate) use file::{StateError, StateFile, discard, is_kept, recall};
+pub(crate) use grants::write_down;
 pub(crate) use stations::Stations;
 
 /// A switch as it is kept.

@@ -8,10 +8,10 @@
 
 use libc::c_long;
 
-use super::{Conditional, List, Test, any_of, number};
+use super::{Condition, Conditional, List, PRIO_PROCESS, Test, any_of, number};
 
 /// What the filter answers to [`super::sys::PROBE`]. Another list gets another one.
-pub(super) const MARK: i32 = libc::ENOANO;
+pub(super) const MARK: i32 = libc::EBADRQC;
 
 /// Refused whatever their arguments.
 #[rustfmt::skip]
@@ -102,14 +102,23 @@ pub(super) fn list() -> List {
                 vec![(3, Test::Masked(MAGIC_MASK, MAGIC))],
             ],
         ),
-        // Nobody is sent a signal; the numbers are those that only ask, and that of a panic.
+        // Nobody is sent a signal, not even itself: whoever the number belongs to, a filter cannot see. What
+        // a C library does to end with SIGABRT ends the process all the same.
         (libc::SYS_kill, vec![vec![(1, Test::Not(0))]]),
+        (libc::SYS_tgkill, vec![vec![(2, Test::Not(0))]]),
+        // How others are scheduled, and what they may use; 0 is the calling thread.
+        (libc::SYS_prlimit64, other_than(&[(0, 0)])),
+        (libc::SYS_sched_setscheduler, other_than(&[(0, 0)])),
+        (libc::SYS_sched_setparam, other_than(&[(0, 0)])),
+        (libc::SYS_sched_setattr, other_than(&[(0, 0)])),
+        (libc::SYS_sched_setaffinity, other_than(&[(0, 0)])),
         (
-            libc::SYS_tgkill,
-            vec![vec![
-                (2, Test::Not(0)),
-                (2, Test::Not(number(libc::SIGABRT))),
-            ]],
+            libc::SYS_setpriority,
+            other_than(&[(0, PRIO_PROCESS), (1, 0)]),
+        ),
+        (
+            libc::SYS_ioprio_set,
+            other_than(&[(0, IOPRIO_WHO_PROCESS), (1, 0)]),
         ),
         // Memory that is written and executed.
         (
@@ -163,6 +172,15 @@ const WRITE_EXECUTE: u64 = number(libc::PROT_WRITE | libc::PROT_EXEC);
 /// asm-generic/ioctls.h, linux/sockios.h: `FIOASYNC`, `FIOSETOWN`, `SIOCSPGRP`, `TIOCSTI`,
 /// `TIOCLINUX`.
 const SIGNALS_AND_KEYS: [u64; 5] = [0x5452, 0x8901, 0x8902, 0x5412, 0x541c];
+
+/// linux/ioprio.h
+const IOPRIO_WHO_PROCESS: u64 = 1;
+
+/// One of these arguments is another number.
+fn other_than(numbers: &[(u8, u64)]) -> Vec<Vec<Condition>> {
+    let line = |(index, number): &(u8, u64)| vec![(*index, Test::Not(*number))];
+    numbers.iter().map(line).collect()
+}
 
 fn file_signals() -> Vec<Vec<(u8, Test)>> {
     let commands = [F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY];

@@ -204,6 +204,9 @@ fn any_of(index: u8, values: impl IntoIterator<Item = u64>) -> Vec<Vec<Condition
     values.into_iter().map(line).collect()
 }
 
+/// linux/resource.h; its type depends on the C library.
+const PRIO_PROCESS: u64 = 0;
+
 /// Flags that go with any type of socket.
 const SOCKET_FLAGS: u64 = number(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK);
 
