@@ -92,9 +92,8 @@ impl<S: Default> Client<S> {
         (since(self.last_heard) >= IDLE).then_some("that has been silent for long")
     }
 
-    /// Who has to go first where there is no room: who never asked for anything, then who was
-    /// silent for longest.
-    pub(super) fn worth(&self) -> (bool, Instant) {
-        (self.requests > 0, self.last_heard)
+    /// Whether it has asked for nothing yet.
+    pub(super) const fn is_new(&self) -> bool {
+        self.requests == 0
     }
 }

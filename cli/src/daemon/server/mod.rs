@@ -9,8 +9,7 @@
 //! message, an unread reply) is free up to [`FREE_BYTES`]; beyond, all together have
 //! [`SHARED_BYTES`], and whoever has made no progress for longest has to go when they are used up.
 //! Whoever needs too long for one message or one reply has to go anyhow ([`client`]). And where
-//! there are [`MAX_CLIENTS`], a new one takes the place of one that never asked for anything, or
-//! was silent for longest.
+//! there are [`MAX_CLIENTS`], a new one takes the place of another (`Server::evict`).
 
 mod answer;
 mod client;
@@ -335,11 +334,21 @@ impl<S: Service> Server<S> {
     }
 
     /// Closes the connection that is worth least; whether there was one.
+    ///
+    /// Members of a group make room before the owner does. Among equals those that have asked for nothing yet make
+    /// room for each other while they have more than half of the places, so that no number of them
+    /// displaces all others; else the one that was silent for longest does, so that one that has just come
+    /// is heard before it has to go.
     fn evict(&mut self) -> bool {
-        let clients = self.clients.iter();
-        let least = clients
-            .filter(|(_, client)| !client.listens)
-            .min_by_key(|(token, client)| (client.worth(), token.0))
+        let all = || self.clients.iter().filter(|(_, client)| !client.listens);
+        let last = all().map(|(_, client)| client.standing).max();
+        let equals = || all().filter(|(_, client)| Some(client.standing) == last);
+        let new = equals().filter(|(_, client)| client.is_new()).count();
+        let new_first = new > self.room / 2;
+        let least = equals()
+            .min_by_key(|(token, client)| {
+                (client.is_new() != new_first, client.last_heard, token.0)
+            })
             .map(|(token, _)| *token);
         if let Some(token) = least {
             log::info!("closing a control connection to make room for another");

@@ -24,8 +24,8 @@ pub(crate) struct Peers {
     group: Option<u32>,
 }
 
-/// Who asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who asks; first who keeps its place where there are too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Standing {
     /// The switch's own user, or root.
     Owner,

@@ -279,3 +279,18 @@ fn of_too_many_clients_the_most_silent_go() {
     assert!(silent.is_closed());
     assert_eq!(steady.ask(&call("echo", &json!({})))["result"], json!({}));
 }
+
+#[test]
+fn one_that_has_just_come_is_heard_although_others_come_after_it() {
+    let server = Running::start();
+    let mut all: Vec<Peer> = (0..ROOM).map(|_| server.client()).collect();
+    for client in &mut all {
+        assert_eq!(client.ask(&call("echo", &json!({})))["result"], json!({}));
+    }
+    let mut late = server.client();
+    let others: Vec<Peer> = (0..ROOM / 4).map(|_| server.client()).collect();
+    let mut last = server.client();
+    assert_eq!(last.ask(&call("echo", &json!({})))["result"], json!({}));
+    assert_eq!(late.ask(&call("echo", &json!({})))["result"], json!({}));
+    drop(others);
+}
