@@ -30,8 +30,8 @@ pub(crate) const NAMESPACE: &[Capability] = &[Capability::SysAdmin];
 /// Capabilities that are missing for something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "cannot {action} without {}: use 'sudo vswitch ...', or have a lab of your own, which \
-     'vswitch run NAME --detach' and 'vswitch netns add NAME' make for an ordinary user",
+    "cannot {action} without {}: use 'sudo vswitch ...', or first make a lab that works \
+     without root ('vswitch run NAME --detach' or 'vswitch netns add NAME')",
     list(missing)
 )]
 pub(crate) struct MissingRights {

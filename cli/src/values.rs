@@ -59,8 +59,10 @@ pub(crate) fn unambiguous(text: &str) -> Result<(), String> {
 pub(crate) fn host_address(text: &str) -> Result<IpNet, String> {
     unambiguous(text)?;
     let wrong = |why: &str| Err(format!("'{}' is not a host's address: {why}", shown(text)));
-    if text.parse::<IpAddr>().is_ok() {
-        return wrong("add the prefix length, as in 10.0.0.1/24");
+    match text.parse() {
+        Ok(IpAddr::V4(_)) => return wrong(&format!("add the prefix length, as in {text}/24")),
+        Ok(IpAddr::V6(_)) => return wrong(&format!("add the prefix length, as in {text}/64")),
+        Err(_) => {}
     }
     let Ok(net) = text.parse::<IpNet>() else {
         return wrong("write an IPv4 or IPv6 address and a prefix length, as in 10.0.0.1/24");
@@ -76,7 +78,7 @@ pub(crate) fn host_address(text: &str) -> Result<IpNet, String> {
         return wrong("it is a loopback address");
     }
     if address.is_multicast() || net == IpNet::from(IpAddr::from([255; 4])) {
-        return wrong("it stands for a group of hosts");
+        return wrong("it is a multicast or broadcast address");
     }
     if has_network_address(net) && address == net.network() {
         return wrong("it is the address of the network itself");
@@ -176,14 +178,14 @@ pub(crate) fn hex(text: &str) -> Result<Vec<u8>, String> {
             let value = digit
                 .to_digit(16)
                 .and_then(|value| u8::try_from(value).ok());
-            value.ok_or_else(|| format!("'{}' is no hexadecimal digit", digit.escape_debug()))
+            value.ok_or_else(|| format!("'{}' is not a hexadecimal digit", digit.escape_debug()))
         })
         .collect::<Result<_, _>>()?;
     let (pairs, rest) = digits.as_chunks::<2>();
     if !rest.is_empty() {
         let count = digits.len();
         return Err(format!(
-            "{count} hexadecimal digits are no whole bytes: add or remove one"
+            "{count} hexadecimal digits are not whole bytes: add or remove one"
         ));
     }
     Ok(pairs.iter().map(|[high, low]| high << 4 | low).collect())

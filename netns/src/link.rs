@@ -72,7 +72,7 @@ pub enum LinkError {
         name: String,
     },
     /// It is a part of the machine, or of its namespace.
-    #[error("the interface {name} cannot be deleted: it is no virtual one that somebody made")]
+    #[error("the interface {name} cannot be deleted: only virtual interfaces can")]
     Permanent {
         /// The interface.
         name: String,

@@ -274,7 +274,10 @@ mod tests {
                 "vswitch route add default",
                 "'via ADDRESS', or the interface",
             ),
-            ("vswitch route add somewhere", "\"somewhere\" is no IPv4"),
+            (
+                "vswitch route add somewhere",
+                "\"somewhere\" is not an IPv4",
+            ),
             (
                 "vswitch route add -6 10.1.0.0/24 dev toad",
                 "other address family",

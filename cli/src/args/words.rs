@@ -174,7 +174,7 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<std::net::IpAddr>().ok().map(IpNet::from);
     text.parse().ok().or_else(address).ok_or_else(|| {
         format!(
-            "{} is no IPv4 or IPv6 address, with or without a prefix length",
+            "{} is not an IPv4 or IPv6 address, with or without a prefix length",
             shown(text)
         )
     })

@@ -99,7 +99,7 @@ pub(super) fn named(labs: &Labs<'_>, lab: &Path) -> anyhow::Result<Named> {
     }
     if !lab.exists() {
         bail!(
-            "no lab '{}' is up, and there is no such file: {}",
+            "no lab '{}' is up, and no such file exists: {}",
             lab.display(),
             those(&known)
         );

@@ -94,7 +94,7 @@ pub(super) fn vlan(id: u16) -> Result<VlanId, ErrorObject> {
     VlanId::new(id).ok_or_else(|| {
         ErrorObject::new(
             ErrorCode::InvalidParams,
-            format!("{id} is no VLAN: use 1 to 4095, or 0 for untagged frames"),
+            format!("{id} is not a VLAN: use 1 to 4095, or 0 for untagged frames"),
         )
     })
 }

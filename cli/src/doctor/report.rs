@@ -158,7 +158,7 @@ fn summary(findings: &[Finding]) -> String {
         .collect();
     let (style, verdict) = match findings.iter().map(|f| f.grade).max() {
         Some(Grade::Problem) => (BAD, "switches do not work here yet"),
-        Some(Grade::Warning) => (WARNING, "switches work, with the restrictions told"),
+        Some(Grade::Warning) => (WARNING, "switches work, with restrictions"),
         _ => (GOOD, "switches work here"),
     };
     let verdict = paint(style, verdict);

@@ -32,9 +32,9 @@ pub(crate) fn differences(plan: &Plan, present: &Present) -> String {
 /// Between a description and a reason.
 const fn dash(description: &str) -> &'static str {
     if description.is_empty() {
-        "anew:"
+        "made again:"
     } else {
-        " – anew:"
+        " – made again:"
     }
 }
 
@@ -66,11 +66,13 @@ fn line(
         (Difference::Replace, Some(why)) => {
             described("+", GOOD, format!("{to}{} {why}", dash(&to)))
         }
-        (Difference::Change | Difference::Replace, _) if from == to => {
-            described("~", WARNING, "anew, with what it stands on".to_owned())
-        }
+        (Difference::Change | Difference::Replace, _) if from == to => described(
+            "~",
+            WARNING,
+            "made again, with what it depends on".to_owned(),
+        ),
         (Difference::Change, _) => described("~", WARNING, format!("{from} → {to}")),
-        (Difference::Replace, _) => described("~", WARNING, format!("{from} → {to} (made anew)")),
+        (Difference::Replace, _) => described("~", WARNING, format!("{from} → {to} (made again)")),
     }
 }
 

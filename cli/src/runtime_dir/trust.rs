@@ -158,9 +158,9 @@ fn check(path: &Path, found: &Metadata, is_on_the_way: bool) -> Result<(), Runti
     let (who, remedy) = if mode & ALL_WRITE == 0 {
         ("its group", "g-w")
     } else if mode & GROUP_WRITES == 0 {
-        ("everybody", "o-w")
+        ("all users", "o-w")
     } else {
-        ("everybody", "go-w")
+        ("all users", "go-w")
     };
     Err(RuntimeDirError::Writable {
         path: path.to_owned(),
@@ -217,8 +217,8 @@ mod tests {
         require(&last).unwrap();
         for (mode, who, remedy) in [
             (0o775, "its group", "'chmod g-w "),
-            (0o757, "everybody", "'chmod o-w "),
-            (0o777, "everybody", "'chmod go-w "),
+            (0o757, "all users", "'chmod o-w "),
+            (0o777, "all users", "'chmod go-w "),
         ] {
             for directory in [&above, &last] {
                 set(directory, mode);

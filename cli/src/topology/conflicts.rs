@@ -16,7 +16,7 @@ pub(crate) fn conflicts(lab: &Lab, survey: &Survey) -> Vec<Problem> {
     for (key, spec) in &lab.things {
         let wrong = if survey.foreign.contains(key) {
             Some(format!(
-                "the {key} is not the one that this lab has made: somebody has made it anew; remove \
+                "the {key} is not the one that this lab made, but another one of its name; remove \
                  it, or choose another name"
             ))
         } else {

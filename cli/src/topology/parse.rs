@@ -170,7 +170,7 @@ fn in_words(message: &str) -> String {
     }
     if let Some(rest) = message.strip_prefix("unknown variant `") {
         let name = rest.split('`').next().unwrap_or_default();
-        return format!("'{name}' is none of '{}'", known().join("', '"));
+        return format!("'{name}' is not one of '{}'", known().join("', '"));
     }
     if let Some(rest) = message.strip_prefix("missing field `") {
         let name = rest.split('`').next().unwrap_or_default();

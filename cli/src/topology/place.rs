@@ -34,8 +34,8 @@ impl Source {
         let shown = path.display();
         let metadata = fs::metadata(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => anyhow::anyhow!(
-                "there is no lab file {shown}: write one (docs/labs.md begins with an example), or \
-                 name another"
+                "there is no lab file {shown}: name the file, or write one ('vswitch up --help' \
+                 shows an example)"
             ),
             _ => anyhow::anyhow!("cannot read the lab file {shown}: {error}"),
         })?;
@@ -47,8 +47,9 @@ impl Source {
         }
         let bytes = fs::read(path)
             .map_err(|error| anyhow::anyhow!("cannot read the lab file {shown}: {error}"))?;
-        let text = String::from_utf8(bytes)
-            .map_err(|_| anyhow::anyhow!("{shown} is no text in UTF-8, as a lab file is"))?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            anyhow::anyhow!("{shown} is not a text in UTF-8, as a lab file must be")
+        })?;
         let path = path.to_owned();
         Ok(Self { path, text })
     }

@@ -20,10 +20,10 @@ pub(crate) enum UserLabError {
         source: io::Error,
     },
     /// There is no keeper.
-    #[error("cannot start the keeper of a lab of your own: {0}")]
+    #[error("cannot start the keeper of your lab: {0}")]
     Start(#[source] io::Error),
     /// The keeper did not come up, and said why.
-    #[error("cannot make a lab of your own, which takes the place of root's rights: {0}")]
+    #[error("cannot make a lab that works without root: {0}")]
     Refused(String),
     /// The keeper could not be spoken with.
     #[error("cannot reach the keeper of your lab at {}: {source}", path.display())]
@@ -35,7 +35,7 @@ pub(crate) enum UserLabError {
     },
     /// The lab could not be entered.
     #[error(
-        "cannot enter your lab: {0}; it was made by somebody else, or in another container: \
+        "cannot enter your lab: {0}; another user made it, or it is in another container: \
          choose another --runtime-dir"
     )]
     Enter(#[source] io::Error),

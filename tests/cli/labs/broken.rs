@@ -173,7 +173,7 @@ fn foreign() {
     ok("run right --detach");
     ok("attach luigi --switch right");
     let (_, errors) = ends("up /run/lab.toml", 1);
-    assert!(errors.contains("somebody has made it anew"), "{errors}");
+    assert!(errors.contains("but another one of its name"), "{errors}");
     lab.down();
     assert_eq!(namespaces(), ["luigi"]);
     assert_eq!(json("port list --switch right")[0]["state"], "up");

@@ -306,7 +306,7 @@ impl Live {
 pub(super) fn obstacle() -> Option<&'static str> {
     use std::io::IsTerminal;
     if !stdout().is_terminal() {
-        return Some("standard output is no terminal");
+        return Some("standard output is not a terminal");
     }
     match std::env::var("TERM").as_deref() {
         Err(_) | Ok("" | "dumb") => Some("the terminal can only print (TERM is unset or 'dumb')"),

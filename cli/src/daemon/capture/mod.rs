@@ -168,7 +168,7 @@ fn filter(ports: &[PortView], params: &CaptureParams) -> Result<Filter, ErrorObj
     let macs = params.macs.iter().map(|mac| mac.parse::<MacAddr>());
     if let Some(vlan) = params.vlan.filter(|vlan| *vlan > 4095) {
         return Err(wrong(format!(
-            "{vlan} is no VLAN: use 1 to 4095, or 0 for untagged frames"
+            "{vlan} is not a VLAN: use 1 to 4095, or 0 for untagged frames"
         )));
     }
     Ok(Filter {

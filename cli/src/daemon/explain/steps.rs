@@ -78,7 +78,10 @@ fn entering(
             return steps.add("source", format!("{src} is a group, and no group sends"));
         }
         Some(DropReason::SourceZero) => {
-            return steps.add("source", format!("{src} is all zero, and nobody's address"));
+            return steps.add(
+                "source",
+                format!("{src} is all zero, and not a valid source"),
+            );
         }
         _ => steps.add("source", format!("{src} is the address of one station")),
     }
@@ -91,7 +94,7 @@ fn entering(
             "{dst} is reserved for the link itself, but the switch runs with --forward-reserved"
         )
     } else if dst.is_broadcast() {
-        format!("{dst} is everybody")
+        format!("{dst} is the broadcast address")
     } else if dst.is_multicast() {
         format!("{dst} is a group, and not a reserved one")
     } else {

@@ -58,9 +58,9 @@ fn user_runtime_dir(machine: &Machine) -> Option<Finding> {
         finding(
             CHECK,
             Grade::Warning,
-            format!("{} is no directory", path.display()),
+            format!("{} is not a directory", path.display()),
         )
-        .remedy("log in anew, or set VSWITCH_RUNTIME_DIR to a directory of your own")
+        .remedy("log in again, or set VSWITCH_RUNTIME_DIR to a directory of your own")
     })
 }
 

@@ -42,8 +42,8 @@ fn version(machine: &Machine) -> Finding {
         version if version < WITH_UDP_SEGMENTATION => (
             Grade::Note,
             format!(
-                "Linux {release}; segmentation of UDP is switched off in attached namespaces, for \
-                 it can be passed on since 6.2"
+                "Linux {release}; UDP segmentation is switched off in attached namespaces, because \
+                 it can be passed on only since Linux 6.2"
             ),
         ),
         _ => (Grade::Ok, format!("Linux {release}")),
@@ -83,7 +83,7 @@ fn meaning(step: Step) -> Meaning {
             "named namespaces",
             "can be mounted on /run/netns",
             Grade::Problem,
-            "no namespace can get a name",
+            "namespaces cannot have names",
             "in a container: allow mounts (--cap-add SYS_ADMIN, --security-opt apparmor=unconfined)",
         ),
         Step::Veth => of(
@@ -102,16 +102,16 @@ fn meaning(step: Step) -> Meaning {
         ),
         Step::Ring => of(
             "mapped rings",
-            "can be mapped: frames come from the kernel by the fastest way",
+            "can be mapped: frames are received in the fastest way",
             Grade::Warning,
-            "frames come by the socket's queue, which is slower",
+            "frames are received through the socket's queue, which is slower",
             "a kernel with CONFIG_PACKET_MMAP; with little memory, fewer ports",
         ),
         Step::Settings => of(
             "interface settings",
             "can be written",
             Grade::Warning,
-            "IPv6 stays on at the switch-side ends, where the host may speak into the lab",
+            "IPv6 stays on at the switch-side ends, so the host can send packets into the lab",
             "in a container: mount /proc/sys writable (--privileged, or --security-opt \
              systempaths=unconfined)",
         ),
@@ -119,7 +119,7 @@ fn meaning(step: Step) -> Meaning {
             "ingress classifier",
             "keeps the host's own stack out of the ports",
             Grade::Warning,
-            "the host's stack sees what comes in by a port, which costs time",
+            "the host's stack receives the frames of the ports too, which costs time",
             "'modprobe -a sch_ingress cls_bpf', or a kernel with CONFIG_NET_SCH_INGRESS and \
              CONFIG_NET_CLS_BPF",
         ),
@@ -127,7 +127,7 @@ fn meaning(step: Step) -> Meaning {
             "TAP devices",
             "can be made",
             Grade::Note,
-            "virtual machines and programs cannot be plugged in by TAP; all else works",
+            "virtual machines and programs cannot be plugged in by TAP; everything else works",
             "'modprobe tun', and a /dev/net/tun that you may open; in a container: --device \
              /dev/net/tun",
         ),

@@ -20,8 +20,8 @@ pub(in crate::doctor) fn all(living: &Living) -> Vec<Finding> {
     findings.extend(living.ghosts.iter().map(ghost));
     findings.extend(living.mute.iter().map(|told| {
         finding("switches", Grade::Warning, told.clone()).remedy(
-            "look into its log ('vswitch show' names it); if it hangs, end it by 'kill -9' and start \
-             it again: it recovers what it had",
+            "see its log ('vswitch show' names it); if it hangs, end it by 'kill -9' and start it \
+             again, which restores it",
         )
     }));
     if findings.is_empty() {
@@ -43,7 +43,7 @@ fn ghost(ghost: &Ghost) -> Finding {
         Some(name) => (
             format!(
                 "process {pid} is the switch '{}', whose directory {directory} is gone or another \
-                 switch's: no command can ask it",
+                 switch's: no command can reach it",
                 name.escape_debug()
             ),
             format!("'kill -INT {pid}' ends it and removes the cables that it made"),
@@ -64,7 +64,7 @@ fn killed(living: &Living) -> Option<Finding> {
     let names = listed(living.killed.iter().map(String::as_str));
     Some(
         finding("switches", Grade::Warning, format!("killed: {names}")).remedy(format!(
-            "'vswitch run {first} --detach' recovers what it left, 'vswitch stop {first}' then ends it"
+            "'vswitch run {first} --detach' restores it, 'vswitch stop {first}' removes what it left"
         )),
     )
 }
@@ -112,14 +112,14 @@ fn quiet(living: &Living) -> Option<Finding> {
     let found = format!("ports of a switch that was killed, of no use to the host: {names}");
     Some(
         finding("interfaces", Grade::Warning, found)
-            .remedy("the next 'vswitch run NAME' gives them back to the host"),
+            .remedy("the next 'vswitch run NAME' restores them"),
     )
 }
 
 fn stale(living: &Living) -> Option<Finding> {
     living.stale.first()?;
     let names = listed(living.stale.iter().map(String::as_str));
-    let found = format!("no longer a namespace behind the name: {names}");
+    let found = format!("names that no longer lead to a namespace: {names}");
     Some(
         finding("namespaces", Grade::Warning, found)
             .remedy(format!("'vswitch netns del {}'", names.replace(", ", " "))),

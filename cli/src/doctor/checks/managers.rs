@@ -86,8 +86,8 @@ fn examine(manager: &Manager, machine: &Machine, living: &Living) -> Finding {
         .collect();
     if !taken.is_empty() {
         let found = format!(
-            "it manages ports of switches, so that packets of the host's own (DHCP requests, say) \
-             enter them: {}",
+            "it manages ports of switches, so packets of the host (such as DHCP requests) enter \
+             the lab: {}",
             listed(taken)
         );
         return finding(Grade::Warning, found).remedy(manager.remedy);

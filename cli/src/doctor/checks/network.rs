@@ -50,8 +50,8 @@ fn reverse_path(machine: &Machine) -> Option<Finding> {
     if all.max(default) != 1 {
         return Some(finding(CHECK, Grade::Ok, "not strict"));
     }
-    let found = "strict: a host that is on two switches drops what comes in by another interface \
-                 than the one it would answer by; namespaces inherit it";
+    let found = "strict: a host on two switches drops packets that arrive at another interface than \
+                 the one it would answer through; namespaces inherit it";
     Some(
         finding(CHECK, Grade::Note, found)
             .remedy("for such hosts: 'vswitch exec NS -- sysctl -w net.ipv4.conf.all.rp_filter=2'"),
@@ -62,10 +62,10 @@ fn backlog(machine: &Machine) -> Option<Finding> {
     const CHECK: &str = "backlog";
     let frames = machine.number("net.core.netdev_max_backlog")?;
     if frames >= COMMON_BACKLOG {
-        let found = format!("{frames} frames may wait for a processor");
+        let found = format!("{frames} frames can wait for a processor");
         return Some(finding(CHECK, Grade::Ok, found));
     }
-    let found = format!("only {frames} frames may wait for a processor: bursts will be lost");
+    let found = format!("only {frames} frames can wait for a processor: bursts will be lost");
     Some(
         finding(CHECK, Grade::Warning, found)
             .remedy("'sysctl -w net.core.netdev_max_backlog=1000' as root"),
@@ -81,7 +81,7 @@ fn receive_buffer(machine: &Machine) -> Option<Finding> {
     }
     let found = format!(
         "{} KiB at most for an ordinary user (net.core.rmem_max): bursts of large frames may be \
-         lost where root's would not",
+         lost, which are not lost for root",
         bytes / 1024
     );
     Some(finding(CHECK, Grade::Note, found).remedy(format!(
@@ -99,8 +99,8 @@ fn neighbours(machine: &Machine) -> Option<Finding> {
         return Some(finding(CHECK, Grade::Ok, found));
     }
     let found = format!(
-        "room for {most} neighbours in all namespaces together: in a lab where more than {} hosts \
-         all speak with each other, some may not be found",
+        "room for {most} neighbours in all namespaces together: in a lab in which more than {} hosts \
+         all communicate with each other, some may not be found",
         // Each of n hosts has n - 1 neighbours.
         most.isqrt()
     );
@@ -117,7 +117,7 @@ fn congestion_control(machine: &Machine) -> Option<Finding> {
         return Some(finding(CHECK, Grade::Ok, name));
     }
     let found =
-        format!("{name} paces what it sends: TCP inside one machine is slower than it could be");
+        format!("{name} paces its segments: TCP inside one machine is slower than it could be");
     Some(finding(CHECK, Grade::Note, found).remedy(
         "to measure: 'vswitch exec --all -- sysctl -w net.ipv4.tcp_congestion_control=cubic'",
     ))
@@ -126,7 +126,7 @@ fn congestion_control(machine: &Machine) -> Option<Finding> {
 fn ipv6(machine: &Machine) -> Finding {
     const CHECK: &str = "IPv6";
     if !machine.has("/proc/sys/net/ipv6") {
-        let found = "this kernel has none: labs are IPv4 alone";
+        let found = "this kernel has no IPv6: labs are IPv4 only";
         return finding(CHECK, Grade::Note, found)
             .remedy("boot without ipv6.disable=1, or with a kernel that has it, if you want it");
     }

@@ -18,7 +18,7 @@ pub(in crate::doctor) fn all(living: &Living) -> Vec<Finding> {
     }
     let ports: usize = living.switches.iter().map(|s| s.ports.len()).sum();
     if findings.is_empty() && ports > 0 {
-        let found = format!("nothing stands in the way of the {ports} there are");
+        let found = format!("no problem at the {ports} there are");
         findings.push(finding("ports", Grade::Ok, found));
     }
     findings

@@ -50,7 +50,7 @@ impl Side {
         }
         match link.mac {
             Some(mac) => Ok(Self { link, mac }),
-            None => bail!("{end} is no Ethernet interface: raw frames need one"),
+            None => bail!("{end} is not an Ethernet interface: raw frames need one"),
         }
     }
 }
