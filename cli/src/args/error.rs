@@ -140,7 +140,8 @@ mod tests {
                 "0 is not in the range 1 to 1000000;",
             ),
             ("vswitch attach m --ip foo", "write an IPv4 or IPv6 address"),
-            ("vswitch attach m --ip 10.0.0.1", "add the prefix length"),
+            ("vswitch attach m --ip 10.0.0.7", "as in 10.0.0.7/24"),
+            ("vswitch attach m --ip fd00::1", "as in fd00::1/64"),
         ];
         for (line, words) in cases {
             let told = sentence(line).unwrap();

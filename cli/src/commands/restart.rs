@@ -31,7 +31,7 @@ pub(crate) fn run(runtime: &RuntimeDir, args: &RestartArgs) -> anyhow::Result<()
 fn sentence(view: &RestartView) -> String {
     let pause = Duration::from_micros(view.pause_us).as_secs_f64() * 1000.0;
     format!(
-        "process {} goes on with the switch '{}'; frames waited for {pause:.1} ms\n",
+        "process {} has taken over the switch '{}'; frames waited {pause:.1} ms\n",
         view.pid, view.name
     )
 }

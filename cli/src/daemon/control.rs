@@ -273,7 +273,7 @@ impl Control {
 
     /// The ports are removed before the answer, so that who reads it may use their names anew.
     fn stop(&mut self) -> Outcome {
-        log::info!("ending, as asked");
+        log::info!("stopping on request");
         let ports = self.lab.port_count();
         self.lab.dismantle();
         self.ending.get_or_insert(Ending::Asked);

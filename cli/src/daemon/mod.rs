@@ -324,7 +324,7 @@ fn recall(lock: &DirLock, config: &Config) -> Result<Option<Saved>, DaemonError>
     }
     if lock.recovered() {
         log::warn!(
-            "the switch '{}' was killed before, and is here again with what it had",
+            "restored the switch '{}', which had been killed",
             config.name
         );
     }

@@ -86,7 +86,7 @@ impl Notifier {
     pub(super) fn reloading(&self) {
         let now = monotonic().as_micros();
         self.tell(&format!(
-            "RELOADING=1\nMONOTONIC_USEC={now}\nSTATUS=another process is to go on\n"
+            "RELOADING=1\nMONOTONIC_USEC={now}\nSTATUS=another process will take over\n"
         ));
     }
 

@@ -90,7 +90,7 @@ pub(crate) fn words(what: &Happening) -> Words {
             ("lost", BAD, whom)
         }
         Happening::Restarted => {
-            let whom = "another process goes on with the switch".to_owned();
+            let whom = "another process has taken over the switch".to_owned();
             ("restarted", GOOD, whom)
         }
         Happening::Stopped => ("stopped", WARNING, "the switch ends".to_owned()),

@@ -30,7 +30,7 @@ impl Control {
 
     /// Lets a new process go on with the switch.
     pub(in crate::daemon) fn restart(&mut self) -> Result<Value, ErrorObject> {
-        log::info!("restarting, as asked");
+        log::info!("restarting on request");
         let succession = hand_over(self)
             .map_err(|error| ErrorObject::new(ErrorCode::Internal, error.to_string()))?;
         let view = RestartView {

@@ -40,14 +40,14 @@ pub(in crate::daemon) fn hand_over(control: &mut Control) -> Result<Succession, 
         log::error!("cannot restart: {error}");
     })?;
     drop(its);
-    log::info!("process {pid} is to go on with the switch");
+    log::info!("process {pid} will take over the switch");
     let outcome = converse(control, &waiter, channel);
     let (pause, channel) = outcome.inspect_err(|error| {
         control.manager.ready(control.name.as_str());
         log::error!("cannot restart: {error}");
     })?;
     log::info!(
-        "process {pid} goes on with the switch; frames waited for {} µs",
+        "process {pid} has taken over the switch; frames waited {} µs",
         pause.as_micros()
     );
     control.manager.succeeded_by(pid);
@@ -144,7 +144,7 @@ fn converse(
         stand_still(&handle, channel).inspect_err(|_| control.reopen_metrics())?;
     // It goes on, whatever it says of it.
     if let Err(error) = channel.receive(Instant::now() + LAST) {
-        log::warn!("the new process does not say that it has settled: {error}");
+        log::warn!("the new process did not report that its start is complete: {error}");
     }
     Ok((pause, channel))
 }
@@ -216,7 +216,7 @@ fn pass(channel: &Channel, snapshot: &Snapshot) -> Result<Duration, HandoverErro
         // It goes on, or is heard to have ended before it did.
         said = channel.receive(Instant::now() + LAST);
         if matches!(said, Err(HandoverError::Late)) {
-            log::warn!("the new process does not say that it goes on");
+            log::warn!("the new process did not report that it forwards");
             return Ok(monotonic().saturating_sub(snapshot.stood_at));
         }
     }
