@@ -1,24 +1,38 @@
 //! Linux network namespaces, veth pairs, addresses and routes, by system calls and netlink alone:
 //! no shell, no `ip`, no external program.
 //!
+//! ```toml
+//! [dependencies]
+//! vswitch-netns = "0.1"
+//! ```
+//!
 //! ```no_run
+//! use std::error::Error;
+//! use std::net::UdpSocket;
+//!
 //! use vswitch_netns::{DuplicateDetection, InterfaceName, Namespace, Netlink, VethEnd};
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let mario = Namespace::create("mario")?;
-//! let mut here = Netlink::open()?;
-//! let mut inside = Netlink::open_in(&mario)?;
-//! let near = VethEnd::new(InterfaceName::new("mario-vsw")?);
-//! let far = VethEnd::new(InterfaceName::new("mario-netns")?).mtu_bytes(9000);
-//! let near = here.create_veth(&near, &far, Some(&mario))?;
-//! let far = inside.link("mario-netns")?;
-//! here.set_up(&near)?;
-//! inside.set_up(&far)?;
-//! inside.add_address(&far, "10.0.0.1/24".parse()?, DuplicateDetection::Skip)?;
-//! let listener = mario.run(|| std::net::TcpListener::bind("10.0.0.1:80"))??;
-//! # drop(listener);
-//! # Ok(())
-//! # }
+//! fn main() -> Result<(), Box<dyn Error>> {
+//!     // Two namespaces without names, which end with the program.
+//!     let (mario, luigi) = (Namespace::create_unnamed()?, Namespace::create_unnamed()?);
+//!     let end = || InterfaceName::new("eth0").map(VethEnd::new);
+//!     Netlink::open_in(&mario)?.create_veth(&end()?, &end()?, Some(&luigi))?;
+//!     for (namespace, address) in [(&mario, "10.0.0.1/24"), (&luigi, "10.0.0.2/24")] {
+//!         let mut netlink = Netlink::open_in(namespace)?;
+//!         let link = netlink.link("eth0")?;
+//!         netlink.set_up(&link)?;
+//!         netlink.add_address(&link, address.parse()?, DuplicateDetection::Skip)?;
+//!     }
+//!
+//!     // A socket stays in the namespace where it was opened.
+//!     let receiver = luigi.run(|| UdpSocket::bind("10.0.0.2:7000"))??;
+//!     let sender = mario.run(|| UdpSocket::bind("10.0.0.1:0"))??;
+//!     sender.send_to(b"it's-a me", "10.0.0.2:7000")?;
+//!     let mut heard = [0; 64];
+//!     let (length, _) = receiver.recv_from(&mut heard)?;
+//!     assert_eq!(&heard[..length], b"it's-a me");
+//!     Ok(())
+//! }
 //! ```
 //!
 //! A named namespace is an entry under `/run/netns`, the same that `ip netns` makes and sees. The
@@ -107,3 +121,7 @@ pub use quiet::{Quiet, QuietError};
 pub use route::{Route, RouteEntry, RouteError, RouteOrigin};
 pub use userns::UserNamespaceError;
 pub use veth::VethEnd;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -3,6 +3,8 @@
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use netlink_sys::Socket;
 
@@ -14,6 +16,18 @@ const ETHTOOL_SFEATURES: u32 = 0x3b;
 const ETH_SS_FEATURES: u32 = 4;
 /// Length of a name in a set of strings (`ETH_GSTRING_LEN`).
 const STRING_BYTES: usize = 32;
+
+/// Has a new process call `prepare` before it becomes the program of `command`.
+///
+/// `prepare` must make system calls alone, and allocate nothing: other threads of this process may
+/// have held locks, of the allocator's for instance, when it was forked.
+pub(crate) fn before_exec(
+    command: &mut Command,
+    prepare: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
+) {
+    // SAFETY: the caller promises what signal-safety(7) asks for.
+    unsafe { command.pre_exec(prepare) };
+}
 
 /// The namespace that a socket was opened in (`SIOCGSKNS`, linux/sockios.h).
 pub(crate) fn namespace_of(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {

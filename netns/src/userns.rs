@@ -3,6 +3,7 @@
 //! Inside it, with a network namespace of its own, an ordinary user may do nearly all that root
 //! may: veth pairs, packet sockets, TAP devices, addresses. Loading eBPF programs stays forbidden.
 
+mod child;
 mod obstacle;
 
 use std::fs;
@@ -15,6 +16,7 @@ use nix::unistd::{getegid, geteuid};
 use thiserror::Error;
 
 use crate::rights::errno_of;
+pub use child::spawn_inside;
 use obstacle::Conditions;
 
 /// Why a process cannot have namespaces of its own.

@@ -71,3 +71,7 @@ pub use control::Handle;
 pub use frame::{PortId, Timestamp};
 pub use port::{Port, PortRef};
 pub use switch::{Running, Switch, SwitchError};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
