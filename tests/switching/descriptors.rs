@@ -8,7 +8,7 @@ use vswitch_switch::port::memory::{self, MemoryOptions};
 
 use super::frames::{BROADCAST, numbered};
 use super::lab::Lab;
-use crate::harness::{isolated, sys};
+use crate::harness::{PATIENCE, isolated, sys, wait_until};
 
 const ROUNDS: u32 = 200;
 
@@ -58,6 +58,8 @@ fn no_descriptors_behind() {
         let frame = numbered(BROADCAST, last.mac(), round.into());
         wire.send_patiently(&frame).unwrap();
     }
+    // Threads close the sockets, which takes the kernel a while.
+    wait_until(PATIENCE, || descriptors() == before);
     assert_eq!(descriptors(), before);
     lab.stop();
 }

@@ -96,11 +96,6 @@ impl Lab {
             return Ok(());
         };
         match self.handle.remove_port(&plug.name) {
-            // A cable vanishes with its port; nobody has to wait for the sockets to be closed.
-            Ok(port) if plug.former().is_none() => {
-                // Without a thread it is closed here and now.
-                let _ = threads::spawn("close", move || drop(port));
-            }
             Ok(port) => drop(port),
             // A switch that has stopped has dropped its ports.
             Err(ControlError::NoSuchPort(_) | ControlError::Stopped) => {}

@@ -4,6 +4,7 @@ use std::io;
 
 /// Why [`PacketPort::open`](super::PacketPort::open) failed. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PacketError {
     /// The name is none that an interface could have.
     #[error(

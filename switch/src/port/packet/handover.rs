@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::claim::Claim;
+use super::close::Closing;
 use super::source::Source;
 use super::standstill::{Leaving, Standstill};
 use super::sys::{Position, Ring};
@@ -147,6 +148,7 @@ impl PacketPort {
                 ..WayOut::default()
             },
             claim: Claim::from(claim),
+            closing: Closing::default(),
         })
     }
 

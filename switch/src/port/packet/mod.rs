@@ -7,6 +7,7 @@
 //! checksums and super-frames of 64 KiB pass through as they are.
 
 mod claim;
+mod close;
 mod error;
 mod handover;
 mod open;
@@ -21,6 +22,7 @@ mod transmit;
 use std::io;
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::thread;
 
 use socket2::Socket;
 
@@ -29,6 +31,7 @@ pub use handover::{PacketData, RingData};
 pub(crate) use receive::{FromKernel, as_received};
 
 use self::claim::Claim;
+use self::close::Closing;
 use self::open::Opened;
 use self::prepare::{Failure, Sockets};
 use self::receive::Emptied;
@@ -85,6 +88,9 @@ pub enum ReceivePath {
     /// The socket's queue, by recvmmsg(2).
     Socket,
 }
+
+/// How many ports are prepared at the same time.
+const SIDE_BY_SIDE: usize = 32;
 
 /// A packet port that is yet without an interface.
 ///
@@ -147,6 +153,14 @@ pub struct PacketPort {
     /// What is known of its way out.
     way_out: WayOut,
     claim: Claim,
+    /// Dropped last: see [`close`].
+    closing: Closing,
+}
+
+impl Drop for PacketPort {
+    fn drop(&mut self) {
+        self.closing.begin([self.source.socket(), &self.sender]);
+    }
 }
 
 impl PacketPort {
@@ -162,6 +176,31 @@ impl PacketPort {
     /// The same with other options.
     pub fn open_with(interface: &str, options: &PacketOptions) -> Result<Self, PacketError> {
         PreparedPort::new(options).open(interface)
+    }
+
+    /// Opens several interfaces, in the order of the list, in the time that one takes: the kernel's
+    /// waiting is done by threads, side by side.
+    pub fn open_all(
+        interfaces: &[&str],
+        options: &PacketOptions,
+    ) -> Result<Vec<Self>, PacketError> {
+        let mut ports = Vec::with_capacity(interfaces.len());
+        for some in interfaces.chunks(SIDE_BY_SIDE) {
+            let prepared: Vec<_> = thread::scope(|scope| {
+                let prepare = || PreparedPort::new(options);
+                let threads: Vec<_> = some
+                    .iter()
+                    .map(|_| thread::Builder::new().spawn_scoped(scope, prepare))
+                    .collect();
+                let made = threads.into_iter().map(|thread| thread.ok()?.join().ok());
+                made.collect()
+            });
+            for (interface, prepared) in some.iter().zip(prepared) {
+                let prepared = prepared.unwrap_or_else(|| PreparedPort::new(options));
+                ports.push(prepared.open(interface)?);
+            }
+        }
+        Ok(ports)
     }
 
     fn new(interface: &str, opened: Opened) -> Self {
@@ -186,6 +225,7 @@ impl PacketPort {
             leaving: None,
             way_out: WayOut::default(),
             claim,
+            closing: Closing::default(),
         }
     }
 
