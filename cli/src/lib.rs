@@ -26,6 +26,7 @@
 //! - `render`: output for people
 //! - `trial`: what fuzzers call
 
+mod advice;
 mod ancillary;
 mod args;
 mod client;
@@ -137,7 +138,8 @@ fn sentence(error: &anyhow::Error) -> String {
             text = format!("{text}: {cause}");
         }
     }
-    text
+    let advice = error.chain().find_map(advice::of);
+    text + &advice.unwrap_or_default()
 }
 
 /// Writes one line to standard error, without anything a terminal would act on.

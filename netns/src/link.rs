@@ -21,9 +21,7 @@ pub enum LinkError {
     #[error(transparent)]
     Name(#[from] NameError),
     /// There is none of this name.
-    #[error(
-        "there is no interface {name} in this network namespace; `vswitch link` lists those there are"
-    )]
+    #[error("there is no interface {name} in this network namespace")]
     NotFound {
         /// The name, fit to be printed.
         name: String,
@@ -78,10 +76,7 @@ pub enum LinkError {
         name: String,
     },
     /// The kernel does not rename it while it is in use.
-    #[error(
-        "the interface {name} cannot be renamed while it is up; switch it off first (`vswitch link \
-         set {name} down`)"
-    )]
+    #[error("the interface {name} cannot be renamed while it is up; set it down first")]
     Busy {
         /// The interface.
         name: String,

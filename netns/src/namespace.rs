@@ -31,9 +31,7 @@ pub enum NamespaceError {
     #[error(transparent)]
     Name(#[from] NameError),
     /// There is none of this name.
-    #[error(
-        "there is no network namespace {name}: `vswitch netns list` shows those that there are, `vswitch netns add {name}` makes it"
-    )]
+    #[error("there is no network namespace {name}")]
     NotFound {
         /// Its name.
         name: String,
@@ -47,7 +45,7 @@ pub enum NamespaceError {
     /// The file is there, but no namespace is mounted on it.
     #[error(
         "the network namespace {name} is stale: {path} has no namespace mounted on it (a crash, \
-         or another mount namespace); remove it with `vswitch netns del {name}`"
+         or another mount namespace); delete it first or use another name"
     )]
     Stale {
         /// Its name.

@@ -11,6 +11,7 @@ use vswitch_switch::control::ControlError;
 use vswitch_switch::frame::MacAddr;
 use vswitch_switch::port::PacketError;
 
+use crate::advice;
 use crate::protocol::{ErrorCode, ErrorObject};
 use crate::rights::MissingRights;
 
@@ -280,6 +281,12 @@ impl LabError {
 
 impl From<LabError> for ErrorObject {
     fn from(error: LabError) -> Self {
-        Self::new(error.code(), error.to_string())
+        let sentence = match &error {
+            LabError::Namespace(error) => advice::sentence(error),
+            LabError::Link(error) => advice::sentence(error),
+            LabError::Quiet(error) => advice::sentence(error),
+            error => error.to_string(),
+        };
+        Self::new(error.code(), sentence)
     }
 }
