@@ -32,6 +32,7 @@ pub(crate) type Task = Box<dyn FnOnce(&mut Engine) + Send>;
 
 /// Why a switch did not do what a [`Handle`] asked.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ControlError {
     /// Its thread has ended.
     #[error("the switch has stopped")]
@@ -68,6 +69,7 @@ pub enum ControlError {
 
 /// What a switch is set to and how full its table is.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Status {
     /// Its settings.
     pub config: BridgeConfig,

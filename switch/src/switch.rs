@@ -37,6 +37,7 @@ const FLUSHES_PER_ROUND: usize = 256;
 
 /// Why a switch could not be made or run.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SwitchError {
     /// The kernel gave no poller: too many descriptors, most likely.
     #[error("can't make the switch's poller: {0}")]

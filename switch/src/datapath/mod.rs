@@ -40,6 +40,7 @@ pub struct Datapath {
 
 /// Why a port could not be added.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AddPortError {
     /// Another port has that name.
     #[error("the switch already has a port '{0}': remove that one first, or use another name")]
@@ -54,6 +55,7 @@ pub enum AddPortError {
 
 /// A port as others see it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct PortInfo {
     /// Its number in the switch.
     pub id: PortId,
@@ -77,6 +79,7 @@ pub struct PortInfo {
 
 /// What [`Datapath::service`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Serviced {
     /// The port that had its turn.
     pub port: PortId,

@@ -72,6 +72,7 @@ pub struct OwnedFrame {
 
 /// A frame that the cable did not take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SendError {
     /// The queue towards the switch is full.
     #[error("the queue towards the switch is full: {0} frames wait; let the switch run")]

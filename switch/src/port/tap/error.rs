@@ -4,6 +4,7 @@ use std::io;
 
 /// Why [`TapPort::create`](super::TapPort::create) failed. Nothing is left behind.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TapError {
     /// The name is none that an interface could have.
     #[error(
