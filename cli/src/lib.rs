@@ -10,6 +10,7 @@
 //! - `runtime_dir`, `names`, `rights`: where it is found, what it is called, what it may
 //! - `userlab`: where commands work without root's rights
 //! - `sandbox`: throw-away namespaces for a lab of the program's own
+//! - `settings`: what can be set, each setting declared once
 //! - `topology`: labs from a file
 //! - `values`: addresses, subnets and stations, checked
 //! - `measure`: pings, throughput and response time between namespaces
@@ -55,6 +56,7 @@ mod render;
 mod rights;
 mod runtime_dir;
 mod sandbox;
+mod settings;
 mod signals;
 #[cfg(test)]
 mod testing;

@@ -2,9 +2,8 @@
 
 use std::net::IpAddr;
 
-use clap::builder::{PossibleValuesParser, RangedI64ValueParser, TypedValueParser};
+use clap::builder::RangedI64ValueParser;
 use ipnet::IpNet;
-use vswitch_switch::bridge::VlanLearning;
 use vswitch_switch::frame::MacAddr;
 
 /// Refuses an address, with a prefix length or a port or without, in which a number begins with 0:
@@ -134,11 +133,6 @@ pub(crate) fn station(text: &str) -> Result<MacAddr, String> {
         ));
     }
     Ok(mac)
-}
-
-/// Which VLANs share what is learnt.
-pub(crate) fn vlan_learning() -> impl TypedValueParser<Value = VlanLearning> {
-    PossibleValuesParser::new(VlanLearning::NAMES).try_map(|name| name.parse::<VlanLearning>())
 }
 
 /// The number of a VLAN, or 0 for none.

@@ -36,6 +36,7 @@ mod restart;
 mod rights;
 mod rings;
 mod scrapers;
+mod settings;
 mod shell;
 mod sources;
 mod state;
@@ -103,6 +104,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         rights::tests(),
         rings::tests(),
         scrapers::tests(),
+        settings::tests(),
         shell::tests(),
         sources::tests(),
         state::tests(),

@@ -7,7 +7,9 @@ use ipnet::IpNet;
 use vswitch_netns::name::{InterfaceName, NamespaceName};
 use vswitch_switch::frame::MacAddr;
 
+use super::settings::{self, SettingArgs};
 use crate::names::SwitchName;
+use crate::settings::PortSettings;
 use crate::values;
 
 #[derive(Debug, Args)]
@@ -74,6 +76,9 @@ pub(crate) struct AttachArgs {
     /// Print JSON for machines.
     #[arg(long)]
     pub(crate) json: bool,
+
+    #[command(flatten, next_help_heading = settings::OF_PORT)]
+    pub(crate) settings: SettingArgs<PortSettings>,
 }
 
 #[derive(Debug, Args)]

@@ -3,8 +3,9 @@
 use clap::{ArgGroup, Args, Subcommand};
 use vswitch_netns::name::InterfaceName;
 
-use super::protection::{OwnLimit, own_limit};
+use super::settings::{self, ChangeArgs, SettingArgs};
 use crate::names::SwitchName;
+use crate::settings::PortSettings;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PortAction {
@@ -32,6 +33,9 @@ pub(crate) struct PortAddArgs {
     /// Plug it in even if the machine's default route leads through it, and is lost.
     #[arg(long)]
     pub(crate) force: bool,
+
+    #[command(flatten, next_help_heading = settings::OF_PORT)]
+    pub(crate) settings: SettingArgs<PortSettings>,
 }
 
 #[derive(Debug, Args)]
@@ -50,9 +54,7 @@ pub(crate) struct PortDelArgs {
 #[command(after_help = "Example:
   vswitch port set eth1 --broadcast-limit 1000 --max-macs 8
   vswitch port set eth1 --unknown-limit off --broadcast-limit default")]
-#[command(group = ArgGroup::new("setting").required(true).multiple(true).args([
-    "max_macs", "broadcast_limit", "multicast_limit", "unknown_limit", "unblock",
-]))]
+#[command(group = ArgGroup::new(settings::GROUP).required(true).multiple(true))]
 pub(crate) struct PortSetArgs {
     /// The port, by its name or that of the namespace behind it.
     #[arg(value_name = "PORT")]
@@ -62,25 +64,11 @@ pub(crate) struct PortSetArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) switch: Option<SwitchName>,
 
-    /// Learn so many stations at most behind it; `off` for as many as there is room for, `default`
-    /// for what the switch has.
-    #[arg(long, value_name = "N", value_parser = own_limit)]
-    pub(crate) max_macs: Option<OwnLimit>,
-
-    /// Let in so many broadcast frames a second.
-    #[arg(long, value_name = "N", value_parser = own_limit)]
-    pub(crate) broadcast_limit: Option<OwnLimit>,
-
-    /// Let in so many frames a second to groups.
-    #[arg(long, value_name = "N", value_parser = own_limit)]
-    pub(crate) multicast_limit: Option<OwnLimit>,
-
-    /// Let in so many frames a second to unknown stations.
-    #[arg(long, value_name = "N", value_parser = own_limit)]
-    pub(crate) unknown_limit: Option<OwnLimit>,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs<PortSettings>,
 
     /// Let it forward again at once if it is blocked because it was part of a loop.
-    #[arg(long)]
+    #[arg(long, group = settings::GROUP)]
     pub(crate) unblock: bool,
 }
 

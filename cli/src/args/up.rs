@@ -76,7 +76,11 @@ pub(crate) struct DiffArgs {
   vswitch schema    # to be put into a file, such as lab.schema.json
 
 With '#:schema ./lab.schema.json' as the first line of a lab file, editors check and complete it.")]
-pub(crate) struct SchemaArgs {}
+pub(crate) struct SchemaArgs {
+    /// Print the reference of all settings instead, as Markdown.
+    #[arg(long, hide = true)]
+    pub(crate) reference: bool,
+}
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  vswitch supervise /run/log -- sleep 1")]

@@ -33,11 +33,13 @@ pub(crate) mod up;
 
 use std::process::ExitCode;
 
+use anyhow::Context;
+
 use crate::args::{Cli, Command};
-use crate::daemon::Notifier;
+use crate::daemon::{Launch, Notifier};
 use crate::metrics::Listener;
 use crate::runtime_dir::RuntimeDir;
-use crate::topology;
+use crate::topology::{self, Sockets};
 use crate::userlab;
 
 /// How a command that takes `--switch` is told which one, in an error.
@@ -53,6 +55,10 @@ pub(crate) struct WrongUsage(pub(crate) String);
 pub(crate) struct Luggage {
     metrics: Option<Listener>,
     manager: Notifier,
+    /// What the parent wants of a switch in the background.
+    launch: Option<Launch>,
+    /// For the metrics of the switches of a lab.
+    sockets: Sockets,
 }
 
 impl Luggage {
@@ -65,9 +71,24 @@ impl Luggage {
         // What is wrong with it is told when it is needed.
         let runtime = RuntimeDir::resolve(given, |name| std::env::var_os(name)).ok();
         match &cli.command {
+            Command::Run(args) if args.detached => {
+                let (launch, metrics) = Launch::receive()
+                    .context("only 'vswitch run --detach' starts a process in the background")?;
+                Ok(Self {
+                    metrics,
+                    manager: Notifier::from_environment(),
+                    launch: Some(launch),
+                    ..Self::default()
+                })
+            }
             Command::Run(args) => Ok(Self {
                 metrics: run::bind_metrics(args, runtime.as_ref())?,
                 manager: Notifier::from_environment(),
+                ..Self::default()
+            }),
+            Command::Up(args) if !args.dry_run => Ok(Self {
+                sockets: Sockets::bind(&args.file),
+                ..Self::default()
             }),
             _ => Ok(Self::default()),
         }
@@ -83,7 +104,7 @@ pub(crate) fn run(cli: Cli, luggage: Luggage) -> anyhow::Result<ExitCode> {
     let shell_runtime = given.clone();
     let runtime = || RuntimeDir::resolve(given, |name| std::env::var_os(name));
     match cli.command {
-        Command::Run(args) => run::run(&runtime()?, args, luggage)?,
+        Command::Run(args) => run::run(&runtime()?, &args, luggage)?,
         Command::Stop(args) => stop::run(&runtime()?, &args)?,
         Command::Restart(args) => restart::run(&runtime()?, &args)?,
         Command::List(args) => list::run(&runtime()?, &args)?,
@@ -103,11 +124,11 @@ pub(crate) fn run(cli: Cli, luggage: Luggage) -> anyhow::Result<ExitCode> {
         Command::Explain(args) => explain::run(&runtime()?, &args)?,
         Command::Shell(args) => return shell::run(shell_runtime.as_deref(), &args),
         Command::Ping(args) => return ping::run(runtime, &args),
-        Command::Up(args) => return up::run(&runtime()?, &args),
+        Command::Up(args) => return up::run(&runtime()?, &args, &luggage.sockets),
         Command::Down(args) => return down::run(&runtime()?, &args),
         Command::Status(args) => return status::run(&runtime()?, &args),
         Command::Diff(args) => return diff::run(&runtime()?, &args),
-        Command::Schema(_) => schema::run()?,
+        Command::Schema(args) => schema::run(&args)?,
         Command::Supervise(args) => topology::supervise(&args.log, &args.words)?,
         Command::Demo(args) => return demo::run(&args),
         Command::Doctor(args) => return doctor::run(&runtime(), &args),

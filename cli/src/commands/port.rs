@@ -21,6 +21,7 @@ pub(crate) fn run(runtime: &RuntimeDir, action: PortAction) -> anyhow::Result<()
             let params = PortAddParams {
                 interface: args.interface.to_string(),
                 force: args.force,
+                settings: args.settings.0.into(),
             };
             client
                 .call::<PortView>(method::PORT_ADD, &params)
@@ -36,10 +37,7 @@ pub(crate) fn run(runtime: &RuntimeDir, action: PortAction) -> anyhow::Result<()
         PortAction::Set(args) => {
             let params = PortSetParams {
                 name: args.port,
-                max_macs: args.max_macs.map(|limit| limit.0),
-                broadcast_limit: args.broadcast_limit.map(|limit| limit.0),
-                multicast_limit: args.multicast_limit.map(|limit| limit.0),
-                unknown_limit: args.unknown_limit.map(|limit| limit.0),
+                change: args.change.0,
                 unblock: args.unblock,
             };
             connect(args.switch.as_ref())?.call::<PortView>(method::PORT_SET, &params)?;

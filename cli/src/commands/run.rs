@@ -3,25 +3,34 @@
 use super::Luggage;
 use crate::args::RunArgs;
 use crate::daemon::state::Options;
-use crate::daemon::{self, Config};
+use crate::daemon::{self, Config, Launch};
 use crate::metrics::{Listener, MetricsError};
 use crate::runtime_dir::RuntimeDir;
 
-pub(crate) fn run(runtime: &RuntimeDir, args: RunArgs, luggage: Luggage) -> anyhow::Result<()> {
+pub(crate) fn run(runtime: &RuntimeDir, args: &RunArgs, luggage: Luggage) -> anyhow::Result<()> {
+    let settings = args.settings();
     if args.successor {
-        daemon::succeed(runtime, &args.name, args.guard_mode().unwrap_or_default())?;
+        daemon::succeed(runtime, &args.name, settings.guard.unwrap_or_default())?;
         return Ok(());
     }
-    if args.detach {
-        daemon::start_detached(runtime, &args, luggage.metrics)?;
-        return Ok(());
-    }
-    let remembered = || daemon::remembered_guard(runtime, &args.name).filter(|_| !args.fresh);
-    let config = Config {
-        guard: args.guard_mode().or_else(remembered).unwrap_or_default(),
-        options: Options::given(&args),
-        name: args.name,
+    let launch = luggage.launch.unwrap_or(Launch {
+        options: Options {
+            settings,
+            lab: None,
+        },
         fresh: args.fresh,
+    });
+    if args.detach {
+        daemon::start_detached(runtime, &args.name, &launch, luggage.metrics)?;
+        return Ok(());
+    }
+    let remembered = || daemon::remembered_guard(runtime, &args.name).filter(|_| !launch.fresh);
+    let guard = launch.options.settings.guard.or_else(remembered);
+    let config = Config {
+        guard: guard.unwrap_or_default(),
+        options: launch.options,
+        name: args.name.clone(),
+        fresh: launch.fresh,
         manager: luggage.manager,
         detached: args.detached,
     };
@@ -42,16 +51,11 @@ pub(crate) fn bind_metrics(
     if args.successor {
         return Ok(None);
     }
-    if args.metrics_from_stdin {
-        return Listener::from_stdin().map(Some);
-    }
-    let remembered = || runtime.and_then(|runtime| daemon::remembered_metrics(runtime, &args.name));
-    let address = match &args.metrics {
-        Some(address) => Some(address.clone()),
-        // The parent has asked already.
-        None if args.fresh || args.detached => None,
-        None => remembered(),
+    let remembered = || {
+        let runtime = runtime.filter(|_| !args.fresh)?;
+        daemon::remembered_metrics(runtime, &args.name)
     };
+    let address = args.settings().metrics.or_else(remembered);
     let is_leaving = || runtime.is_some_and(|runtime| daemon::was_killed(runtime, &args.name));
     address
         .as_ref()

@@ -1,8 +1,13 @@
 //! `vswitch schema`: the JSON schema of lab files.
 
-use crate::{render, topology};
+use crate::args::SchemaArgs;
+use crate::{render, settings, topology};
 
-pub(crate) fn run() -> anyhow::Result<()> {
-    render::print(&topology::schema()?)?;
+pub(crate) fn run(args: &SchemaArgs) -> anyhow::Result<()> {
+    if args.reference {
+        render::print(&settings::reference())?;
+    } else {
+        render::print(&topology::schema()?)?;
+    }
     Ok(())
 }

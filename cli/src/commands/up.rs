@@ -9,11 +9,15 @@ use crate::exit::signalled;
 use crate::measure::{Interrupted, Stop};
 use crate::render::labs;
 use crate::runtime_dir::RuntimeDir;
-use crate::topology::{Hold, Intent, Labs, Outcome, Source, Wrong};
+use crate::topology::{Hold, Intent, Labs, Outcome, Sockets, Source, Wrong};
 use crate::{render, rights};
 
-pub(crate) fn run(runtime: &RuntimeDir, args: &UpArgs) -> anyhow::Result<ExitCode> {
-    match bring_up(runtime, args) {
+pub(crate) fn run(
+    runtime: &RuntimeDir,
+    args: &UpArgs,
+    metrics: &Sockets,
+) -> anyhow::Result<ExitCode> {
+    match bring_up(runtime, args, metrics) {
         Ok(status) => Ok(status),
         Err(error) => match error.downcast::<Wrong>() {
             Ok(wrong) => Ok(complain_of(&wrong, ExitCode::FAILURE)),
@@ -30,7 +34,7 @@ pub(super) fn complain_of(wrong: &Wrong, status: ExitCode) -> ExitCode {
     status
 }
 
-fn bring_up(runtime: &RuntimeDir, args: &UpArgs) -> anyhow::Result<ExitCode> {
+fn bring_up(runtime: &RuntimeDir, args: &UpArgs, metrics: &Sockets) -> anyhow::Result<ExitCode> {
     let labs = Labs::new(runtime);
     let source = Source::read(&args.file)?;
     if args.dry_run {
@@ -43,9 +47,12 @@ fn bring_up(runtime: &RuntimeDir, args: &UpArgs) -> anyhow::Result<ExitCode> {
     rights::require("bring a lab up", rights::ATTACH)?;
     let stop = Stop::on_signals()?;
     let hold = Hold::take(runtime, &name)?;
-    let done = labs
-        .intend(&source)
-        .and_then(|intent| Ok((labs.bring_up(&hold, &args.file, &intent, &stop)?, intent)));
+    let done = labs.intend(&source).and_then(|intent| {
+        Ok((
+            labs.bring_up(&hold, &args.file, &intent, metrics, &stop)?,
+            intent,
+        ))
+    });
     Labs::let_go(hold)?;
     let (outcome, intent) = done?;
     if outcome.failures.is_empty() {

@@ -23,9 +23,7 @@ use super::handover::waiter::Herald;
 use super::lab::{Lab, LabError};
 use super::news::Line;
 use super::notify::Notifier;
-use super::protection;
 use super::server::{Passed, Service};
-use super::settings;
 use super::sources::Source;
 use super::state::{Options, StateError, StateFile, Stations};
 use super::watchdog::Watchdog;
@@ -34,9 +32,10 @@ use crate::names::{LabName, SwitchName};
 use crate::protocol::{
     AttachParams, CaptureParams, DetachParams, ErrorCode, ErrorObject, ExplainParams,
     FdbFlushParams, FdbShowParams, Happening, Listening, NoParams, OWNER_ALONE_PASSES,
-    PortAddParams, PortDelParams, PortSetParams, Protection, ReaddressParams, Removed, Request,
-    SetParams, SwitchView, VersionView, method,
+    PortAddParams, PortDelParams, PortSetParams, ReaddressParams, Removed, Request, SwitchView,
+    VersionView, method,
 };
+use crate::settings::{Change, PortSettings, Schema, SwitchSettings, View};
 use crate::signals::Signals;
 
 pub(super) type Outcome = Result<Value, ErrorObject>;
@@ -121,7 +120,7 @@ impl Service for Control {
             method::STOP => with(params, |_: NoParams| self.stop()),
             method::ATTACH => with(params, |params| self.attach(&params, session)),
             method::DETACH => with(params, |params| self.detach(&params)),
-            method::SET => with(params, |params: SetParams| self.set(&params)),
+            method::SET => with(params, |change| self.set(&change)),
             method::READDRESS => with(params, |params: ReaddressParams| {
                 self.lab.readdress(&params)?;
                 self.keep()?;
@@ -241,19 +240,11 @@ impl Control {
             pid: std::process::id(),
             uptime_s: status.uptime.as_secs(),
             datapath: "user space".to_owned(),
-            ageing_s: status.config.ageing.as_secs(),
-            max_macs: whole(status.config.max_stations),
+            settings: View(self.options.settings.clone().or_default()),
             macs: whole(status.stations),
-            forward_reserved: status.config.forward_reserved,
-            vlan_learning: Some(status.config.vlan_learning),
-            subnet: self.lab.subnet(),
-            receive: Some(self.lab.receive().as_str().to_owned()),
-            ring_slots: self.lab.ring_slots(),
-            protection: Some(Protection::of(&status.config)),
             lab: self.member_of.as_ref().map(ToString::to_string),
             log: self.log.clone(),
             metrics: self.metrics.as_ref().map(Endpoint::address),
-            group: self.options.group,
             guard: Some(crate::protocol::GuardView {
                 brokers: self.lab.namespaces().brokers(),
                 ..self.guard.view(self.lab.namespaces().broker())
@@ -284,7 +275,7 @@ impl Control {
         self.refuse_bound(params)?;
         let passed = passed(params, session.passed.take())?;
         let attached = self.lab.attach(params, passed)?;
-        self.keep()
+        self.set_up(&attached.port, &params.settings)
             .inspect_err(|_| self.lab.undo_attach(&attached))?;
         self.lab.namespaces().keep();
         reply(&attached)
@@ -299,11 +290,11 @@ impl Control {
 
     fn port_add(&mut self, params: &PortAddParams) -> Outcome {
         self.lab.take(&params.interface, params.force)?;
-        if let Err(error) = self.keep() {
+        if let Err(error) = self.set_up(&params.interface, &params.settings) {
             if let Err(error) = self.lab.give_back(&params.interface) {
                 log::warn!("cannot take back {}: {error}", params.interface);
             }
-            return Err(error.into());
+            return Err(error);
         }
         self.port(&params.interface)
     }
@@ -317,17 +308,26 @@ impl Control {
     fn port_set(&mut self, params: &PortSetParams) -> Outcome {
         let name = capture::port_name(&self.lab.ports()?, &params.name)?;
         let before = self.lab.port_settings(&name).unwrap_or_default();
-        let changed = params.changed(before);
-        self.lab.note_port_settings(&name, changed);
-        self.keep_or(|control| control.lab.note_port_settings(&name, before))?;
+        let changed = params.change.of(&before);
+        self.lab.note_port_settings(&name, &changed);
+        self.keep_or(|control| control.lab.note_port_settings(&name, &before))?;
         self.lab.enforce_port_settings(&name)?;
         if changed != before {
-            log::info!("{name} is bounded by {}", protection::in_words(changed));
+            log::info!("{name} has new settings: {}", in_words(&changed));
         }
         if params.unblock {
             self.lab.handle().unblock(&name)?;
         }
         self.port(&name)
+    }
+
+    /// Sets a new port up, and keeps it.
+    fn set_up(&mut self, name: &str, wanted: &Change<PortSettings>) -> Result<(), ErrorObject> {
+        if !wanted.set.is_empty() {
+            self.lab.note_port_settings(name, &wanted.set);
+            self.lab.enforce_port_settings(name)?;
+        }
+        Ok(self.keep()?)
     }
 
     fn port(&mut self, name: &str) -> Outcome {
@@ -336,25 +336,21 @@ impl Control {
     }
 
     /// Changes settings while the switch runs; all of them, or none if one is wrong.
-    fn set(&mut self, params: &SetParams) -> Outcome {
-        let present = self.lab.handle().status()?.config;
-        let config = settings::changed(present, params)?;
-        let subnet = params.subnet.as_deref().map(settings::subnet).transpose()?;
-        let slots = settings::ring_slots(params.ring_slots, self.lab.ring_slots())?;
-        let before = (self.options.clone(), self.lab.subnet());
-        self.options.note(&config);
-        self.options.ring_slots = slots;
-        self.lab.set_subnet(subnet.unwrap_or(before.1));
-        self.keep_or(|control| {
-            control.options = before.0;
-            control.lab.set_subnet(before.1);
-        })?;
-        self.lab.set_ring_slots(slots);
+    fn set(&mut self, change: &Change<SwitchSettings>) -> Outcome {
+        let before = self.options.settings.clone();
+        let wanted = change.of(&before);
+        self.options.settings = wanted.clone();
+        self.keep_or(|control| control.options.settings = before.clone())?;
+        self.lab.set(&wanted);
+        let (present, config) = (before.bridge(), wanted.bridge());
         self.lab.handle().set_config(config)?;
         if config.vlan_learning != present.vlan_learning {
             self.bind_again(config.vlan_learning)?;
         }
-        log::info!("settings changed: {params:?}");
+        log::info!(
+            "settings changed: {}",
+            in_words(&Change::between(&before, &wanted).set)
+        );
         self.show()
     }
 
@@ -418,6 +414,17 @@ impl Control {
             None => handle.flush(),
         };
         removed(flushed?)
+    }
+}
+
+/// What is set, for the log.
+fn in_words(settings: &impl Schema) -> String {
+    let told = settings.texts();
+    let told = told.map(|(setting, text)| format!("{} {text}", setting.name));
+    let told: Vec<String> = told.collect();
+    match told.as_slice() {
+        [] => "the defaults".to_owned(),
+        told => crate::plain::text(&told.join(", ")).into_owned(),
     }
 }
 

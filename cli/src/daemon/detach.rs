@@ -15,10 +15,11 @@ use std::process::{Command, Stdio};
 use nix::sys::prctl;
 use nix::unistd::{chdir, dup2_stderr, dup2_stdout, setsid};
 
+use super::launch::Launch;
 use super::sys;
-use crate::args::RunArgs;
 use crate::itself;
 use crate::metrics::Listener;
+use crate::names::SwitchName;
 use crate::runtime_dir::RuntimeDir;
 
 /// What a child says when its switch takes commands.
@@ -65,21 +66,19 @@ pub(crate) enum DetachError {
 /// See [`DetachError`].
 pub(crate) fn start(
     runtime: &RuntimeDir,
-    args: &RunArgs,
+    name: &SwitchName,
+    launch: &Launch,
     metrics: Option<Listener>,
 ) -> Result<(), DetachError> {
-    let name = args.name.to_string();
+    let name = name.to_string();
     let start_error = |source| DetachError::Start {
         name: name.clone(),
         source,
     };
     sys::close_descriptors_on_exec().map_err(start_error)?;
-    let mut command = command(runtime, args).map_err(start_error)?;
-    if let Some(listener) = metrics.as_ref() {
-        let socket = listener.to_descriptor().map_err(start_error)?;
-        command.arg("--metrics-from-stdin").stdin(socket);
-    }
-    let mut child = command.spawn().map_err(start_error)?;
+    let told = launch.send(metrics.as_ref()).map_err(start_error)?;
+    let mut command = command(runtime, &name).map_err(start_error)?;
+    let mut child = command.stdin(told).spawn().map_err(start_error)?;
     // Its socket is the child's alone from now on, and so is its file.
     if let Some(listener) = metrics {
         listener.pass_on();
@@ -103,37 +102,11 @@ pub(crate) fn start(
     }
 }
 
-fn command(runtime: &RuntimeDir, args: &RunArgs) -> io::Result<Command> {
+fn command(runtime: &RuntimeDir, name: &str) -> io::Result<Command> {
     let mut command = itself::command()?;
     command
-        .args(["run", args.name.as_str(), "--detached"])
-        .arg("--runtime-dir")
+        .args(["run", name, "--detached", "--runtime-dir"])
         .arg(runtime.path())
-        .args(args.ageing.map(|seconds| format!("--ageing={seconds}")))
-        .args(args.max_macs.map(|most| format!("--max-macs={most}")))
-        .args(
-            args.receive
-                .map(|way| format!("--receive={}", way.as_str())),
-        )
-        .args(args.ring_slots.map(|slots| format!("--ring-slots={slots}")))
-        .args(
-            args.forward_reserved
-                .map(|yes| format!("--forward-reserved={yes}")),
-        )
-        .args(
-            args.vlan_learning
-                .map(|way| format!("--vlan-learning={way}")),
-        )
-        .args(args.protection.words())
-        .args(args.fresh.then_some("--fresh"))
-        .args(
-            args.guard_mode()
-                .map(|mode| format!("--guard={}", mode.as_str())),
-        )
-        .args(args.group.map(|group| format!("--group={group}")))
-        .args(args.lab.as_ref().map(|lab| format!("--lab={lab}")))
-        .args(args.subnet.map(|subnet| format!("--subnet={subnet}")))
-        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
     Ok(command)

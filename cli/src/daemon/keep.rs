@@ -117,10 +117,8 @@ impl Control {
 
     /// The options as they are by now.
     pub(super) fn present_options(&self) -> Options {
-        Options {
-            subnet: self.lab.subnet(),
-            metrics: self.metrics.as_ref().map(Endpoint::option),
-            ..self.options.clone()
-        }
+        let mut options = self.options.clone();
+        options.settings.metrics = self.metrics.as_ref().map(Endpoint::bound);
+        options
     }
 }

@@ -30,14 +30,13 @@ mod guard;
 mod handover;
 mod keep;
 mod lab;
+mod launch;
 mod lock;
 mod logging;
 mod namespaces;
 mod news;
 mod notify;
-mod protection;
 mod server;
-mod settings;
 mod sources;
 pub(crate) mod state;
 mod subnet;
@@ -58,6 +57,7 @@ use crate::metrics::{Address, Listener};
 use crate::names::SwitchName;
 use crate::rights;
 use crate::runtime_dir::RuntimeDir;
+use crate::settings::GuardMode;
 use crate::signals::Signals;
 use crate::userlab;
 use alarms::Alarms;
@@ -67,7 +67,7 @@ use ending::Ending;
 use events::Hub;
 use forwarding::{Forwarding, SwitchThread};
 use guard::Guard;
-pub(crate) use guard::{GuardMode, restrict_keeper};
+pub(crate) use guard::restrict_keeper;
 use lab::{Lab, LabError};
 use lock::{DirLock, LockError};
 use namespaces::Namespaces;
@@ -79,6 +79,7 @@ use watchdog::Watchdog;
 pub(crate) use detach::start as start_detached;
 pub(crate) use error::DaemonError;
 pub(crate) use handover::succeed;
+pub(crate) use launch::Launch;
 pub(crate) use lock::clear_killed;
 
 /// A switch to be run.
@@ -136,14 +137,15 @@ pub(crate) fn was_killed(runtime: &RuntimeDir, name: &SwitchName) -> bool {
 /// Where the switch `name`, which does not run, is to serve metrics again.
 pub(crate) fn remembered_metrics(runtime: &RuntimeDir, name: &SwitchName) -> Option<Address> {
     let kept = state::recall(runtime.switch(name).path(), name).ok()??;
-    kept.saved.options.metrics?.parse().ok()
+    kept.saved.options.settings.metrics
 }
 
 /// How much the switch `name`, which does not run, is to insist on giving up again. It is asked before
 /// its directory is locked, since its broker is started before.
 pub(crate) fn remembered_guard(runtime: &RuntimeDir, name: &SwitchName) -> Option<GuardMode> {
     let kept = state::recall(runtime.switch(name).path(), name).ok()??;
-    kept.saved.options.guard?.recalled()
+    let guard = kept.saved.options.settings.guard;
+    guard.filter(|mode| *mode != GuardMode::Off)
 }
 
 /// Gives an interface back to the host's stack that a switch which was killed had as a port.
@@ -200,15 +202,15 @@ fn serve(
     let kept = recall(&lock, config)?;
     let mut options = config.options.clone();
     if let Some(kept) = &kept {
-        options.fill(&kept.options);
+        options.recall(&kept.options);
     }
     write_down(&lock, &options, metrics.as_ref())?;
-    let listener = access::listen(lock.dir(), options.group)?;
-    let peers = Peers::new(options.group);
+    let listener = access::listen(lock.dir(), options.group())?;
+    let peers = Peers::new(options.group());
     namespaces.take_file_of(metrics.as_mut())?;
     let guard = raise_guard(runtime, config, &lock)?;
     let forwarding = Forwarding::start()?;
-    let bridge = options.bridge();
+    let bridge = options.settings.bridge();
     let parts = Parts {
         lock: &lock,
         listener: listener.as_fd(),
@@ -338,10 +340,8 @@ fn write_down(
     metrics: Option<&Listener>,
 ) -> Result<(), DaemonError> {
     let dir = lock.dir().path();
-    let given = Options {
-        metrics: metrics.map(|metrics| metrics.address().option()),
-        ..options.clone()
-    };
+    let mut given = options.settings.clone();
+    given.metrics = metrics.map(|metrics| metrics.address().clone());
     state::write_down(dir, &given).map_err(|source| {
         let path = dir.to_owned();
         StateError::Write { path, source }.into()
@@ -382,9 +382,7 @@ fn assemble(
     let lab = Lab::new(
         config.name.clone(),
         switch.handle(),
-        options.subnet,
-        options.receive(),
-        options.ring_slots,
+        &options.settings,
         parts.namespaces,
     )?;
     let captures = Captures::new(lab.captions());

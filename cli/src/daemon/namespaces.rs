@@ -9,10 +9,11 @@ use nix::unistd::Pid;
 use vswitch_netns::{Announcer, Namespace, NamespaceError, NamespaceName, Netlink, Offloads};
 
 use super::broker::{self, Broker, Inside};
-use super::{Config, DaemonError, GuardMode};
+use super::{Config, DaemonError};
 use crate::metrics::Listener;
 use crate::rights::{self, MissingRights};
 use crate::runtime_dir::RuntimeDir;
+use crate::settings::GuardMode;
 
 /// What opens namespaces.
 #[derive(Debug)]

@@ -5,20 +5,20 @@ use std::cell::RefCell;
 use std::io::{self, ErrorKind, Read, Write};
 
 use serde_json::Value;
-use vswitch_switch::BridgeConfig;
 
 use super::connection::{Connection, Step, Stream};
 use super::control::with;
 use super::fixed::vlan;
 use super::news::Backlog;
 use super::server::{Service, answer};
-use super::{explain, lab, settings};
+use super::{explain, lab};
 use crate::names::{LabName, SwitchName};
 use crate::protocol::{
     AttachParams, CaptureParams, DetachParams, ErrorCode, ErrorObject, ExplainParams, FdbAddParams,
     FdbDelParams, FdbFlushParams, FdbShowParams, MAX_MESSAGE_BYTES, NoParams, PortAddParams,
-    PortDelParams, ReaddressParams, Request, SetParams, method,
+    PortDelParams, ReaddressParams, Request, method,
 };
+use crate::settings::{Change, SwitchSettings};
 use crate::values;
 
 /// More turns than this are an endless loop: each takes a byte, sends one of an answer that even an
@@ -158,10 +158,9 @@ impl Service for Rehearsal {
                 Ok(lab::foresee(&params, None)?.into())
             }),
             method::DETACH => with(params, |_: DetachParams| done),
-            method::SET => with(params, |params: SetParams| {
-                settings::changed(BridgeConfig::default(), &params)?;
-                params.subnet.as_deref().map(settings::subnet).transpose()?;
-                done
+            method::SET => with(params, |change: Change<SwitchSettings>| {
+                let changed = change.of(&SwitchSettings::default());
+                Ok(serde_json::to_value(changed).unwrap_or_default())
             }),
             method::READDRESS => with(params, |params: ReaddressParams| {
                 for address in &params.addresses {

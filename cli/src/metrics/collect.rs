@@ -7,6 +7,7 @@ use vswitch_switch::bridge::DropReason;
 use super::exposition::{Exposition, Kind};
 use super::process;
 use crate::protocol::{PortState, PortView, SwitchView};
+use crate::settings::{PortSettings, Schema};
 
 /// How a number is read off a port.
 type Read = fn(&PortView) -> u64;
@@ -80,12 +81,12 @@ fn of_switch(text: &mut Exposition, view: &SwitchView) {
     gauge(
         "vswitch_stations_limit",
         "The most stations that are remembered.",
-        view.max_macs,
+        view.settings.table_len(),
     );
     gauge(
         "vswitch_ageing_seconds",
         "After how long a silent station is forgotten.",
-        view.ageing_s,
+        view.settings.ageing_s(),
     );
     let mut family = text.family(
         "vswitch_ports",
@@ -112,7 +113,16 @@ fn of_ports(text: &mut Exposition, view: &SwitchView) {
         let [switch, name, namespace] = labels(view, port);
         let peer = ("peer", port.peer.as_deref().unwrap_or_default());
         let driver = ("driver", port.driver.as_str());
-        family.sample(&[switch, name, namespace, peer, driver], 1);
+        let set = PortSettings::ALL.iter().filter(|setting| setting.label);
+        let set = set.map(|setting| (setting.name, port.settings.text(setting)));
+        let set: Vec<_> = set
+            .map(|(name, text)| (name, text.unwrap_or_default()))
+            .collect();
+        let set = set.iter().map(|(name, text)| (*name, text.as_str()));
+        let labels = [switch, name, namespace, peer, driver]
+            .into_iter()
+            .chain(set);
+        family.sample(&labels.collect::<Vec<_>>(), 1);
     }
     for (name, kind, help, read) in OF_PORTS {
         let mut family = text.family(name, kind, help);
@@ -151,6 +161,7 @@ fn labels<'a>(view: &'a SwitchView, port: &'a PortView) -> [(&'static str, &'a s
 mod tests {
     use super::*;
     use crate::protocol::TrafficView;
+    use crate::settings::View;
 
     fn view() -> SwitchView {
         let port = PortView {
@@ -169,6 +180,7 @@ mod tests {
             tx: TrafficView::default(),
             drops: [("egress_full".to_owned(), 3), ("rx_backlog".to_owned(), 4)].into(),
             addresses: Vec::new(),
+            settings: View::default(),
             limits: None,
             blocked: None,
             warnings: Vec::new(),

@@ -2,14 +2,13 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::unistd::dup2_stdin;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::{Address, Remove, SocketFile};
@@ -57,9 +56,6 @@ pub(crate) enum MetricsError {
         "cannot serve metrics at {0}: another process uses this address; choose another --metrics"
     )]
     InUse(Address),
-    /// The descriptor that the parent has passed on is unusable.
-    #[error("cannot serve metrics on the socket that was passed on: {0}")]
-    Inherited(#[source] io::Error),
 }
 
 impl MetricsError {
@@ -67,7 +63,7 @@ impl MetricsError {
         match self {
             Self::Bind { source, .. } => source.kind() == ErrorKind::AddrInUse,
             Self::InUse(_) => true,
-            Self::Taken(_) | Self::Inherited(_) => false,
+            Self::Taken(_) => false,
         }
     }
 }
@@ -115,18 +111,12 @@ impl Listener {
         }
     }
 
-    /// The socket that the parent has bound and passed on as standard input, in whose place comes
-    /// `/dev/null`.
+    /// The socket that the parent has bound and passed on.
     ///
     /// # Errors
-    /// [`MetricsError::Inherited`].
-    pub(crate) fn from_stdin() -> Result<Self, MetricsError> {
-        let take = || -> io::Result<Self> {
-            let socket = Socket::from(io::stdin().as_fd().try_clone_to_owned()?);
-            dup2_stdin(fs::File::open("/dev/null")?)?;
-            Self::new(socket)
-        };
-        take().map_err(MetricsError::Inherited)
+    /// Where it has no address.
+    pub(crate) fn inherited(socket: OwnedFd) -> io::Result<Self> {
+        Self::new(Socket::from(socket))
     }
 
     /// The socket that another process has, whose file stays that one's until [`Listener::settle`].

@@ -15,7 +15,7 @@ use super::collect::collect;
 use super::crowd::Crowd;
 use super::desk::{Asker, Desk, desk};
 use super::exposition::CONTENT_TYPE;
-use super::{Listener, http};
+use super::{Address, Listener, http};
 use crate::protocol::SwitchView;
 
 /// What the thread needs is little.
@@ -141,9 +141,9 @@ impl Endpoint {
         self.listener.let_go();
     }
 
-    /// The same, as `run --metrics` takes it.
-    pub(crate) fn option(&self) -> String {
-        self.listener.address().option()
+    /// The same, as `run --metrics` takes it, with the port that it got.
+    pub(crate) fn bound(&self) -> Address {
+        self.listener.address().clone()
     }
 
     /// Where it is served, as people write it.
@@ -412,6 +412,7 @@ mod tests {
             tx: TrafficView::default(),
             drops: std::collections::BTreeMap::default(),
             addresses: Vec::new(),
+            settings: crate::settings::View::default(),
             limits: None,
             blocked: None,
             warnings: Vec::new(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::methods::Address;
+use crate::settings::{Change, PortSettings};
 
 /// Which namespace to connect, and how.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,6 +29,9 @@ pub(crate) struct AttachParams {
     /// namespace may have any number of ports by names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) port: Option<String>,
+    /// What is set for the port from the start.
+    #[serde(default, skip_serializing_if = "Change::is_empty")]
+    pub(crate) settings: Change<PortSettings>,
     /// Whether to create the namespace if there is none; so if left out.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub(crate) create: bool,
@@ -87,6 +91,7 @@ impl Default for AttachParams {
             mtu: None,
             interface: None,
             port: None,
+            settings: Change::default(),
             create: true,
             give_address: true,
             descriptor: false,

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use vswitch_switch::bridge::VlanLearning;
 
-use super::protection::{BlockedView, LimitsView, Protection};
+use super::protection::{BlockedView, LimitsView};
+use crate::settings::{Change, PortSettings, SwitchSettings, View};
 
 /// The names of the methods.
 pub(crate) mod method {
@@ -23,7 +23,7 @@ pub(crate) mod method {
     pub(crate) const ATTACH: &str = "attach";
     /// Disconnect a namespace: [`super::DetachParams`] to [`super::Removed`].
     pub(crate) const DETACH: &str = "detach";
-    /// Change settings of the running switch: [`super::SetParams`] to [`super::SwitchView`].
+    /// Change settings of the running switch: [`super::Change`] to [`super::SwitchView`].
     pub(crate) const SET: &str = "set";
     /// Change the addresses behind a port: [`super::ReaddressParams`] to [`super::PortView`].
     pub(crate) const READDRESS: &str = "readdress";
@@ -79,29 +79,11 @@ pub(crate) struct SwitchView {
     pub(crate) uptime_s: u64,
     /// How it forwards.
     pub(crate) datapath: String,
-    /// After how many silent seconds a station is forgotten.
-    pub(crate) ageing_s: u64,
-    /// The most stations that are remembered.
-    pub(crate) max_macs: u64,
+    /// Its settings, defaults included.
+    #[serde(flatten)]
+    pub(crate) settings: View<SwitchSettings>,
     /// The stations that are remembered now.
     pub(crate) macs: u64,
-    /// Whether frames to reserved addresses are forwarded.
-    pub(crate) forward_reserved: bool,
-    /// Which VLANs share what is learnt; none before 0.2.
-    #[serde(default)]
-    pub(crate) vlan_learning: Option<VlanLearning>,
-    /// From which addresses are given out.
-    pub(crate) subnet: Option<IpNet>,
-    /// How frames come from the kernel, as `run --receive` has it; none before 0.2.
-    #[serde(default)]
-    pub(crate) receive: Option<String>,
-    /// Slots in the receive ring of each port, as `run --ring-slots` has it; none if they are by
-    /// the number of ports.
-    #[serde(default)]
-    pub(crate) ring_slots: Option<u32>,
-    /// What one port may do to the others.
-    #[serde(default)]
-    pub(crate) protection: Option<Protection>,
     /// The lab of `vswitch up` that it belongs to.
     #[serde(default)]
     pub(crate) lab: Option<String>,
@@ -110,9 +92,6 @@ pub(crate) struct SwitchView {
     /// Where metrics are served: a URL, or `unix:` and the path of a socket.
     #[serde(default)]
     pub(crate) metrics: Option<String>,
-    /// The number of the group whose members may ask it.
-    #[serde(default)]
-    pub(crate) group: Option<u32>,
     /// What its process has given up; none before 0.2.
     #[serde(default)]
     pub(crate) guard: Option<GuardView>,
@@ -218,6 +197,9 @@ pub(crate) struct PortView {
     pub(crate) drops: BTreeMap<String, u64>,
     /// The addresses that were given to the inside end.
     pub(crate) addresses: Vec<Address>,
+    /// What is set for it alone.
+    #[serde(default)]
+    pub(crate) settings: View<PortSettings>,
     /// The limits that hold for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) limits: Option<LimitsView>,
@@ -243,33 +225,6 @@ pub(crate) struct DetachParams {
     pub(crate) port: Option<String>,
 }
 
-/// Settings to change; those that are left out stay.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SetParams {
-    /// After how many silent seconds a station is forgotten.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) ageing_s: Option<u32>,
-    /// The most stations that are remembered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) max_macs: Option<u32>,
-    /// Whether frames to reserved addresses are forwarded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) forward_reserved: Option<bool>,
-    /// Which VLANs share what is learnt.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) vlan_learning: Option<VlanLearning>,
-    /// From which addresses are given out; empty for none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) subnet: Option<String>,
-    /// What one port may do to the others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) protection: Option<Protection>,
-    /// Slots in the receive rings of ports to come; 0 for a number by that of the ports.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) ring_slots: Option<u32>,
-}
-
 /// The addresses that the end inside is to have from now on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -289,6 +244,9 @@ pub(crate) struct PortAddParams {
     /// Also where the machine's default route leads through it.
     #[serde(default)]
     pub(crate) force: bool,
+    /// What is set for the port from the start.
+    #[serde(default, skip_serializing_if = "Change::is_empty")]
+    pub(crate) settings: Change<PortSettings>,
 }
 
 /// Which interface to unplug.
@@ -395,19 +353,13 @@ impl SwitchView {
             pid: 42,
             uptime_s: 200,
             datapath: "user space".to_owned(),
-            ageing_s: 300,
-            max_macs: 65_536,
+            settings: View(crate::settings::Schema::or_default(
+                SwitchSettings::default(),
+            )),
             macs: 2,
-            forward_reserved: false,
-            vlan_learning: None,
-            subnet: None,
-            receive: None,
-            ring_slots: None,
-            protection: None,
             lab: None,
             log: None,
             metrics: None,
-            group: None,
             guard: None,
             warnings: Vec::new(),
             version: "0.1.0".to_owned(),
@@ -436,6 +388,7 @@ mod tests {
             tx: TrafficView::default(),
             drops: [("egress_full".to_owned(), 3)].into(),
             addresses: vec!["10.0.0.1/24".parse().unwrap()],
+            settings: View::default(),
             limits: None,
             blocked: None,
             warnings: Vec::new(),
@@ -449,6 +402,7 @@ mod tests {
                 "rx": {"frames": 0, "bytes": 0}, "tx": {"frames": 0, "bytes": 0},
                 "drops": {"egress_full": 3}, "addresses": ["10.0.0.1/24"],
                 "blocked": null, "warnings": [],
+                "settings": View::<PortSettings>::default(),
             })
         );
     }

@@ -21,10 +21,10 @@ pub(crate) use explain::{
 pub(crate) use methods::{
     DetachParams, FdbAddParams, FdbDelParams, FdbEntry, FdbFlushParams, FdbPage, FdbShowParams,
     GuardView, LayerView, NoParams, PortAddParams, PortDelParams, PortState, PortView,
-    ReaddressParams, Removed, RestartView, SetParams, SwitchView, TrafficView, VersionView, method,
+    ReaddressParams, Removed, RestartView, SwitchView, TrafficView, VersionView, method,
 };
 
-pub(crate) use protection::{BlockedView, LimitsView, PortSetParams, Protection};
+pub(crate) use protection::{BlockedView, PortSetParams};
 
 /// The longest request, its newline not counted.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 1024 * 1024;

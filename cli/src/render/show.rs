@@ -7,6 +7,7 @@ use super::drops::drops;
 use super::table::{BAD, Column, FAINT, GOOD, HEADING, WARNING, paint, table};
 use crate::plain;
 use crate::protocol::{GuardView, PortState, PortView, SwitchView, TrafficView};
+use crate::settings::{Number, Schema, Value, YesNo};
 use crate::units::{bytes, count, span};
 
 /// Everything about one switch.
@@ -23,29 +24,36 @@ pub(crate) fn switch(view: &SwitchView) -> String {
         text = format!("{text}  {name} {value}\n");
     };
     fact("datapath", view.datapath.clone());
-    let (macs, most) = (count(view.macs), count(view.max_macs));
+    let (macs, most) = (count(view.macs), count(view.settings.table_len()));
     fact(
         "stations",
-        format!("{macs} of {most}, forgotten after {}", span(view.ageing_s)),
+        format!(
+            "{macs} of {most}, forgotten after {}",
+            span(view.settings.ageing_s())
+        ),
     );
-    if let Some(subnet) = view.subnet {
-        fact("subnet", subnet.to_string());
+    if let Some(subnet) = view.settings.subnet {
+        fact("subnet", subnet.text());
     }
-    if view.forward_reserved {
+    if view.settings.forward_reserved == Some(YesNo(true)) {
         fact(
             "reserved",
             "addresses 01:80:c2:00:00:00 to 0f are forwarded".to_owned(),
         );
     }
-    if view.vlan_learning == Some(VlanLearning::Independent) {
+    if view.settings.vlan_learning == Some(VlanLearning::Independent) {
         fact("learning", "in each VLAN by itself".to_owned());
     }
-    if let Some(slots) = view.ring_slots {
+    if let Some(slots) = view.settings.ring_slots.map(Number::get) {
         let each = bytes(PacketOptions::ring_len_bytes(slots) as u64);
         fact(
             "rings",
             format!("{} slots, {each} for each port", count(slots.into())),
         );
+    }
+    let changed = changed(&view.settings.0);
+    if !changed.is_empty() {
+        fact("set", changed);
     }
     if let Some(log) = &view.log {
         fact("log", log.display().to_string());
@@ -53,7 +61,8 @@ pub(crate) fn switch(view: &SwitchView) -> String {
     if let Some(metrics) = &view.metrics {
         fact("metrics", metrics.clone());
     }
-    if let Some(group) = view.group {
+    if let Some(group) = view.settings.group {
+        let group = group.text();
         fact("group", format!("its members (number {group}) may ask too"));
     }
     if let Some(guard) = &view.guard {
@@ -65,6 +74,27 @@ pub(crate) fn switch(view: &SwitchView) -> String {
     text.push('\n');
     text.push_str(&told_ports(&view.ports));
     text
+}
+
+/// What is set otherwise than by default and has no line of its own; empty where that is nothing.
+fn changed<S: Schema>(settings: &S) -> String {
+    let told = settings.texts().filter(|(setting, text)| {
+        !setting.has_line && setting.default.is_none_or(|default| default() != *text)
+    });
+    let told: Vec<_> = told
+        .map(|(setting, text)| format!("{} {text}", setting.name))
+        .collect();
+    told.join(", ")
+}
+
+/// What is set for ports alone, a line each; empty where that is nothing.
+fn settings(ports: &[PortView]) -> String {
+    let lines = ports.iter().filter_map(|port| {
+        let told = changed(&port.settings.0);
+        let name = paint(FAINT, &port.name);
+        (!told.is_empty()).then(|| format!("\n  {name}: {told}\n"))
+    });
+    lines.collect()
 }
 
 /// What a switch has given up, and what not, with the reason.
@@ -121,6 +151,7 @@ fn told_ports(ports: &[PortView]) -> String {
         Column::Left("driver"),
     ];
     let mut text = table(&columns, ports.iter().map(port_row).collect());
+    text.push_str(&settings(ports));
     text.push_str(&loops(ports));
     text.push_str(&warnings(ports));
     let lost = drops(ports);
@@ -212,6 +243,7 @@ fn state(state: PortState) -> String {
 mod tests {
     use super::*;
     use crate::render::colourless;
+    use crate::settings::View;
 
     fn port(id: u16, name: &str) -> PortView {
         PortView {
@@ -230,6 +262,7 @@ mod tests {
             tx: TrafficView::default(),
             drops: [].into(),
             addresses: Vec::new(),
+            settings: View::default(),
             limits: None,
             blocked: None,
             warnings: Vec::new(),

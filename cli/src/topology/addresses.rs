@@ -14,7 +14,7 @@ use super::thing::{Key, Spec, Things};
 /// Gives every attachment that has none an address, where its switch has a subnet.
 pub(super) fn give(draft: &mut Draft, before: &Things, problems: &mut Vec<Problem>) {
     let mut used = spoken_for(draft);
-    let subnet_of = |draft: &Draft, switch: &str| draft.switches.get(switch)?.spec.subnet;
+    let subnet_of = |draft: &Draft, switch: &str| draft.switches.get(switch)?.subnet();
     for index in 0..draft.attachments.len() {
         let attachment = &draft.attachments[index];
         let subnet = subnet_of(draft, &attachment.switch.value);

@@ -3,12 +3,14 @@
 
 use vswitch_netns::{Link, Namespace, Netlink};
 
+use super::draft::Span;
 use super::lab::Lab;
 use super::observe::read_sysctl;
 use super::parse::Problem;
-use super::plan::{Held, Present};
+use super::plan::{Held, fixed};
 use super::survey::Survey;
-use super::thing::{CableSpec, Key, Spec, SwitchSpec};
+use super::thing::{CableSpec, Key, Spec};
+use crate::settings::{Schema, SwitchSettings};
 
 /// All that stands in the way.
 pub(crate) fn conflicts(lab: &Lab, survey: &Survey) -> Vec<Problem> {
@@ -24,20 +26,15 @@ pub(crate) fn conflicts(lab: &Lab, survey: &Survey) -> Vec<Problem> {
         };
         if let Some(wrong) = wrong {
             let place = match key {
-                Key::Switch { switch } if is_ours(&survey.present, key) => {
-                    lab.receive_places.get(switch)
-                }
-                _ => lab.places.get(key),
+                Key::Switch { switch } => place_of_fixed(lab, survey, key, switch),
+                _ => None,
             };
+            let place = place.or_else(|| lab.places.get(key));
             problems.push(Problem::new(place.cloned().unwrap_or_default(), wrong));
         }
     }
     problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
     problems
-}
-
-fn is_ours(present: &Present, key: &Key) -> bool {
-    present.contains_key(key)
 }
 
 fn unfit(lab: &Lab, survey: &Survey, key: &Key, spec: &Spec) -> Option<String> {
@@ -55,7 +52,7 @@ fn unfit(lab: &Lab, survey: &Survey, key: &Key, spec: &Spec) -> Option<String> {
                      another name, or stop it ('vswitch stop {switch}')"
                 )
             }),
-            Some(held) if held.broken.is_none() => cannot_receive(switch, &held.spec, wanted),
+            Some(held) if held.broken.is_none() => cannot_change(switch, &held.spec, wanted),
             Some(_) => None,
         },
         (Key::Pair { end, other }, _) if held.is_none() => {
@@ -149,15 +146,30 @@ fn interface_taken(name: &str) -> String {
     )
 }
 
-fn cannot_receive(switch: &str, is: &Spec, wanted: &SwitchSpec) -> Option<String> {
-    match is {
-        Spec::Switch(is) if is.receive != wanted.receive => Some(format!(
-            "the switch '{switch}' receives by '{}' and cannot change to '{}' while it runs: stop \
-             it ('vswitch stop {switch}'), then try again",
-            is.receive, wanted.receive
-        )),
-        _ => None,
-    }
+/// Why a running switch cannot become as wanted.
+fn cannot_change(switch: &str, is: &Spec, wanted: &SwitchSettings) -> Option<String> {
+    let Spec::Switch(is) = is else { return None };
+    let setting = fixed(is, wanted)?;
+    let shown = |settings: &SwitchSettings| match settings.text(setting) {
+        Some(text) => format!("'{} = {}'", setting.name, crate::plain::text(&text)),
+        None => format!("no '{}'", setting.name),
+    };
+    Some(format!(
+        "the switch '{switch}' has {} and cannot change to {} while it runs: stop it \
+         ('vswitch stop {switch}'), then try again",
+        shown(is),
+        shown(wanted)
+    ))
+}
+
+/// Where in the file that is.
+fn place_of_fixed<'a>(lab: &'a Lab, survey: &Survey, key: &Key, switch: &str) -> Option<&'a Span> {
+    let held = survey.present.get(key)?;
+    let (Spec::Switch(is), Some(Spec::Switch(wanted))) = (&held.spec, lab.things.get(key)) else {
+        return None;
+    };
+    let setting = fixed(is, wanted)?;
+    lab.setting_places.get(switch)?.get(setting.name)
 }
 
 /// Whether the machine's default route would be lost with this interface.

@@ -6,21 +6,18 @@ use std::ops::Range;
 
 use ipnet::IpNet;
 use vswitch_netns::InterfaceName;
-use vswitch_switch::port::PacketOptions;
 
-use super::file::{LabFile, LinkSection, Receive};
+use super::file::{LabFile, LinkSection};
 use super::filler::Filler;
 use super::list::List;
 use super::parse::Problem;
+use super::section::Places;
 use super::text::{At, Text};
-use super::thing::SwitchSpec;
 use crate::names::{LabName, SwitchName};
+use crate::settings::{PortSettings, Schema, SwitchSettings};
 
 /// The MTU where none is given.
 pub(super) const MTU_BYTES: u32 = 1500;
-/// As `run` has them.
-const AGEING_S: std::ops::RangeInclusive<u32> = 1..=1_000_000;
-const MAX_MACS: std::ops::RangeInclusive<u32> = 1..=4_194_304;
 pub(super) const MTUS: std::ops::RangeInclusive<u32> = 68..=65_535;
 pub(super) const COUNTS: std::ops::RangeInclusive<u32> = 1..=10_000;
 
@@ -43,12 +40,20 @@ pub(super) struct Draft {
     pub(super) links: Vec<Link>,
 }
 
+impl Switch {
+    /// The subnet of its hosts.
+    pub(super) fn subnet(&self) -> Option<IpNet> {
+        self.settings.subnet.map(|subnet| subnet.0)
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Switch {
     pub(super) span: Span,
-    pub(super) subnet_span: Option<Span>,
-    pub(super) receive_span: Option<Span>,
-    pub(super) spec: SwitchSpec,
+    /// Where its settings are.
+    pub(super) places: Places,
+    /// Defaults included.
+    pub(super) settings: SwitchSettings,
     pub(super) ports: Vec<Placed<String>>,
     pub(super) force_ports: bool,
 }
@@ -77,6 +82,7 @@ pub(super) struct Attachment {
     pub(super) addresses: Option<Vec<Placed<IpNet>>>,
     pub(super) mac: Placed<String>,
     pub(super) mtu: Placed<u32>,
+    pub(super) settings: PortSettings,
 }
 
 /// A cable between two switches.
@@ -93,28 +99,10 @@ pub(super) struct Link {
 pub(super) fn draft(name: &LabName, file: &LabFile, problems: &mut Vec<Problem>) -> Draft {
     let mut draft = Draft::default();
     for (key, section) in &file.switch.0 {
-        let mut number = |value: &Option<At<u32>>, range, what, otherwise| {
-            value
-                .as_ref()
-                .map_or(otherwise, |value| in_range(value, range, what, problems))
-        };
-        let spec = SwitchSpec {
-            subnet: section.subnet.as_ref().map(|subnet| subnet.0.0),
-            ageing_s: number(&section.ageing, &AGEING_S, "'ageing'", 300),
-            max_macs: number(&section.max_macs, &MAX_MACS, "'max_macs'", 65_536),
-            forward_reserved: section.forward_reserved,
-            vlan_learning: section.vlan_learning.into(),
-            receive: receive(section.receive.as_deref().copied()).to_owned(),
-            ring_slots: section
-                .ring_slots
-                .as_ref()
-                .map(|value| in_range(value, &PacketOptions::RING_SLOTS, "'ring_slots'", problems)),
-        };
         let switch = Switch {
             span: key.span(),
-            subnet_span: section.subnet.as_ref().map(At::span),
-            receive_span: section.receive.as_ref().map(At::span),
-            spec,
+            places: section.places.clone(),
+            settings: section.settings.clone().or_default(),
             ports: placed(section.ports.as_ref(), |name: &InterfaceName| {
                 name.to_string()
             }),
@@ -140,14 +128,6 @@ pub(super) fn draft(name: &LabName, file: &LabFile, problems: &mut Vec<Problem>)
         }
     }
     draft
-}
-
-fn receive(way: Option<Receive>) -> &'static str {
-    match way {
-        None | Some(Receive::Auto) => "auto",
-        Some(Receive::Ring) => "ring",
-        Some(Receive::Socket) => "socket",
-    }
 }
 
 /// The name of the only switch, if there is just one.

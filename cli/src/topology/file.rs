@@ -7,13 +7,14 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use vswitch_netns::{InterfaceName, NamespaceName};
-use vswitch_switch::bridge::VlanLearning;
 use vswitch_switch::frame::MacAddr;
 
 use super::list::{List, Pairs};
 use super::scalar::{CommandLine, SysctlKey, SysctlValue};
+use super::section::With;
 use super::text::{At, Text};
 use crate::names::{LabName, SwitchName};
+use crate::settings::{PortSettings, SwitchSettings};
 
 /// A lab: switches, hosts, and what connects them.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -27,9 +28,9 @@ pub(crate) struct LabFile {
     /// About the lab itself.
     pub(crate) lab: LabSection,
     /// The switches, by name.
-    pub(crate) switch: Pairs<Text<SwitchName>, SwitchSection>,
+    pub(crate) switch: Pairs<Text<SwitchName>, With<SwitchSettings, SwitchSection>>,
     /// The hosts, by name; each is a network namespace.
-    pub(crate) host: Pairs<Text<NamespaceName>, HostSection>,
+    pub(crate) host: Pairs<Text<NamespaceName>, With<PortSettings, HostSection>>,
     /// Cables between switches.
     pub(crate) link: Vec<LinkSection>,
 }
@@ -43,67 +44,17 @@ pub(crate) struct LabSection {
     pub(crate) name: Option<At<Text<LabName>>>,
 }
 
-/// A switch.
+/// A switch. Its settings stand beside these.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SwitchSection {
-    /// Hosts without 'ip' get the next free address of this subnet; all others must be in it.
-    pub(crate) subnet: Option<At<Text<Subnet>>>,
-    /// Forget a station that was silent for so many seconds (300).
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub(crate) ageing: Option<At<u32>>,
-    /// Remember at most so many stations (65536).
-    #[schemars(range(min = 1, max = 4_194_304))]
-    pub(crate) max_macs: Option<At<u32>>,
-    /// Forward frames to 01-80-C2-00-00-00 to -0F, for labs that test STP, LACP or LLDP (false).
-    pub(crate) forward_reserved: bool,
-    /// Learn stations for all VLANs together, or in each VLAN by itself (shared).
-    pub(crate) vlan_learning: Learning,
-    /// How frames come from the kernel (auto). A running switch keeps to its way.
-    pub(crate) receive: Option<At<Receive>>,
-    /// How many received frames can wait at each port (2048 for 16 ports, 1024 for the next 16, then
-    /// 256). A changed number holds for ports plugged in from then on.
-    #[schemars(range(min = 128, max = 65_536))]
-    pub(crate) ring_slots: Option<At<u32>>,
     /// Existing interfaces of the machine that become ports.
     pub(crate) ports: Option<At<List<Text<InterfaceName>>>>,
     /// Take them even if the machine's default route leads through one, and is lost (false).
     pub(crate) force_ports: bool,
 }
 
-/// Which VLANs share what is learnt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Learning {
-    /// One table for all VLANs.
-    #[default]
-    Shared,
-    /// A table for each VLAN.
-    Independent,
-}
-
-impl From<Learning> for VlanLearning {
-    fn from(learning: Learning) -> Self {
-        match learning {
-            Learning::Shared => Self::Shared,
-            Learning::Independent => Self::Independent,
-        }
-    }
-}
-
-/// How frames come from the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Receive {
-    /// The fastest way that the kernel gives.
-    Auto,
-    /// A ring of memory that the kernel fills.
-    Ring,
-    /// The socket's queue.
-    Socket,
-}
-
-/// A host: a network namespace of its own.
+/// A host: a network namespace of its own. The settings of its port stand beside these.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct HostSection {
@@ -117,7 +68,7 @@ pub(crate) struct HostSection {
     #[schemars(range(min = 68, max = 65_535))]
     pub(crate) mtu: Option<At<u32>>,
     /// Its interfaces, where it has more than one, as a router has.
-    pub(crate) interface: Option<Vec<At<InterfaceSection>>>,
+    pub(crate) interface: Option<Vec<At<With<PortSettings, InterfaceSection>>>>,
     /// Where packets to everywhere else go: the address of a router, one for each of IPv4 and
     /// IPv6.
     pub(crate) gateway: Option<At<List<Text<IpAddr>>>>,
@@ -137,7 +88,7 @@ pub(crate) struct HostSection {
     pub(crate) count: Option<At<u32>>,
 }
 
-/// One of several interfaces of a host.
+/// One of several interfaces of a host. The settings of its port stand beside these.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct InterfaceSection {
@@ -169,10 +120,6 @@ pub(crate) struct LinkSection {
 /// The address of a host with its prefix length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HostAddress(pub(crate) IpNet);
-
-/// A subnet that hosts share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Subnet(pub(crate) IpNet);
 
 /// What a route leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

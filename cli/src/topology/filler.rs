@@ -8,13 +8,15 @@ use super::hash::fnv;
 use super::list::List;
 use super::parse::Problem;
 use super::scalar::CommandLine;
+use super::section::With;
 use super::text::{At, Text};
 use crate::names::LabName;
+use crate::settings::PortSettings;
 
 /// Fills in one section of a host.
 pub(super) struct Filler<'a> {
     pub(super) lab: &'a LabName,
-    pub(super) section: &'a HostSection,
+    pub(super) section: &'a With<PortSettings, HostSection>,
     pub(super) key: &'a At<Text<NamespaceName>>,
     /// The switch that it is plugged into if it does not say.
     pub(super) only_switch: Option<String>,
@@ -29,6 +31,7 @@ struct Wanted<'a> {
     ip: Option<&'a At<List<Text<HostAddress>>>>,
     mac: Option<&'a At<Text<Station>>>,
     mtu: Option<&'a At<u32>>,
+    settings: &'a PortSettings,
 }
 
 impl Filler<'_> {
@@ -141,11 +144,16 @@ impl Filler<'_> {
     /// What belongs to one interface makes no sense with none, or with several.
     fn refuse_own(&self, problems: &mut Vec<Problem>, instead: &str) {
         let section = self.section;
+        let settings = section.places.iter();
+        let settings = settings.map(|(key, place)| (*key, Some(place.clone())));
         for (key, span) in [
             ("ip", section.ip.as_ref().map(At::span)),
             ("mac", section.mac.as_ref().map(At::span)),
             ("mtu", section.mtu.as_ref().map(At::span)),
-        ] {
+        ]
+        .into_iter()
+        .chain(settings)
+        {
             if let Some(span) = span {
                 let wrong = format!("the host has '{key}' but no switch of its own: {instead}");
                 problems.push(Problem::new(span, wrong));
@@ -176,6 +184,7 @@ impl Filler<'_> {
             ip: self.section.ip.as_ref(),
             mac: self.section.mac.as_ref(),
             mtu: self.section.mtu.as_ref(),
+            settings: &self.section.settings,
         })
     }
 
@@ -207,6 +216,7 @@ impl Filler<'_> {
                 value: mtu,
                 span: wanted.mtu.map_or_else(|| wanted.span.clone(), At::span),
             },
+            settings: wanted.settings.clone(),
             span: wanted.span,
             interface,
             port,
@@ -216,7 +226,7 @@ impl Filler<'_> {
 }
 
 /// One of several interfaces of a host.
-fn several<'a>(host: &str, item: &'a At<InterfaceSection>) -> Wanted<'a> {
+fn several<'a>(host: &str, item: &'a At<With<PortSettings, InterfaceSection>>) -> Wanted<'a> {
     let switch = Placed {
         value: item.switch.0.to_string(),
         span: item.switch.span(),
@@ -236,6 +246,7 @@ fn several<'a>(host: &str, item: &'a At<InterfaceSection>) -> Wanted<'a> {
         ip: item.ip.as_ref(),
         mac: item.mac.as_ref(),
         mtu: item.mtu.as_ref(),
+        settings: &item.settings,
     }
 }
 

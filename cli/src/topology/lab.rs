@@ -9,6 +9,7 @@ use super::addresses;
 use super::check;
 use super::draft::{Draft, Host, Span, draft};
 use super::parse::{Problem, parse};
+use super::section::Places;
 use super::thing::{CableSpec, Key, Spec, Things};
 use crate::names::LabName;
 
@@ -21,8 +22,8 @@ pub(crate) struct Lab {
     pub(crate) things: Things,
     /// Where in the file each of them comes from.
     pub(crate) places: BTreeMap<Key, Span>,
-    /// Where a setting of a switch is, that cannot be changed while it runs.
-    pub(crate) receive_places: BTreeMap<String, Span>,
+    /// Where the settings of each switch are.
+    pub(crate) setting_places: BTreeMap<String, Places>,
     /// Interfaces that must be there before, and where they are named.
     pub(crate) existing: BTreeMap<String, Span>,
     /// Those of them that are taken even if a default route leads through them.
@@ -75,14 +76,17 @@ struct Builder {
 
 impl Builder {
     fn build(mut self, name: LabName, draft: &Draft) -> Lab {
-        let mut receive_places = BTreeMap::new();
+        let mut setting_places = BTreeMap::new();
         for (switch, section) in &draft.switches {
             let key = Key::Switch {
                 switch: switch.clone(),
             };
-            self.put(key, Spec::Switch(section.spec.clone()), &section.span);
-            let place = section.receive_span.as_ref().unwrap_or(&section.span);
-            receive_places.insert(switch.clone(), place.clone());
+            self.put(
+                key,
+                Spec::Switch(Box::new(section.settings.clone())),
+                &section.span,
+            );
+            setting_places.insert(switch.clone(), section.places.clone());
             for port in &section.ports {
                 self.existing.insert(port.value.clone(), port.span.clone());
                 if section.force_ports {
@@ -111,6 +115,7 @@ impl Builder {
                 addresses: addresses.map(|address| address.value).collect(),
                 mac: attachment.mac.value.clone(),
                 mtu: attachment.mtu.value,
+                settings: Box::new(attachment.settings.clone()),
             };
             self.put(key, Spec::Cable(spec), &attachment.span);
         }
@@ -121,7 +126,7 @@ impl Builder {
             name,
             things: self.things,
             places: self.places,
-            receive_places,
+            setting_places,
             existing: self.existing,
             forced: self.forced,
         }

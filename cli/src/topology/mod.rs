@@ -1,6 +1,7 @@
 //! Labs from a file: `vswitch up`, `down`, `status` and `diff`.
 //!
-//! Theory of operation. A file is read ([`parse`], [`mod@file`], [`text`], [`list`], [`scalar`]), what
+//! Theory of operation. A file is read ([`parse`], [`mod@file`], [`text`], [`list`], [`scalar`],
+//! [`section`]), what
 //! it leaves out is filled in ([`draft`], [`filler`], [`addresses`]) and what is wrong with it told
 //! ([`check`]); what comes of it ([`lab`]) is a set of things, each with a key and a description
 //! ([`thing`]). What was made is written in a record ([`record`]), and how it is now is seen on the
@@ -21,6 +22,7 @@ mod hash;
 mod hold;
 mod lab;
 mod list;
+mod metrics;
 mod observe;
 mod operate;
 mod parse;
@@ -30,6 +32,7 @@ mod progress;
 mod record;
 mod scalar;
 mod schema;
+mod section;
 mod supervise;
 mod survey;
 mod text;
@@ -37,6 +40,7 @@ mod thing;
 pub(crate) mod trial;
 
 pub(crate) use hold::Hold;
+pub(crate) use metrics::Sockets;
 pub(crate) use operate::{Intent, Labs, Outcome};
 pub(crate) use place::{Source, Wrong};
 pub(crate) use plan::{Difference, Held, Plan, Present};

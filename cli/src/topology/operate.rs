@@ -11,6 +11,7 @@ use super::commands;
 use super::conflicts::conflicts;
 use super::hold::Hold;
 use super::lab::{self, Lab};
+use super::metrics::Sockets;
 use super::place::Source;
 use super::plan::{Plan, Present, plan};
 use super::record::{Journal, Record};
@@ -111,6 +112,7 @@ impl<'a> Labs<'a> {
         hold: &Hold,
         source: &Path,
         intent: &Intent,
+        metrics: &Sockets,
         stop: &Stop,
     ) -> anyhow::Result<Outcome> {
         let source = std::path::absolute(source).unwrap_or_else(|_| PathBuf::from(source));
@@ -124,6 +126,7 @@ impl<'a> Labs<'a> {
             journal: &journal,
             stop,
             silent: &BTreeMap::new(),
+            metrics,
             goes_on: false,
         };
         let Err(mut failures) = doer.run(&intent.plan) else {
@@ -175,6 +178,7 @@ impl<'a> Labs<'a> {
             journal: &journal,
             stop: &stop,
             silent: &survey.silent,
+            metrics: &Sockets::default(),
             goes_on: true,
         };
         doer.run(&plan(&survey.present, &Things::new()))

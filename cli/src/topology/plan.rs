@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::thing::{CableSpec, Key, RANKS, Spec, Things};
+use crate::settings::{Schema, Setting, SwitchSettings};
 
 /// A thing that is there, or of which something is left.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,17 +186,23 @@ impl Fate {
     }
 }
 
+/// The first setting that differs and cannot be changed while a switch runs.
+pub(super) fn fixed(from: &SwitchSettings, to: &SwitchSettings) -> Option<&'static Setting> {
+    let mut fixed = SwitchSettings::ALL.iter().filter(|setting| !setting.live);
+    fixed.find(|setting| from.text(setting) != to.text(setting))
+}
+
 /// Whether the one can become the other while it is in use.
 fn can_change(from: &Spec, to: &Spec) -> bool {
     match (from, to) {
-        (Spec::Switch(from), Spec::Switch(to)) => from.receive == to.receive,
+        (Spec::Switch(from), Spec::Switch(to)) => fixed(from, to).is_none(),
         (Spec::Cable(from), Spec::Cable(to)) => {
-            let addresses = to.addresses.clone();
-            let readdressed = CableSpec {
-                addresses,
+            let changed = CableSpec {
+                addresses: to.addresses.clone(),
+                settings: to.settings.clone(),
                 ..from.clone()
             };
-            readdressed == *to
+            changed == *to
         }
         (Spec::Sysctl { .. }, Spec::Sysctl { .. }) => true,
         _ => false,

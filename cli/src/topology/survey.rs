@@ -11,11 +11,12 @@ use super::commands;
 use super::observe::{self, Found, Inside};
 use super::plan::{Held, Present};
 use super::record::{Noted, Proof, Record};
-use super::thing::{CableSpec, Key, Spec, SwitchSpec};
+use super::thing::{CableSpec, Key, Spec};
 use crate::client::{Client, ClientError};
 use crate::names::{LabName, SwitchName};
 use crate::protocol::{PortState, PortView, SwitchView};
 use crate::runtime_dir::{LabDir, RuntimeDir};
+use crate::settings::{Schema, SwitchSettings};
 
 /// After so long a switch that has hung up is asked once more.
 const MOMENT: Duration = Duration::from_millis(50);
@@ -168,7 +169,9 @@ impl Looker<'_> {
     fn look(&self, key: &Key, noted: &Noted) -> Look {
         let look = match (key, &noted.spec) {
             (Key::Host { host }, _) => self.host(host),
-            (Key::Switch { switch }, Spec::Switch(_)) => self.switch(switch),
+            (Key::Switch { switch }, Spec::Switch(noted)) => self
+                .switch(switch)
+                .map(|view| Spec::Switch(Box::new(settings_of(view, noted)))),
             (Key::Pair { end, other }, _) => self.pair(end, other, noted),
             (Key::Port { switch, interface }, _) => {
                 self.port(switch, interface, None).map(|_| Spec::Plain)
@@ -215,7 +218,7 @@ impl Looker<'_> {
         }
     }
 
-    fn switch(&self, name: &str) -> Result<Spec, Look> {
+    fn switch(&self, name: &str) -> Result<&SwitchView, Look> {
         if let Some(error) = self.silent.get(name) {
             return Err(Look::Broken(error.to_string()));
         }
@@ -225,7 +228,7 @@ impl Looker<'_> {
         if view.lab.as_deref() != Some(self.lab.as_str()) {
             return Err(Look::Foreign("it was started by somebody else".to_owned()));
         }
-        Ok(Spec::Switch(spec_of(view)))
+        Ok(view)
     }
 
     fn pair(&self, end: &str, other: &str, noted: &Noted) -> Result<Spec, Look> {
@@ -283,6 +286,7 @@ impl Looker<'_> {
             addresses: here.filter(|address| inside.has(link, *address)).collect(),
             mac: mac_of(link),
             mtu: link.mtu_bytes,
+            settings: Box::new(port.settings.0.clone()),
             ..cable.clone()
         }))
     }
@@ -301,18 +305,14 @@ fn gone() -> Look {
     Look::Broken("it is gone".to_owned())
 }
 
-/// The settings of a running switch.
-pub(super) fn spec_of(view: &SwitchView) -> SwitchSpec {
-    let whole = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-    SwitchSpec {
-        subnet: view.subnet,
-        ageing_s: whole(view.ageing_s),
-        max_macs: whole(view.max_macs),
-        forward_reserved: view.forward_reserved,
-        vlan_learning: view.vlan_learning.unwrap_or_default(),
-        receive: view.receive.clone().unwrap_or_default(),
-        ring_slots: view.ring_slots,
+/// The settings of a running switch. Those that it does not show are as they were `noted` when it was
+/// started.
+pub(super) fn settings_of(view: &SwitchView, noted: &SwitchSettings) -> SwitchSettings {
+    let mut settings = view.settings.0.clone();
+    for setting in SwitchSettings::ALL.iter().filter(|setting| !setting.shown) {
+        settings.copy(setting, noted);
     }
+    settings.or_default()
 }
 
 fn mac_of(link: &Link) -> String {

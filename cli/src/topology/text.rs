@@ -11,7 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use vswitch_netns::{InterfaceName, NamespaceName};
 
-use super::file::{HostAddress, Network, Station, Subnet};
+use super::file::{HostAddress, Network, Station};
 use super::scalar::SysctlKey;
 use crate::names::{LabName, SwitchName};
 use crate::values;
@@ -100,7 +100,6 @@ meanings! {
     InterfaceName, "the name of an interface", NAME, |text| text.parse().map_err(|error| told(&error));
     HostAddress, "an address with its prefix length, such as 10.0.0.1/24", None,
         |text| values::host_address(text).map(Self);
-    Subnet, "a subnet, such as 10.0.0.0/24", None, |text| values::subnet(text).map(Self);
     Network, "a network, such as 10.0.0.0/24, or a host", None, network;
     Station, "a MAC address, such as 02:00:00:00:00:01", None,
         |text| values::station(text).map(Self);

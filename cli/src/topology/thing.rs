@@ -7,7 +7,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use vswitch_switch::bridge::VlanLearning;
+
+use crate::settings::{Kind, PortSettings, Schema, Setting, SwitchSettings};
 
 /// What tells a thing from all others.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -43,8 +44,8 @@ pub(crate) enum Key {
 pub(crate) enum Spec {
     /// Its key says all.
     Plain,
-    /// A switch.
-    Switch(SwitchSpec),
+    /// The settings of a switch, defaults included.
+    Switch(Box<SwitchSettings>),
     /// The MTU of a pair between switches.
     Pair { mtu: u32 },
     /// A setting's value.
@@ -57,20 +58,6 @@ pub(crate) enum Spec {
     Setup { commands: Vec<Vec<String>> },
 }
 
-/// The settings of a switch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SwitchSpec {
-    pub(crate) subnet: Option<IpNet>,
-    pub(crate) ageing_s: u32,
-    pub(crate) max_macs: u32,
-    pub(crate) forward_reserved: bool,
-    #[serde(default)]
-    pub(crate) vlan_learning: VlanLearning,
-    pub(crate) receive: String,
-    #[serde(default)]
-    pub(crate) ring_slots: Option<u32>,
-}
-
 /// How a host is plugged in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CableSpec {
@@ -80,6 +67,9 @@ pub(crate) struct CableSpec {
     pub(crate) addresses: Vec<IpNet>,
     pub(crate) mac: String,
     pub(crate) mtu: u32,
+    /// What is set for its port.
+    #[serde(default)]
+    pub(crate) settings: Box<PortSettings>,
 }
 
 /// Things, by their keys.
@@ -239,7 +229,7 @@ impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plain => Ok(()),
-            Self::Switch(switch) => f.write_str(&joined(&fields_of_switch(switch), true)),
+            Self::Switch(switch) => f.write_str(&joined(&fields_of(switch.as_ref()), true)),
             Self::Pair { mtu } => write!(f, "mtu {mtu}"),
             Self::Sysctl { value } => f.write_str(value),
             Self::Cable(cable) => f.write_str(&joined(&fields_of_cable(cable), true)),
@@ -255,43 +245,22 @@ impl fmt::Display for Spec {
 /// A field of a description, and whether it is worth telling when it is not what differs.
 type Field = (String, bool);
 
-fn fields_of_switch(switch: &SwitchSpec) -> Vec<Field> {
-    let subnet = switch.subnet.map(|subnet| format!("subnet {subnet}"));
-    let forwards = if switch.forward_reserved {
-        "forward_reserved"
-    } else {
-        "no forward_reserved"
+/// A field for each setting.
+fn fields_of<S: Schema>(settings: &S) -> Vec<Field> {
+    let field = |setting: &Setting| {
+        let name = setting.name;
+        let text = settings.text(setting);
+        let default = setting.default.map(|default| default());
+        let is_told = text != default;
+        let told = match (setting.kind, text) {
+            (_, None) => format!("no {name}"),
+            (Kind::Flag { no, .. }, Some(text)) if text == no => format!("no {name}"),
+            (Kind::Flag { .. }, Some(_)) => name.to_owned(),
+            (_, Some(text)) => format!("{name} {text}"),
+        };
+        (told, is_told)
     };
-    vec![
-        (
-            subnet.clone().unwrap_or_else(|| "no subnet".to_owned()),
-            subnet.is_some(),
-        ),
-        (
-            format!("ageing {}", switch.ageing_s),
-            switch.ageing_s != 300,
-        ),
-        (
-            format!("max_macs {}", switch.max_macs),
-            switch.max_macs != 65_536,
-        ),
-        (forwards.to_owned(), switch.forward_reserved),
-        (
-            format!("vlan_learning {}", switch.vlan_learning),
-            switch.vlan_learning != VlanLearning::default(),
-        ),
-        (
-            format!("receive {}", switch.receive),
-            switch.receive != "auto",
-        ),
-        (
-            switch.ring_slots.map_or_else(
-                || "no ring_slots".to_owned(),
-                |slots| format!("ring_slots {slots}"),
-            ),
-            switch.ring_slots.is_some(),
-        ),
-    ]
+    S::ALL.iter().map(field).collect()
 }
 
 fn fields_of_cable(cable: &CableSpec) -> Vec<Field> {
@@ -300,13 +269,15 @@ fn fields_of_cable(cable: &CableSpec) -> Vec<Field> {
         [] => "no address".to_owned(),
         some => some.join(", "),
     };
-    vec![
+    let mut fields = vec![
         (addresses, true),
         (format!("at {}", cable.switch), true),
         (format!("port {}", cable.port), false),
         (format!("mac {}", cable.mac), false),
         (format!("mtu {}", cable.mtu), cable.mtu != 1500),
-    ]
+    ];
+    fields.extend(fields_of(cable.settings.as_ref()));
+    fields
 }
 
 fn joined(fields: &[Field], all: bool) -> String {
@@ -319,7 +290,7 @@ impl Spec {
     /// This and another in words, only what differs.
     pub(crate) fn versus(&self, other: &Self) -> (String, String) {
         let fields = |spec: &Self| match spec {
-            Self::Switch(switch) => fields_of_switch(switch),
+            Self::Switch(switch) => fields_of(switch.as_ref()),
             Self::Cable(cable) => fields_of_cable(cable),
             other => vec![(other.to_string(), true)],
         };

@@ -6,6 +6,7 @@ mod commands;
 mod examples;
 mod files;
 mod ports;
+mod settings;
 
 use std::fs;
 use std::net::IpAddr;
@@ -27,6 +28,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         examples::tests(),
         files::tests(),
         ports::tests(),
+        settings::tests(),
     ]
     .into_iter()
     .flatten()

@@ -10,6 +10,7 @@ use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use super::metrics::scrape;
 use super::{Surroundings, link, ok};
 use crate::harness::program::Background;
 use crate::harness::{PATIENCE, isolated, wait_until};
@@ -25,6 +26,7 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated("cli_userlab_is_not_for_the_demonstration", demonstration),
         isolated("cli_userlab_is_one_however_many_begin", many_begin),
         isolated("cli_userlab_comes_from_a_file", from_a_file),
+        isolated("cli_userlab_of_a_file_serves_metrics_outside", metrics),
     ];
     tests.extend(killed::tests());
     tests.extend(outside::tests());
@@ -170,4 +172,25 @@ fn from_a_file() {
     user.ok("down");
     user.assert_nothing_left();
     assert_eq!(Surroundings::now(), before);
+}
+
+/// Metrics are served where the command was typed, not in the network namespace of the lab.
+fn metrics() {
+    let user = User::new("metrics");
+    let socket = user.file("t.sock", "");
+    fs::remove_file(&socket).unwrap();
+    let lab =
+        format!("[switch.s]\nmetrics = \"127.0.0.1:0\"\n[switch.t]\nmetrics = \"unix:{socket}\"\n");
+    let file = user.file("x.toml", &lab);
+    user.ok(&format!("up {file}"));
+    let url = user.json("show s")["metrics"].as_str().unwrap().to_owned();
+    let address = url
+        .trim_start_matches("http://")
+        .trim_end_matches("/metrics");
+    let samples = scrape(address.parse().unwrap());
+    assert_eq!(samples["vswitch_ports{switch=\"s\",state=\"up\"}"], "0");
+    assert!(fs::exists(&socket).unwrap());
+    assert!(user.ok(&format!("up {file}")).contains("nothing to do"));
+    user.ok("down");
+    user.assert_nothing_left();
 }

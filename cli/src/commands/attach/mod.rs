@@ -20,6 +20,7 @@ pub(crate) fn run(runtime: &RuntimeDir, args: &AttachArgs) -> anyhow::Result<()>
         mtu: args.mtu,
         interface: args.interface.as_ref().map(ToString::to_string),
         port: args.port.as_ref().map(ToString::to_string),
+        settings: args.settings.0.clone().into(),
         create: !args.no_create,
         ..AttachParams::default()
     };

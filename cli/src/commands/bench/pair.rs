@@ -146,8 +146,9 @@ fn tests(args: &PairArgs, view: &SwitchView, path: &Path) -> anyhow::Result<Vec<
 
 /// Stations that the switch can't remember would be flooded for: another test than asked for.
 fn refuse_more_than_remembered(sources: u32, view: &SwitchView) -> anyhow::Result<()> {
-    let SwitchView { name, max_macs, .. } = view;
-    if u64::from(sources) > *max_macs {
+    let SwitchView { name, settings, .. } = view;
+    let max_macs = settings.table_len();
+    if u64::from(sources) > max_macs {
         bail!(
             "the switch '{name}' remembers at most {max_macs} stations, not {sources}: choose \
              fewer with --sources, or run it with a greater --max-macs"

@@ -147,6 +147,7 @@ pub(super) mod tests {
             },
             drops: BTreeMap::new(),
             addresses: vec!["10.0.0.1/24".parse().unwrap()],
+            settings: crate::settings::View::default(),
             limits: None,
             blocked: None,
             warnings: Vec::new(),

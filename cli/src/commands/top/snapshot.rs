@@ -149,7 +149,7 @@ impl<'a> Snapshot<'a> {
             interval_s: took.as_secs_f64(),
             uptime_s: view.uptime_s,
             macs: view.macs,
-            max_macs: view.max_macs,
+            max_macs: view.settings.table_len(),
             rx: rx.into(),
             tx: tx.into(),
             drops_per_s,

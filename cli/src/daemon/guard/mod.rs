@@ -13,7 +13,6 @@
 mod calls;
 mod keep;
 mod missing;
-mod mode;
 mod paths;
 #[allow(
     unsafe_code,
@@ -25,8 +24,8 @@ use caps::{CapSet, Capability};
 use nix::sys::prctl;
 
 use crate::protocol::{GuardView, LayerView};
+use crate::settings::GuardMode;
 pub(crate) use keep::keep;
-pub(crate) use mode::GuardMode;
 pub(crate) use paths::Paths;
 
 /// What a switch needs: packet sockets, and interfaces.

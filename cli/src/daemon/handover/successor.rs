@@ -21,13 +21,14 @@ use crate::daemon::lock::DirLock;
 use crate::daemon::namespaces::Namespaces;
 use crate::daemon::server::{Peers, Server};
 use crate::daemon::{
-    Config, DaemonError, GuardMode, Notifier, Parts, Signals, assemble, fault, limits, live,
-    logging, raise_guard,
+    Config, DaemonError, Notifier, Parts, Signals, assemble, fault, limits, live, logging,
+    raise_guard,
 };
 use crate::metrics::Listener;
 use crate::names::SwitchName;
 use crate::rights;
 use crate::runtime_dir::RuntimeDir;
+use crate::settings::GuardMode;
 
 /// How long the predecessor may take for its next message, beside what a machine may be slow.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -105,7 +106,7 @@ fn go_on(
     let accepting: std::os::unix::net::UnixListener = OwnedFd::from(listener.try_clone()?).into();
     let server = Server::new(
         UnixListener::from_std(accepting),
-        Peers::new(config.options.group),
+        Peers::new(config.options.group()),
         &control,
     )?;
     channel.send(&Message::Prepared, &[])?;

@@ -1,8 +1,7 @@
-//! The limits of one port alone.
-
-use vswitch_switch::bridge::PortSettings;
+//! What is set for one port alone.
 
 use super::{Lab, LabError};
+use crate::settings::PortSettings;
 
 impl Lab {
     /// What was set for the port of that name, if there is one.
@@ -10,13 +9,13 @@ impl Lab {
         let mut plugs = self.plugs.values();
         plugs
             .find(|plug| plug.name == name)
-            .map(|plug| plug.settings)
+            .map(|plug| plug.settings.clone())
     }
 
     /// Notes what is set for the port of that name, to be kept on disk.
-    pub(crate) fn note_port_settings(&mut self, name: &str, settings: PortSettings) {
+    pub(crate) fn note_port_settings(&mut self, name: &str, settings: &PortSettings) {
         for plug in self.plugs.values_mut().filter(|plug| plug.name == name) {
-            plug.settings = settings;
+            plug.settings = settings.clone();
         }
     }
 
@@ -26,6 +25,6 @@ impl Lab {
     /// Where it has no such port.
     pub(crate) fn enforce_port_settings(&self, name: &str) -> Result<(), LabError> {
         let settings = self.port_settings(name).unwrap_or_default();
-        Ok(self.handle.set_port(name, settings)?)
+        Ok(self.handle.set_port(name, settings.bounds())?)
     }
 }

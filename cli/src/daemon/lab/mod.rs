@@ -29,14 +29,14 @@ use std::time::Instant;
 use ipnet::IpNet;
 use vswitch_netns::{Link, LinkMonitor, MacBytes, Netlink, Quiet};
 use vswitch_switch::Handle;
-use vswitch_switch::bridge::{PortId, PortSettings};
+use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::{LinkState, PacketOptions, PreparedPort, ReceivePath};
 
 use super::capture::Captions;
 use super::namespaces::Namespaces;
-use crate::args::ReceiveArg;
 use crate::marks::ALIAS_PREFIX;
 use crate::names::SwitchName;
+use crate::settings::{Number, PortSettings, SwitchSettings};
 
 use announce::Announcements;
 use losses::Backlogs;
@@ -99,7 +99,7 @@ struct Plug {
     /// The MTU of its own end, as it was seen then.
     own_mtu_bytes: Option<usize>,
     kind: Kind,
-    /// The limits that were set for it alone.
+    /// What is set for it alone.
     settings: PortSettings,
     /// Why it could not come back, as it was told last.
     complaint: Option<String>,
@@ -185,9 +185,7 @@ impl Lab {
     pub(crate) fn new(
         switch: SwitchName,
         handle: Handle,
-        subnet: Option<IpNet>,
-        receive: ReceivePath,
-        ring_slots: Option<u32>,
+        settings: &SwitchSettings,
         namespaces: Namespaces,
     ) -> Result<Self, LabError> {
         let mut lab = Self {
@@ -195,9 +193,9 @@ impl Lab {
             handle,
             netlink: Netlink::open()?,
             news: LinkMonitor::open_with_addresses()?,
-            subnet,
-            receive,
-            ring_slots,
+            subnet: settings.subnet.map(|subnet| subnet.0),
+            receive: settings.receive.unwrap_or_default().path(),
+            ring_slots: settings.ring_slots.map(Number::get),
             spares: Spares::default(),
             plugs: BTreeMap::new(),
             backlogs: Backlogs::default(),
@@ -228,29 +226,11 @@ impl Lab {
         self.captions.clone()
     }
 
-    /// Whence addresses are taken.
-    pub(crate) const fn subnet(&self) -> Option<IpNet> {
-        self.subnet
-    }
-
-    /// Takes addresses from this subnet from now on.
-    pub(crate) const fn set_subnet(&mut self, subnet: Option<IpNet>) {
-        self.subnet = subnet;
-    }
-
-    /// How frames come from the kernel.
-    pub(crate) fn receive(&self) -> ReceiveArg {
-        self.receive.into()
-    }
-
-    /// Slots in the ring of each port, where a number was chosen.
-    pub(crate) const fn ring_slots(&self) -> Option<u32> {
-        self.ring_slots
-    }
-
-    /// Gives the ports to come rings of that many slots; those there are keep theirs.
-    pub(crate) const fn set_ring_slots(&mut self, slots: Option<u32>) {
-        self.ring_slots = slots;
+    /// Takes over what is set: addresses are taken from its subnet from now on, and ports to come get
+    /// rings of its number of slots; those there are keep theirs.
+    pub(crate) fn set(&mut self, settings: &SwitchSettings) {
+        self.subnet = settings.subnet.map(|subnet| subnet.0);
+        self.ring_slots = settings.ring_slots.map(Number::get);
     }
 
     /// The next port, as far as it can be made without its interface.

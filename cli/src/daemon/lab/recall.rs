@@ -45,8 +45,8 @@ impl Lab {
             gone.name = saved.interface;
             let mut plug = Plug::new(saved.name, &gone, kind);
             plug.link = LinkState::Absent;
+            self.handle.set_port(&plug.name, saved.settings.bounds())?;
             plug.settings = saved.settings;
-            self.handle.set_port(&plug.name, saved.settings)?;
             self.plugs.insert(id, plug);
             self.come_back(id);
             if let Some(plug) = self.plugs.get(&id)

@@ -88,7 +88,7 @@ fn saved(id: PortId, plug: &Plug) -> SavedPort {
         name: plug.name.clone(),
         interface: plug.interface.clone(),
         ifindex: if is_gone { 0 } else { plug.ifindex },
-        settings: plug.settings,
+        settings: plug.settings.clone(),
         kind: match &plug.kind {
             Kind::Taken(former) => SavedKind::Taken(former.saved()),
             Kind::Cable {

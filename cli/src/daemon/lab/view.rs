@@ -11,6 +11,7 @@ use vswitch_switch::port::{FrameLimit, LinkState, Traffic};
 use super::losses::{Reading, mtu_warning, offload_warning};
 use super::{Kind, Lab, Plug};
 use crate::protocol::{BlockedView, PortState, PortView, TrafficView};
+use crate::settings::View;
 
 impl Lab {
     /// All ports, by their numbers.
@@ -151,6 +152,7 @@ impl Lab {
             drops,
             addresses,
             limits: Some(info.limits.into()),
+            settings: View(plug.map(|plug| plug.settings.clone()).unwrap_or_default()),
             blocked: info.blocked.map(|blocked| BlockedView {
                 loop_with: names.get(&blocked.peer).cloned().unwrap_or_default(),
                 for_s: blocked.remaining.as_secs(),

@@ -25,8 +25,10 @@ const COMING: &str = "state.new";
 
 /// What the first line says that this is.
 const KIND: &str = "vswitch state";
-/// The format that is written; no other is read.
-const FORMAT: u32 = 1;
+/// The format that is written.
+const FORMAT: u32 = 2;
+/// The oldest that is read: in it limits of ports have other names.
+const OLDEST: u32 = 1;
 /// No state is longer: that of 4,095 ports and as many static stations has two megabytes.
 const MAX_BYTES: u64 = 64 << 20;
 
@@ -279,9 +281,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Saved, String> {
     if header.kind != KIND {
         return Err("it is not one that vswitch wrote".to_owned());
     }
-    if header.format != FORMAT {
+    if !(OLDEST..=FORMAT).contains(&header.format) {
         return Err(format!(
-            "its format is {} and this version of vswitch reads {FORMAT}",
+            "its format is {} and this version of vswitch reads {OLDEST} to {FORMAT}",
             header.format
         ));
     }
@@ -293,9 +295,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Saved, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Options, SavedKind, SavedPort, SavedStation};
+    use super::super::{SavedKind, SavedPort, SavedStation};
     use super::*;
-    use vswitch_switch::bridge::PortSettings;
+    use crate::settings::PortSettings;
 
     fn name() -> SwitchName {
         "s".parse().unwrap()
@@ -304,11 +306,7 @@ mod tests {
     fn saved(ports: u16) -> Saved {
         Saved {
             name: "s".to_owned(),
-            options: Options {
-                ageing_s: Some(60),
-                subnet: Some("10.0.0.0/24".parse().unwrap()),
-                ..Options::default()
-            },
+            options: serde_json::from_str(r#"{"ageing_s":60,"subnet":"10.0.0.0/24"}"#).unwrap(),
             ports: (1..=ports)
                 .map(|id| SavedPort {
                     id,
@@ -386,7 +384,7 @@ mod tests {
         assert!(error.to_string().contains("a switch 's'"), "{error}");
         let path = dir.path().join(PRESENT);
         let text = fs::read_to_string(&path).unwrap();
-        fs::write(&path, text.replace("\"format\":1", "\"format\":9")).unwrap();
+        fs::write(&path, text.replace("\"format\":2", "\"format\":9")).unwrap();
         let error = recall(dir.path(), &name()).unwrap_err().to_string();
         assert!(error.contains("its format is 9"), "{error}");
         fs::remove_file(&path).unwrap();
@@ -406,5 +404,30 @@ mod tests {
         let recalled = recall(dir.path(), &name()).unwrap().unwrap();
         assert_eq!(recalled.saved, saved(1));
         file.keep(&saved(2)).unwrap();
+    }
+
+    #[test]
+    fn the_first_format_is_read_and_a_later_one_is_not() {
+        let body = br#"{"name":"s","options":{"ageing_s":60,"max_macs":null,"subnet":"10.0.0.0/24",
+            "receive":"socket","lab":"my_lab","group":104,"metrics":null,"guard":"auto",
+            "protection":{"broadcast_limit":0,"loop_guard":false}},"ports":[{"id":1,"name":"a",
+            "interface":"a","ifindex":7,"kind":{"cable":{"namespace":"n","peer":"b","addresses":[]}},
+            "settings":{"max_stations":5,"broadcast":null,"multicast":0,"unknown_unicast":null}}],
+            "stations":[]}"#;
+        let of_format = |format: u32| {
+            let whole = String::from_utf8(with_header(body).unwrap()).unwrap();
+            let present = format!("\"format\":{FORMAT}");
+            whole.replacen(&present, &format!("\"format\":{format}"), 1)
+        };
+        let saved = decode(of_format(1).as_bytes()).unwrap();
+        assert_eq!(saved.options.lab().unwrap().as_str(), "my_lab");
+        assert_eq!(saved.options.settings.ageing_s(), 60);
+        assert_eq!(saved.options.settings.bridge().port_limits.broadcast, 0);
+        let bounds = saved.ports[0].settings.bounds();
+        assert_eq!((bounds.max_stations, bounds.multicast), (Some(5), Some(0)));
+        assert_eq!((bounds.broadcast, bounds.unknown_unicast), (None, None));
+        assert_eq!(decode(&encode(&saved).unwrap()), Ok(saved));
+        let later = decode(of_format(FORMAT + 1).as_bytes()).unwrap_err();
+        assert!(later.contains("reads 1 to 2"), "{later}");
     }
 }

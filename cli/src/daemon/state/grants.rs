@@ -13,55 +13,51 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
 use super::Options;
-use crate::daemon::GuardMode;
 use crate::lock_file::remove_if_there;
+use crate::settings::{Schema, Setting, SwitchSettings};
 
 /// The link in the directory of the switch.
 pub(super) const LINK: &str = "given";
 
-/// What was given.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Grants {
-    #[serde(default)]
-    group: Option<u32>,
-    #[serde(default)]
-    metrics: Option<String>,
-    #[serde(default)]
-    guard: Option<GuardMode>,
+fn granted() -> impl Iterator<Item = &'static Setting> {
+    SwitchSettings::ALL.iter().filter(|setting| setting.granted)
 }
 
 /// Writes down what a switch is given, in its directory.
 ///
 /// # Errors
 /// What the system says.
-pub(crate) fn write_down(dir: &Path, options: &Options) -> io::Result<()> {
-    let grants = Grants {
-        group: options.group,
-        metrics: options.metrics.clone(),
-        guard: options.guard,
-    };
+pub(crate) fn write_down(dir: &Path, settings: &SwitchSettings) -> io::Result<()> {
+    let mut given = SwitchSettings::default();
+    for setting in granted() {
+        given.copy(setting, settings);
+    }
     let link = dir.join(LINK);
     remove_if_there(&link)?;
-    symlink(serde_json::to_string(&grants)?, link)
+    symlink(serde_json::to_string(&given)?, link)
 }
 
 /// Takes out of a state what its switch was not given; says what that was.
 pub(super) fn confirm(dir: &Path, options: &mut Options) -> Option<String> {
+    let settings = &mut options.settings;
     let link = read(dir);
     if let Some(link) = &link {
-        options.guard = link.guard;
+        settings.guard = link.guard;
     }
-    let given = link.unwrap_or_default();
+    let mut given = link.unwrap_or_default();
+    // It cannot give an attacker anything: `off` is never recalled.
+    given.guard = settings.guard;
     let mut missing = Vec::new();
-    if options.group != given.group && options.group.take().is_some() {
-        missing.push("--group");
+    for setting in granted() {
+        let kept = settings.text(setting);
+        if kept.is_some() && kept != given.text(setting) {
+            settings.copy(setting, &SwitchSettings::default());
+            missing.push(format!("--{}", setting.flag()));
+        }
     }
-    if options.metrics != given.metrics && options.metrics.take().is_some() {
-        missing.push("--metrics");
-    }
+    // The order of the message is that of the alphabet.
+    missing.sort();
     (!missing.is_empty()).then(|| {
         format!(
             "the state of the switch in {} has a value of {} that the switch was not started with, and which is \
@@ -72,7 +68,7 @@ pub(super) fn confirm(dir: &Path, options: &mut Options) -> Option<String> {
     })
 }
 
-fn read(dir: &Path) -> Option<Grants> {
+fn read(dir: &Path) -> Option<SwitchSettings> {
     let target = fs::read_link(dir.join(LINK)).ok()?;
     serde_json::from_slice(target.as_os_str().as_bytes()).ok()
 }
@@ -80,25 +76,22 @@ fn read(dir: &Path) -> Option<Grants> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::{Group, GuardMode};
 
     fn given() -> Options {
-        Options {
-            group: Some(4242),
-            metrics: Some("unix:/run/m.sock".to_owned()),
-            guard: Some(GuardMode::Required),
-            ..Options::default()
-        }
+        let text = r#"{"group":4242,"metrics":"unix:/run/m.sock","guard":"required"}"#;
+        serde_json::from_str(text).unwrap()
     }
 
     #[test]
     fn what_was_given_comes_back() {
         let dir = crate::testing::directory().unwrap();
-        write_down(dir.path(), &given()).unwrap();
+        write_down(dir.path(), &given().settings).unwrap();
         let mut options = given();
         assert_eq!(confirm(dir.path(), &mut options), None);
         assert_eq!(options, given());
         // Another start replaces it.
-        write_down(dir.path(), &Options::default()).unwrap();
+        write_down(dir.path(), &SwitchSettings::default()).unwrap();
         let mut options = given();
         assert!(confirm(dir.path(), &mut options).is_some());
         assert_eq!(options, Options::default());
@@ -110,18 +103,17 @@ mod tests {
         let mut options = given();
         let told = confirm(dir.path(), &mut options).unwrap();
         assert!(told.contains("--group and of --metrics"), "{told}");
-        assert_eq!((options.group, options.metrics), (None, None));
+        assert_eq!(options.settings.metrics, None);
+        assert_eq!(options.group(), None);
 
-        write_down(dir.path(), &given()).unwrap();
-        let mut options = Options {
-            group: Some(1),
-            guard: Some(GuardMode::Auto),
-            ..given()
-        };
+        write_down(dir.path(), &given().settings).unwrap();
+        let mut options = given();
+        options.settings.group = Some(Group(1));
+        options.settings.guard = Some(GuardMode::Auto);
         let told = confirm(dir.path(), &mut options).unwrap();
         assert!(!told.contains("--metrics"), "{told}");
-        assert_eq!(options.group, None);
-        assert_eq!(options.guard, Some(GuardMode::Required));
+        assert_eq!(options.group(), None);
+        assert_eq!(options.settings.guard, Some(GuardMode::Required));
 
         // A file, which a switch can write, is no link.
         fs::remove_file(dir.path().join(LINK)).unwrap();

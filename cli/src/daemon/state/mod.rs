@@ -7,20 +7,18 @@
 
 mod file;
 mod grants;
-mod options;
 mod stations;
 pub(crate) mod trial;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use vswitch_netns::quiet::{Before, Ingress};
-use vswitch_switch::bridge::PortSettings;
-use vswitch_switch::bridge::VlanLearning;
 use vswitch_switch::frame::{MacAddr, VlanId};
 
-use super::GuardMode;
 use super::lab::Home;
-use crate::protocol::{NamespaceSource, Protection};
+use crate::names::LabName;
+use crate::protocol::NamespaceSource;
+use crate::settings::{PortSettings, SwitchSettings};
 
 pub(crate) use file::{StateError, StateFile, discard, is_kept, recall};
 pub(crate) use grants::write_down;
@@ -39,45 +37,33 @@ pub(crate) struct Saved {
     pub(crate) stations: Vec<SavedStation>,
 }
 
-/// What `run` and `set` decide. What is missing is as it is without the option.
+/// What is decided of a switch as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Options {
-    /// How long a silent station is remembered, in seconds.
-    #[serde(default)]
-    pub(crate) ageing_s: Option<u32>,
-    /// The most stations remembered.
-    #[serde(default)]
-    pub(crate) max_macs: Option<u32>,
-    /// Whether frames to reserved addresses are forwarded.
-    #[serde(default)]
-    pub(crate) forward_reserved: Option<bool>,
-    /// Which VLANs share what is learnt.
-    #[serde(default)]
-    pub(crate) vlan_learning: Option<VlanLearning>,
-    /// From which addresses are given out.
-    #[serde(default)]
-    pub(crate) subnet: Option<IpNet>,
-    /// How frames come from the kernel, as `run --receive` has it.
-    #[serde(default)]
-    pub(crate) receive: Option<String>,
-    /// Slots in the receive ring of each port, as `run --ring-slots` has it.
-    #[serde(default)]
-    pub(crate) ring_slots: Option<u32>,
-    /// The lab of `vswitch up` that it belongs to.
+    /// What is set.
+    #[serde(flatten)]
+    pub(crate) settings: SwitchSettings,
+    /// The lab of `vswitch up` that the switch belongs to.
     #[serde(default)]
     pub(crate) lab: Option<String>,
-    /// The group whose members may ask it, by its number.
-    #[serde(default)]
-    pub(crate) group: Option<u32>,
-    /// Where metrics are served.
-    #[serde(default)]
-    pub(crate) metrics: Option<String>,
-    /// Whether the switch gives up what it does not need.
-    #[serde(default)]
-    pub(crate) guard: Option<GuardMode>,
-    /// What one port may do to the others.
-    #[serde(default)]
-    pub(crate) protection: Protection,
+}
+
+impl Options {
+    /// Takes over what is not decided.
+    pub(crate) fn recall(&mut self, kept: &Self) {
+        self.settings.recall(&kept.settings);
+        self.lab = self.lab.take().or_else(|| kept.lab.clone());
+    }
+
+    /// The number of the group whose members may ask the switch.
+    pub(crate) fn group(&self) -> Option<u32> {
+        self.settings.group.map(|group| group.0)
+    }
+
+    /// The lab that the switch belongs to.
+    pub(crate) fn lab(&self) -> Option<LabName> {
+        self.lab.as_deref()?.parse().ok()
+    }
 }
 
 /// A port as it is kept.
@@ -93,7 +79,7 @@ pub(crate) struct SavedPort {
     pub(crate) ifindex: u32,
     /// What it is plugged into.
     pub(crate) kind: SavedKind,
-    /// The limits that were set for it alone.
+    /// What is set for it alone.
     #[serde(default)]
     pub(crate) settings: PortSettings,
 }

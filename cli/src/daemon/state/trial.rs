@@ -13,11 +13,7 @@ pub(crate) fn state_file(bytes: &[u8]) {
                 for station in &saved.stations {
                     let _ = station.address();
                 }
-                let _ = (
-                    saved.options.bridge(),
-                    saved.options.receive(),
-                    saved.options.lab(),
-                );
+                let _ = (saved.options.settings.bridge(), saved.options.lab());
                 let written = encode(&saved).expect("a state that cannot be written");
                 assert_eq!(decode(&written), Ok(saved), "not what was written");
             }

@@ -6,8 +6,10 @@ use vswitch_netns::LinkError;
 use super::Worker;
 use crate::client::ClientError;
 use crate::protocol::{
-    AttachParams, Attached, DetachParams, ErrorCode, PortView, ReaddressParams, Removed, method,
+    AttachParams, Attached, DetachParams, ErrorCode, PortSetParams, PortView, ReaddressParams,
+    Removed, method,
 };
+use crate::settings::{Change, PortSettings};
 use crate::topology::thing::CableSpec;
 
 impl Worker<'_> {
@@ -24,6 +26,7 @@ impl Worker<'_> {
             mtu: Some(cable.mtu),
             interface: Some(interface.to_owned()),
             port: Some(cable.port.clone()),
+            settings: Change::from((*cable.settings).clone()),
             create: false,
             give_address: false,
             ..AttachParams::default()
@@ -33,8 +36,26 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Gives a host other addresses, while it stays plugged in.
-    pub(super) fn change_cable(&mut self, cable: &CableSpec) -> anyhow::Result<()> {
+    /// Gives a host other addresses and its port other settings, while it stays plugged in.
+    pub(super) fn change_cable(&mut self, from: &CableSpec, to: &CableSpec) -> anyhow::Result<()> {
+        let change = Change::<PortSettings>::between(&from.settings, &to.settings);
+        if !change.is_empty() {
+            let params = PortSetParams {
+                name: to.port.clone(),
+                change,
+                unblock: false,
+            };
+            let told: Result<PortView, _> =
+                self.client(&to.switch)?.call(method::PORT_SET, &params);
+            told.with_context(|| format!("cannot change the port '{}'", to.port))?;
+        }
+        if from.addresses == to.addresses {
+            return Ok(());
+        }
+        self.readdress(to)
+    }
+
+    fn readdress(&mut self, cable: &CableSpec) -> anyhow::Result<()> {
         let params = ReaddressParams {
             port: cable.port.clone(),
             addresses: cable.addresses.iter().map(ToString::to_string).collect(),

@@ -20,6 +20,7 @@ use std::thread;
 use anyhow::Context;
 
 use super::commands::Job;
+use super::metrics::Sockets;
 use super::plan::{Action, Plan, Step};
 use super::progress::Progress;
 use super::record::{Entry, Journal, Noted, Proof};
@@ -42,6 +43,8 @@ pub(crate) struct Doer<'a> {
     pub(crate) stop: &'a Stop,
     /// The switches that do not answer: nobody waits for them again.
     pub(crate) silent: &'a BTreeMap<String, ClientError>,
+    /// The sockets for the metrics of its switches.
+    pub(crate) metrics: &'a Sockets,
     /// Whether to do what can be done all the same when something has failed.
     pub(crate) goes_on: bool,
 }
@@ -212,7 +215,7 @@ impl Worker<'_> {
             (Key::Switch { switch }, Spec::Switch(from), Spec::Switch(to)) => {
                 self.change_switch(switch, from, to)
             }
-            (Key::Cable { .. }, _, Spec::Cable(cable)) => self.change_cable(cable),
+            (Key::Cable { .. }, Spec::Cable(from), Spec::Cable(to)) => self.change_cable(from, to),
             (Key::Sysctl { host, path }, _, Spec::Sysctl { value }) => {
                 self.change_sysctl(host, path, value)
             }

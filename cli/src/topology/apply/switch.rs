@@ -3,51 +3,34 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::ValueEnum;
 use serde_json::Value;
 
 use super::Worker;
-use crate::args::{ProtectionArgs, ReceiveArg, RunArgs};
 use crate::client::{Client, ClientError};
 use crate::commands::stop;
-use crate::daemon;
+use crate::daemon::state::Options;
+use crate::daemon::{self, Launch};
 use crate::names::SwitchName;
-use crate::protocol::{
-    ErrorCode, PortAddParams, PortDelParams, PortView, SetParams, SwitchView, method,
-};
-use crate::topology::thing::SwitchSpec;
+use crate::protocol::{ErrorCode, PortAddParams, PortDelParams, PortView, SwitchView, method};
+use crate::settings::{Change, SwitchSettings};
 
 /// How long a switch may take to answer: others may have much for it to do before.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Worker<'_> {
     /// Starts a switch in the background, which knows that it belongs to this lab.
-    pub(super) fn make_switch(&self, switch: &str, wanted: &SwitchSpec) -> anyhow::Result<()> {
-        let args = RunArgs {
-            protection: ProtectionArgs::default(),
-            name: switch.parse()?,
-            detach: true,
-            ageing: Some(wanted.ageing_s),
-            max_macs: Some(wanted.max_macs),
-            forward_reserved: Some(wanted.forward_reserved),
-            vlan_learning: Some(wanted.vlan_learning),
-            guard: None,
-            no_guard: false,
-            group: None,
-            subnet: wanted.subnet,
-            receive: Some(
-                ReceiveArg::from_str(&wanted.receive, false).map_err(anyhow::Error::msg)?,
-            ),
-            ring_slots: wanted.ring_slots,
+    pub(super) fn make_switch(&self, switch: &str, wanted: &SwitchSettings) -> anyhow::Result<()> {
+        let name = switch.parse()?;
+        let launch = Launch {
+            options: Options {
+                settings: wanted.clone(),
+                lab: Some(self.doer.lab.to_string()),
+            },
             // What is left of a killed one is made anew, as the file has it.
             fresh: true,
-            metrics: None,
-            metrics_from_stdin: false,
-            successor: false,
-            lab: Some(self.doer.lab.clone()),
-            detached: false,
         };
-        daemon::start_detached(self.doer.runtime, &args, None)?;
+        let metrics = self.doer.metrics.take(switch, wanted.metrics.as_ref())?;
+        daemon::start_detached(self.doer.runtime, &name, &launch, metrics)?;
         Ok(())
     }
 
@@ -55,24 +38,12 @@ impl Worker<'_> {
     pub(super) fn change_switch(
         &mut self,
         switch: &str,
-        from: &SwitchSpec,
-        to: &SwitchSpec,
+        from: &SwitchSettings,
+        to: &SwitchSettings,
     ) -> anyhow::Result<()> {
-        let subnet = to
-            .subnet
-            .map_or_else(String::new, |subnet| subnet.to_string());
-        let params = SetParams {
-            ageing_s: (from.ageing_s != to.ageing_s).then_some(to.ageing_s),
-            max_macs: (from.max_macs != to.max_macs).then_some(to.max_macs),
-            forward_reserved: (from.forward_reserved != to.forward_reserved)
-                .then_some(to.forward_reserved),
-            vlan_learning: (from.vlan_learning != to.vlan_learning).then_some(to.vlan_learning),
-            subnet: (from.subnet != to.subnet).then_some(subnet),
-            protection: None,
-            ring_slots: (from.ring_slots != to.ring_slots).then_some(to.ring_slots.unwrap_or(0)),
-        };
+        let change = Change::between(from, to);
         let client = self.client(switch)?;
-        let told: Result<SwitchView, _> = client.call(method::SET, &params);
+        let told: Result<SwitchView, _> = client.call(method::SET, &change);
         told.with_context(|| format!("cannot change the switch '{switch}'"))?;
         Ok(())
     }
@@ -99,6 +70,7 @@ impl Worker<'_> {
             interface: interface.to_owned(),
             // Whether the machine can do without it was asked before anything was changed.
             force: true,
+            settings: Change::default(),
         };
         let client = self.client(switch)?;
         let _: PortView = client.call(method::PORT_ADD, &params)?;

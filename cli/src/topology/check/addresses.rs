@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::links::Segments;
-use crate::topology::draft::{Attachment, Draft};
+use crate::topology::draft::{Attachment, Draft, Switch};
 use crate::topology::parse::Problem;
 use crate::topology::thing::is_link_local;
 
@@ -49,7 +49,7 @@ fn subnets(draft: &Draft, problems: &mut Vec<Problem>) {
     let with_subnet = draft
         .switches
         .iter()
-        .filter_map(|(name, switch)| Some((name, switch, switch.spec.subnet?)));
+        .filter_map(|(name, switch)| Some((name, switch, switch.subnet()?)));
     let mut seen: Vec<(&str, IpNet)> = Vec::new();
     let mut ordered: Vec<_> = with_subnet.collect();
     ordered.sort_by_key(|(_, switch, _)| switch.span.start);
@@ -59,7 +59,7 @@ fn subnets(draft: &Draft, problems: &mut Vec<Problem>) {
             overlaps(taken, &subnet) && !(together && *taken == subnet)
         });
         if let Some((other, taken)) = clash {
-            let span = switch.subnet_span.clone().unwrap_or(switch.span.clone());
+            let span = switch.places.get("subnet").unwrap_or(&switch.span).clone();
             let wrong = format!(
                 "the subnet {subnet} of the switch '{name}' overlaps with {taken} of '{other}': \
                  choose another one"
@@ -72,7 +72,7 @@ fn subnets(draft: &Draft, problems: &mut Vec<Problem>) {
 
 fn outside_of_subnet(draft: &Draft, attachment: &Attachment, problems: &mut Vec<Problem>) {
     let switch = draft.switches.get(&attachment.switch.value);
-    let Some(subnet) = switch.and_then(|switch| switch.spec.subnet) else {
+    let Some(subnet) = switch.and_then(Switch::subnet) else {
         return;
     };
     for address in attachment.addresses.iter().flatten() {
