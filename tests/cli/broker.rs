@@ -14,7 +14,7 @@ use serde_json::json;
 use vswitch_netns::Namespace;
 
 use super::{Switch, fails, json as told, link, ok, words};
-use crate::harness::program::vswitch;
+use crate::harness::program::{Background, vswitch};
 use crate::harness::{PATIENCE, isolated, wait_until};
 
 const DIR: &str = "/run/netns";
@@ -25,6 +25,7 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated("broker_says_what_is_not_a_network_namespace", kinds),
         isolated("broker_keeps_no_namespace_alive", keeps_nothing),
         isolated("broker_that_ends_is_noticed_and_replaced", killed),
+        isolated("broker_that_is_slow_holds_nobody_up", slow),
         isolated("broker_that_is_stopped_is_told_and_passed_over", stopped),
         isolated("broker_starts_successors_as_often_as_it_makes_sense", often),
         isolated("broker_starts_no_crowd_of_successors", crowd),
@@ -234,7 +235,32 @@ fn stopped() {
     assert!(wait_until(PATIENCE, gone));
 }
 
-/// A switch whose successors fail in this way.
+/// Longer than a request was once waited for.
+fn slow() {
+    fs::write("/run/hold", "").unwrap();
+    let switch = failing("broker-slow");
+    ok("netns add peach");
+    let attach = |line: &str| Background::start(vswitch(words(line))).unwrap();
+    let mario = attach("attach mario --ip 10.0.0.1/24");
+    let luigi = attach("attach luigi --ip 10.0.0.2/24");
+    let passed = attach("attach web --netns /run/netns/peach");
+    let uptime = || switch.show()["uptime_s"].as_u64().unwrap();
+    let begin = uptime();
+    assert!(wait_until(PATIENCE, || uptime() > begin + 4));
+    assert_eq!(warnings(&switch), Vec::<String>::new());
+    ok("fdb show");
+    assert_eq!(told("port list"), json!([]));
+    fs::remove_file("/run/hold").unwrap();
+    for attached in [mario, luigi, passed] {
+        let output = attached.finish().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    ok("ping mario luigi --count 1 -W 60");
+    assert_eq!(told("port list").as_array().unwrap().len(), 3);
+    switch.stop();
+}
+
+/// A switch whose processes have this fault.
 fn failing(fault: &str) -> Switch {
     let mut command = vswitch(words("run s --detach"));
     command.env("VSWITCH_FAULT", fault);

@@ -4,6 +4,7 @@ use std::io::PipeReader;
 use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,7 +25,6 @@ use super::lab::{Lab, LabError};
 use super::news::Line;
 use super::notify::Notifier;
 use super::server::{Passed, Service};
-use super::sources::Source;
 use super::state::{Options, StateError, StateFile, Stations};
 use super::watchdog::Watchdog;
 use crate::metrics::Endpoint;
@@ -167,30 +167,27 @@ impl Service for Control {
     }
 
     fn source_ready(&mut self, index: usize) {
-        let source = self.all_sources().nth(index);
-        match source.map(|(source, _)| source) {
-            Some(Source::Signals) => {
-                for signal in self.signals.read() {
-                    self.end_by(signal);
-                }
-            }
-            Some(Source::SwitchEnd) => {
-                self.ending.get_or_insert(Ending::SwitchFailed);
-            }
-            Some(Source::Links) => self.read_news(),
-            Some(Source::Events) => self.hub.listen(),
-            Some(Source::Alarms) => self.alarms.log(self.lab.handle()),
-            Some(Source::Watchdog) => {
-                if let Some(watchdog) = &self.watchdog {
-                    watchdog.feed(self.lab.handle());
-                }
-            }
-            Some(Source::Announcements) => self.lab.announce_due(),
-            Some(Source::Herald) => self.hear_herald(),
-            Some(Source::Metrics) => self.tell_metrics(),
-            Some(Source::Broker(index)) => self.lab.namespaces().notice(index),
-            None => {}
-        }
+        self.woken_by(index);
+    }
+
+    fn let_postpone(&mut self, may: bool) {
+        self.lab.namespaces().let_put_off(may);
+    }
+
+    fn take_postponed(&mut self) -> bool {
+        self.lab.namespaces().take_put_off()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.lab.namespaces().deadline()
+    }
+
+    fn take_due(&mut self) -> bool {
+        self.lab.namespaces().take_due()
+    }
+
+    fn tidy_up(&mut self) {
+        self.lab.namespaces().tidy_up();
     }
 
     fn is_ending(&self) -> bool {

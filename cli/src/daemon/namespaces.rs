@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Instant;
 
 use nix::unistd::Pid;
 use vswitch_netns::{Announcer, Namespace, NamespaceError, NamespaceName, Netlink, Offloads};
@@ -89,6 +90,35 @@ impl Namespaces {
     pub(super) fn notice(&self, index: usize) {
         if let Some(broker) = &self.broker {
             broker.notice(index);
+        }
+    }
+
+    /// Whether requests for namespaces that take long may be put off from here on.
+    pub(super) fn let_put_off(&self, may: bool) {
+        if let Some(broker) = &self.broker {
+            broker.let_put_off(may);
+        }
+    }
+
+    /// Whether one was, since this was asked last; see [`Broker::take_put_off`].
+    pub(super) fn take_put_off(&self) -> bool {
+        self.broker.as_ref().is_some_and(Broker::take_put_off)
+    }
+
+    /// Whether what was put off is to be tried again, since this was asked last.
+    pub(super) fn take_due(&self) -> bool {
+        self.broker.as_ref().is_some_and(Broker::take_due)
+    }
+
+    /// When to ask for that.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.broker.as_ref()?.deadline()
+    }
+
+    /// All that was put off was tried again.
+    pub(super) fn tidy_up(&self) {
+        if let Some(broker) = &self.broker {
+            broker.tidy_up();
         }
     }
 

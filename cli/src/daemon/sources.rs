@@ -51,6 +51,34 @@ impl Control {
         always.into_iter().chain(sometimes).chain(brokers)
     }
 
+    /// Looks after the source of this index, which has something to say.
+    pub(super) fn woken_by(&mut self, index: usize) {
+        let source = self.all_sources().nth(index);
+        match source.map(|(source, _)| source) {
+            Some(Source::Signals) => {
+                for signal in self.signals.read() {
+                    self.end_by(signal);
+                }
+            }
+            Some(Source::SwitchEnd) => {
+                self.ending.get_or_insert(Ending::SwitchFailed);
+            }
+            Some(Source::Links) => self.read_news(),
+            Some(Source::Events) => self.hub.listen(),
+            Some(Source::Alarms) => self.alarms.log(self.lab.handle()),
+            Some(Source::Watchdog) => {
+                if let Some(watchdog) = &self.watchdog {
+                    watchdog.feed(self.lab.handle());
+                }
+            }
+            Some(Source::Announcements) => self.lab.announce_due(),
+            Some(Source::Herald) => self.hear_herald(),
+            Some(Source::Metrics) => self.tell_metrics(),
+            Some(Source::Broker(index)) => self.lab.namespaces().notice(index),
+            None => {}
+        }
+    }
+
     /// Tells whoever serves metrics how things are, if it wants to know.
     pub(super) fn tell_metrics(&mut self) {
         if self.metrics.as_ref().is_some_and(Endpoint::is_asked) {

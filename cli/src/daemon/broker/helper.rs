@@ -43,6 +43,9 @@ pub(super) enum Failure {
     System(Errno),
 }
 
+/// What was asked for, and what was answered too late, with the descriptors that came along.
+pub(super) type Late = (Request, Answer, Vec<OwnedFd>);
+
 /// A helper, with the switch's end of the way to it.
 #[derive(Debug)]
 pub(super) struct Helper {
@@ -135,23 +138,22 @@ impl Helper {
         })
     }
 
-    /// Takes the answer that came too late, if one was owed and comes within `patience`: the request,
-    /// and the answer. Nothing is left of what came with it.
-    pub(super) fn settle(&self, patience: Duration) -> Option<(Request, Answer)> {
+    /// Takes the answer that came too late, if one was owed and comes within `patience`.
+    pub(super) fn settle(&self, patience: Duration) -> Option<Late> {
         let request = self.owed.borrow().clone()?;
-        let (answer, _) = self.receive(Instant::now() + patience).ok()?;
-        Some((request, answer))
+        let (answer, descriptors) = self.receive(Instant::now() + patience).ok()?;
+        Some((request, answer, descriptors))
     }
 
     /// Takes what has come unasked: the answer that was owed, if it is one. What it was owed for
     /// comes along.
-    pub(super) fn notice(&self) -> Option<(Request, Answer)> {
+    pub(super) fn notice(&self) -> Option<Late> {
         if self.has_ended.get() {
             return None;
         }
         let request = self.owed.borrow().clone();
-        let (answer, _) = self.take(RecvFlags::DONTWAIT).ok()?;
-        Some((request?, answer))
+        let (answer, descriptors) = self.take(RecvFlags::DONTWAIT).ok()?;
+        Some((request?, answer, descriptors))
     }
 
     /// Whether it has ended and nobody was told yet.

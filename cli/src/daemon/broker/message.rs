@@ -23,7 +23,10 @@ pub(super) enum Request {
         until: Duration,
     },
     /// Sockets in a namespace; comes with its descriptor, and is answered as `Open` is.
-    Adopt,
+    Adopt {
+        /// When nobody waits any more.
+        until: Duration,
+    },
     /// The removal of the namespace that was made last.
     Delete {
         /// Its name.

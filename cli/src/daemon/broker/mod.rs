@@ -18,10 +18,13 @@
 //!
 //! Each helper has one request under way at a time, and bounds it in time ([`work`]): what takes
 //! longer goes on in a thread of its own, which undoes what it has made. A helper that does not answer in
-//! time all the same is left alone until it does.
+//! time all the same is left alone until it does. What a client waits for, the control loop does not: it
+//! calls again when there is an answer ([`later`]).
 
 mod helper;
+mod later;
 mod limit;
+mod losses;
 mod message;
 mod program;
 mod serve;
@@ -33,7 +36,7 @@ use std::cell::Cell;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
@@ -42,7 +45,8 @@ use vswitch_netns::{Announcer, Namespace, NamespaceError, NamespaceName, Netlink
 use vswitch_switch::handover::monotonic;
 
 use crate::metrics::{Remove, SocketFile};
-use helper::{Failure, Health, Helper};
+use helper::{Failure, Health, Helper, Late};
+use later::{Later, Outcome, Wanted};
 use message::{Answer, Request};
 pub(crate) use program::start as start_program;
 
@@ -53,6 +57,10 @@ const PARTING_MS: u32 = 1000;
 /// How long a helper may take for a request, on a machine that is busy. Together with a second one,
 /// which undoes the first, it is less than a supervisor waits for a sign of life.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// The same for what a client waits for (for a minute), and the switch does not.
+const LONG: Duration = Duration::from_secs(45);
+/// What is answered within this time is not put off.
+const AT_ONCE: Duration = Duration::from_millis(100);
 /// How long an answer is waited for that has come too late already.
 const BRIEFLY: Duration = Duration::from_millis(50);
 
@@ -63,6 +71,7 @@ pub(crate) struct Broker {
     patience: Duration,
     /// Which one has made the last namespace.
     maker: Cell<Option<usize>>,
+    later: Later,
 }
 
 impl Drop for Broker {
@@ -132,11 +141,12 @@ impl Broker {
         Ok(Self::of(helpers))
     }
 
-    const fn of(helpers: Vec<Helper>) -> Self {
+    fn of(helpers: Vec<Helper>) -> Self {
         Self {
             helpers,
             patience: PATIENCE,
             maker: Cell::new(None),
+            later: Later::default(),
         }
     }
 
@@ -175,64 +185,62 @@ impl Broker {
             return;
         };
         if let Some(late) = helper.notice() {
-            self.undo(index, late);
+            self.arrived(index, late);
+        } else if helper.health() == Health::Ended && self.later.is_waiting_for(index) {
+            self.later.lost();
         }
         self.log_losses();
     }
 
-    fn log_losses(&self) {
-        for helper in self.helpers.iter().filter(|helper| helper.is_news()) {
-            log::warn!("{}", self.loss(helper));
+    /// An answer has come after its request was left: it is kept for who waits for it, or undone.
+    fn arrived(&self, index: usize, (request, answer, descriptors): Late) {
+        if self.later.is_waiting_for(index) {
+            self.later.answered(Ok((answer, descriptors)));
+        } else {
+            self.undo(index, (request, answer));
         }
     }
 
-    /// What is wrong with them, a sentence each.
-    pub(crate) fn warnings(&self) -> Vec<String> {
-        self.log_losses();
-        let all = self.helpers.iter();
-        if all.clone().all(|helper| helper.health() == Health::Ended) {
-            return vec![self.all_lost()];
-        }
-        all.filter_map(|helper| match helper.health() {
-            Health::Well => None,
-            Health::Ended => Some(self.loss(helper)),
-            Health::Stopped => Some(format!(
-                "the helper process {0} was stopped by a signal, and does not answer: \
-                 'kill -CONT {0}' lets it go on",
-                helper.pid()
-            )),
-            Health::Busy => Some(format!(
-                "the helper process {} does not answer, and is not asked until it does; if it stays so, \
-                 'vswitch restart' starts another",
-                helper.pid()
-            )),
-        })
-        .collect()
+    /// Whether requests for namespaces may be put off from here on.
+    pub(crate) fn let_put_off(&self, may: bool) {
+        self.later.is_allowed.set(may);
     }
 
-    /// What the end of a helper means.
-    fn loss(&self, ended: &Helper) -> String {
-        let left = self
-            .helpers
-            .iter()
-            .find(|helper| helper.pid() != ended.pid() && helper.health() != Health::Ended);
-        match left {
-            Some(left) => format!(
-                "the helper process {} has ended, and process {} does its work alone: \
-                 'vswitch restart' starts both again",
-                ended.pid(),
-                left.pid()
-            ),
-            None => self.all_lost(),
-        }
+    /// Whether one was, since this was asked last. Then it has failed, and is to be made again when
+    /// [`Self::take_due`] says so.
+    pub(crate) fn take_put_off(&self) -> bool {
+        self.later.take_put_off()
     }
 
-    #[expect(clippy::unused_self, reason = "it is about its helpers")]
-    fn all_lost(&self) -> String {
-        "both helper processes have ended: namespaces cannot be attached by name, and 'vswitch \
-         restart' does not work; kill the switch's process too and run it again, which keeps all \
-         that it has"
-            .to_owned()
+    /// Whether what was put off is to be tried again. To be asked after [`Self::notice`], and at the
+    /// [deadline](Self::deadline).
+    pub(crate) fn take_due(&self) -> bool {
+        self.later.take_due()
+    }
+
+    /// When to ask whether something is due.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.later.deadline()
+    }
+
+    /// All that was put off was tried again. Takes back what nobody came for.
+    pub(crate) fn tidy_up(&self) {
+        if let Some((index, wanted, outcome)) = self.later.take_rest()
+            && let (Wanted::Named(name, create), Ok((answer, _))) = (wanted, outcome)
+        {
+            let until = Duration::ZERO;
+            self.undo(
+                index,
+                (
+                    Request::Open {
+                        name,
+                        create,
+                        until,
+                    },
+                    answer,
+                ),
+            );
+        }
     }
 
     /// The first that can be asked now.
@@ -250,7 +258,7 @@ impl Broker {
             if helper.health() == Health::Busy
                 && let Some(late) = helper.settle(BRIEFLY)
             {
-                self.undo(index, late);
+                self.arrived(index, late);
             }
         }
         let has_ended = |helper: &Helper| helper.health() == Health::Ended;
@@ -287,12 +295,12 @@ impl Broker {
         name: &NamespaceName,
         create: bool,
     ) -> Result<Inside, NamespaceError> {
-        let request = || Request::Open {
+        let request = |until| Request::Open {
             name: name.to_string(),
             create,
-            until: monotonic() + self.patience,
+            until,
         };
-        let (answer, descriptors) = self.ask(request, &[])?;
+        let (answer, descriptors) = self.ask_for_namespace(request, None)?;
         let Answer::Opened { created } = answer else {
             return Err(unexpected());
         };
@@ -312,7 +320,8 @@ impl Broker {
         name: &NamespaceName,
         namespace: BorrowedFd<'_>,
     ) -> Result<Inside, NamespaceError> {
-        let (_, descriptors) = self.ask(|| Request::Adopt, &[namespace])?;
+        let request = |until| Request::Adopt { until };
+        let (_, descriptors) = self.ask_for_namespace(request, Some(namespace))?;
         Self::inside(name, false, descriptors)
     }
 
@@ -378,24 +387,70 @@ impl Broker {
         }
     }
 
-    /// Asks the first helper that is well; the next, if it ends meanwhile.
+    /// Asks for a namespace. Puts it off where that may be and it is not answered at once.
+    fn ask_for_namespace(
+        &self,
+        request: impl Fn(Duration) -> Request,
+        passed: Option<BorrowedFd<'_>>,
+    ) -> Result<(Answer, Vec<OwnedFd>), NamespaceError> {
+        let patience = if self.later.is_allowed.get() {
+            LONG
+        } else {
+            self.patience
+        };
+        // It is given up earlier than it is waited for.
+        let request = || request(monotonic() + patience * 2 / 3);
+        let descriptors: Vec<_> = passed.into_iter().collect();
+        let wanted = Wanted::of(&request(), passed.as_ref());
+        let Some(wanted) = wanted.filter(|_| self.later.is_allowed.get()) else {
+            return self.ask(request, &descriptors);
+        };
+        if let Some((index, outcome)) = self.later.take(&wanted) {
+            self.note_maker(index, &outcome);
+            return understood(outcome);
+        }
+        if !self.later.is_idle() {
+            self.later.put_off();
+            return Err(failed(Failure::Late));
+        }
+        let (index, asked) = self.ask_within(AT_ONCE, request, &descriptors)?;
+        if matches!(asked, Err(Failure::Late)) {
+            self.later.wait(index, wanted, Instant::now() + LONG);
+        }
+        understood(asked)
+    }
+
     fn ask(
         &self,
         request: impl Fn() -> Request,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(Answer, Vec<OwnedFd>), NamespaceError> {
+        understood(self.ask_within(self.patience, request, descriptors)?.1)
+    }
+
+    /// Asks the first helper that is well; the next, if it ends meanwhile.
+    fn ask_within(
+        &self,
+        patience: Duration,
+        request: impl Fn() -> Request,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(usize, Outcome), NamespaceError> {
         self.keep();
         loop {
             let index = self.choose()?;
-            let asked = self.helpers[index].ask(request(), descriptors, self.patience);
+            let asked = self.helpers[index].ask(request(), descriptors, patience);
             if matches!(asked, Err(Failure::Ended)) {
                 self.log_losses();
                 continue;
             }
-            if matches!(asked, Ok((Answer::Opened { created: true }, _))) {
-                self.maker.set(Some(index));
-            }
-            return understood(asked);
+            self.note_maker(index, &asked);
+            return Ok((index, asked));
+        }
+    }
+
+    fn note_maker(&self, index: usize, asked: &Outcome) {
+        if matches!(asked, Ok((Answer::Opened { created: true }, _))) {
+            self.maker.set(Some(index));
         }
     }
 }

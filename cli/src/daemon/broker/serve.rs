@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,7 @@ use super::limit::Starts;
 use super::message::{Answer, Refusal, Request};
 use super::work::{Undone, Worker};
 use super::{program, sys};
+use crate::daemon::fault;
 use crate::daemon::guard::{keep, restrict_broker};
 use crate::metrics::SocketFile;
 
@@ -37,7 +39,7 @@ const KEPT: &[Capability] = &[
 /// As what `ps` shows it.
 const NAME: &CStr = c"vswitch-broker";
 
-/// How long a request may take: less than the switch waits for its answer.
+/// How long a request may take that does not say it: less than the switch waits for its answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is looked whether a successor has ended, while there may be one.
 const LOOK_AGAIN_S: i64 = 1;
@@ -151,7 +153,7 @@ impl Broker {
                 create,
                 until,
             }) => self.open(name, create, until, &mut handed),
-            Some(Request::Adopt) => self.adopt(descriptors, &mut handed),
+            Some(Request::Adopt { until }) => self.adopt(descriptors, until, &mut handed),
             Some(Request::Delete { name }) => self.delete(&name),
             Some(Request::Keep) => {
                 self.made = None;
@@ -207,7 +209,7 @@ impl Broker {
                 let _ = late.namespace.remove_name();
             }
         };
-        let opened = self.worker.within(PATIENCE, work, undo);
+        let opened = self.worker.within(left(until), work, undo);
         let opened = opened.map_err(|undone| not_done(&action, undone))??;
         handed.push(opened.namespace.try_clone()?.into());
         handed.extend(opened.sockets);
@@ -222,12 +224,15 @@ impl Broker {
     fn adopt(
         &mut self,
         descriptors: Vec<OwnedFd>,
+        until: Duration,
         handed: &mut Vec<OwnedFd>,
     ) -> Result<Answer, NamespaceError> {
         let [namespace]: [OwnedFd; 1] = descriptors
             .try_into()
             .map_err(|_| system("open a namespace without its descriptor", Errno::EBADF))?;
-        let opened = self.worker.within(PATIENCE, move || adopt(namespace), drop);
+        let opened = self
+            .worker
+            .within(left(until), move || adopt(namespace), drop);
         let opened = opened.map_err(|undone| not_done("open a namespace", undone))??;
         handed.push(opened.namespace.into());
         handed.extend(opened.sockets);
@@ -276,12 +281,25 @@ impl Broker {
     }
 }
 
+/// How long it is until then.
+fn left(until: Duration) -> Duration {
+    until.saturating_sub(monotonic())
+}
+
+/// Takes long, where a test wants it, and as long as it wants.
+fn linger() {
+    while fault::is_wanted("broker-slow") && Path::new("/run/hold").exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Opens a namespace, or makes it; what is made too late is removed again.
 fn open(name: &str, create: bool, until: Duration) -> Result<Opened, NamespaceError> {
     let late = || system("open a namespace in time", Errno::ETIMEDOUT);
     if monotonic() > until {
         return Err(late());
     }
+    linger();
     let (namespace, created) = match Namespace::open(name) {
         Err(NamespaceError::NotFound { .. }) if create => (Namespace::create(name)?, true),
         other => (other?, false),
@@ -305,6 +323,7 @@ fn open(name: &str, create: bool, until: Duration) -> Result<Opened, NamespaceEr
 /// entered; that takes rights over it, which somebody who has a descriptor need not have.
 fn adopt(namespace: OwnedFd) -> Result<Opened, NamespaceError> {
     let namespace = Namespace::from_descriptor(namespace)?;
+    linger();
     Ok(Opened {
         sockets: sockets_in(&namespace)?,
         namespace,

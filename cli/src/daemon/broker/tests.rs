@@ -104,3 +104,46 @@ fn only_what_was_made_last_can_be_deleted() {
     assert!(error.contains("not ours"), "{error}");
     drop(its);
 }
+
+#[test]
+fn what_takes_long_is_there_when_it_is_asked_for_again() {
+    let (broker, [its]) = helpers();
+    broker.let_put_off(true);
+    broker.open(&name("slow"), true).unwrap_err();
+    assert!(broker.take_put_off() && !broker.take_due());
+    // One after the other, and none of them is a fault.
+    broker.open(&name("next"), true).unwrap_err();
+    assert!(broker.take_put_off());
+    assert_eq!(broker.warnings(), Vec::<String>::new());
+    assert!(matches!(heard(&its), Request::Open { name, .. } if name == "slow"));
+    say(&its, &refusal("slow"));
+    broker.notice(0);
+    assert!(broker.take_due());
+    let error = broker.open(&name("slow"), true).unwrap_err().to_string();
+    assert!(error.contains("no network namespace slow"), "{error}");
+    assert!(!broker.take_put_off());
+
+    // What nobody comes for is taken back, and those that have waited for it are tried again.
+    broker.open(&name("gone"), true).unwrap_err();
+    assert!(matches!(heard(&its), Request::Open { name, .. } if name == "gone"));
+    say(&its, &Answer::Opened { created: true });
+    broker.notice(0);
+    assert!(broker.take_due());
+    broker.open(&name("next"), true).unwrap_err();
+    broker.tidy_up();
+    assert!(matches!(heard(&its), Request::Delete { name } if name == "gone"));
+    assert!(broker.take_due());
+    // Its end is noticed.
+    say(&its, &Answer::Deleted);
+    while broker.helpers[0].health() != Health::Well {
+        broker.notice(0);
+    }
+    broker.open(&name("next"), true).unwrap_err();
+    assert!(broker.take_put_off());
+    drop(its);
+    while !broker.take_due() {
+        broker.notice(0);
+    }
+    let error = broker.open(&name("next"), true).unwrap_err().to_string();
+    assert!(error.contains("has ended"), "{error}");
+}

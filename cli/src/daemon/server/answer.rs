@@ -10,6 +10,31 @@ use crate::protocol::{ErrorCode, ErrorObject, Id, Message, Request, Response, pa
 /// for everything.
 const MAX_BATCH_REPLY_BYTES: usize = 1024 * 1024;
 
+/// What has come of a message.
+#[derive(Debug)]
+pub(super) enum Answered {
+    /// The reply, unless it held notifications alone.
+    Now(Option<Vec<u8>>),
+    /// It was put off.
+    Later,
+}
+
+/// Answers a message, unless the service puts it off. A batch is never put off.
+pub(super) fn answer_or_postpone<S: Service>(
+    service: &mut S,
+    session: &mut S::Session,
+    message: &[u8],
+) -> Answered {
+    let is_batch = message.trim_ascii_start().starts_with(b"[");
+    service.let_postpone(!is_batch);
+    let reply = answer(service, session, message);
+    service.let_postpone(false);
+    if service.take_postponed() {
+        return Answered::Later;
+    }
+    Answered::Now(reply)
+}
+
 /// Answers a message; `None` where it holds notifications alone.
 pub(crate) fn answer<S: Service>(
     service: &mut S,

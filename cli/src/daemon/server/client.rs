@@ -1,5 +1,6 @@
 //! One client, and what it may cost.
 
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use mio::net::UnixStream;
@@ -14,6 +15,13 @@ use super::peers::Standing;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// So long a client may be silent that has nothing to wait for.
 const IDLE: Duration = Duration::from_secs(900);
+
+/// A message, with what came along.
+#[derive(Debug)]
+pub(super) struct Postponed {
+    pub(super) message: Vec<u8>,
+    pub(super) descriptor: Option<OwnedFd>,
+}
 
 /// A client of the control socket.
 pub(super) struct Client<S> {
@@ -30,6 +38,8 @@ pub(super) struct Client<S> {
     pub(super) is_queued: bool,
     /// Requests that were answered.
     pub(super) requests: u64,
+    /// The message that is to be answered before the next one is looked at.
+    pub(super) postponed: Option<Postponed>,
     /// Its place among those who are to be served: what was spent on it, beside the others of its
     /// time (start-time fair queueing).
     pub(super) tag: Duration,
@@ -50,6 +60,7 @@ impl<S: Default> Client<S> {
             listens: false,
             is_queued: false,
             requests: 0,
+            postponed: None,
             tag: Duration::ZERO,
             is_greedy: false,
             held_bytes: 0,

@@ -14,10 +14,11 @@
 mod answer;
 mod client;
 mod peers;
+mod service;
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use mio::net::{UnixListener, UnixStream};
@@ -25,16 +26,16 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::socket::{setsockopt, sockopt};
-use serde_json::Value;
 
 use super::connection::Step;
-use super::news::{Backlog, Line};
-use crate::protocol::{ErrorCode, ErrorObject, MAX_MESSAGE_BYTES, Request};
+use super::news::Backlog;
+use crate::protocol::{ErrorCode, MAX_MESSAGE_BYTES};
 pub(crate) use answer::answer;
-use answer::refusal;
-use client::Client;
+use answer::{Answered, answer_or_postpone, refusal};
+use client::{Client, Postponed};
 pub(crate) use peers::Peers;
 use peers::Standing;
+pub(crate) use service::{Passed, Service};
 
 /// The most clients at once, and of the descriptors that the process may have one in [`SHARE`].
 pub(crate) const MAX_CLIENTS: usize = 2048;
@@ -61,83 +62,6 @@ const LISTENER: Token = Token(0);
 /// The service's own sources follow the listener, its clients come from here on.
 const FIRST_CLIENT: usize = 64;
 
-/// A descriptor that came with a request.
-#[derive(Debug)]
-pub(crate) struct Passed {
-    pub(crate) descriptor: OwnedFd,
-    /// Whether the client is the switch's own user, or root.
-    pub(crate) is_owner: bool,
-}
-
-/// What answers the requests.
-pub(crate) trait Service {
-    /// What is remembered about one client.
-    type Session: Default;
-
-    /// Answers one request.
-    fn call(
-        &mut self,
-        session: &mut Self::Session,
-        request: &Request,
-    ) -> Result<Value, ErrorObject>;
-
-    /// The descriptor that came with the next request, and whether its sender is the switch's own
-    /// user or root. None once the request was answered.
-    fn pass(&mut self, session: &mut Self::Session, passed: Option<Passed>) {
-        let _ = (session, passed);
-    }
-
-    /// Whether a client's stream is for something else from now on. Asked after each message.
-    fn wants_stream(&self, session: &Self::Session) -> bool {
-        let _ = session;
-        false
-    }
-
-    /// Takes such a stream over, on which `unsent` is still to go before all else.
-    fn take_stream(
-        &mut self,
-        session: Self::Session,
-        stream: std::os::unix::net::UnixStream,
-        unsent: Vec<u8>,
-    ) {
-        let _ = (session, stream, unsent);
-    }
-
-    /// Descriptors that also wake the loop; fewer than 63, open as long as the loop runs.
-    fn sources(&self) -> Vec<RawFd> {
-        Vec::new()
-    }
-
-    /// The source of this index became readable; it is to be read until it would block.
-    fn source_ready(&mut self, index: usize) {
-        let _ = index;
-    }
-
-    /// Whether the loop is to end.
-    fn is_ending(&self) -> bool;
-
-    /// The loop ends: the last opportunity for news.
-    fn say_farewell(&mut self) {}
-
-    /// Whether the client of this session is to get the news. Such a client is never closed to
-    /// make room for another: there must be fewer of them than clients.
-    fn listens(&self, session: &Self::Session) -> bool {
-        let _ = session;
-        false
-    }
-
-    /// The messages since the last call for all who listen.
-    fn take_news(&mut self) -> Vec<Line> {
-        Vec::new()
-    }
-
-    /// The message that so many were not sent to a client, who does not read fast enough.
-    fn lost_news(count: u64) -> Option<Line> {
-        let _ = count;
-        None
-    }
-}
-
 /// The listener and its clients.
 pub(crate) struct Server<S: Service> {
     poll: Poll,
@@ -149,6 +73,8 @@ pub(crate) struct Server<S: Service> {
     /// Those who are to be served.
     queue: Vec<Token>,
     next_token: usize,
+    /// Those whose request was put off, the first one first.
+    postponed: Vec<Token>,
     /// Whether somebody may wait to be accepted.
     has_backlog: bool,
     /// The place of whoever was served last: nobody saves up, and nobody is in debt for long.
@@ -180,6 +106,7 @@ impl<S: Service> Server<S> {
             clients: HashMap::new(),
             room: share.clamp(8, MAX_CLIENTS),
             queue: Vec::new(),
+            postponed: Vec::new(),
             next_token: FIRST_CLIENT,
             has_backlog: false,
             now_serving: Duration::ZERO,
@@ -195,7 +122,8 @@ impl<S: Service> Server<S> {
     pub(crate) fn run(&mut self, service: &mut S) -> io::Result<()> {
         let mut events = Events::with_capacity(256);
         while !service.is_ending() {
-            match self.poll.poll(&mut events, self.patience()) {
+            let patience = self.patience(service.deadline());
+            match self.poll.poll(&mut events, patience) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 other => other?,
             }
@@ -210,20 +138,31 @@ impl<S: Service> Server<S> {
                 self.accept();
             }
             self.serve_in_turn(service);
+            if service.take_due() {
+                self.try_again(service);
+            }
             self.spread_news(service);
             self.look_after();
         }
+        // They are told so.
+        self.try_again(service);
         service.say_farewell();
         self.spread_news(service);
         Ok(())
     }
 
-    /// How long to wait for the next event.
-    fn patience(&self) -> Option<Duration> {
+    /// How long to wait for the next event, and until then at most.
+    fn patience(&self, deadline: Option<Instant>) -> Option<Duration> {
         if !self.queue.is_empty() || self.has_backlog {
             return Some(Duration::ZERO);
         }
-        (!self.clients.is_empty()).then(|| self.interval())
+        let left = deadline.map(|deadline| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            // The poller counts in milliseconds, and rounds down.
+            left + Duration::from_millis(1)
+        });
+        let interval = (!self.clients.is_empty()).then(|| self.interval());
+        left.into_iter().chain(interval).min()
     }
 
     /// How often to look after who is too slow.
@@ -434,23 +373,26 @@ impl<S: Service> Server<S> {
             return;
         };
         client.is_queued = false;
+        if client.postponed.is_some() {
+            return;
+        }
         self.now_serving = self.now_serving.max(client.tag);
         let mut answered = false;
         let mut has_more = true;
         let reply = match client.connection.step() {
             Step::Message(message) => {
-                let is_owner = client.standing == Standing::Owner;
-                let passed = client.connection.take_descriptor();
-                let passed = passed.map(|descriptor| Passed {
-                    descriptor,
-                    is_owner,
-                });
-                service.pass(&mut client.session, passed);
-                let reply = answer(service, &mut client.session, &message);
-                service.pass(&mut client.session, None);
-                client.listens = service.listens(&client.session);
+                let descriptor = client.connection.take_descriptor();
                 client.requests += 1;
                 answered = true;
+                let postponed = Postponed {
+                    message,
+                    descriptor,
+                };
+                let Answered::Now(reply) = call(client, service, postponed) else {
+                    client.note(Instant::now(), answered);
+                    self.postponed.push(token);
+                    return self.count(token);
+                };
                 reply
             }
             Step::CutOff => refusal(ErrorCode::Parse, "the connection ended inside a message"),
@@ -481,6 +423,29 @@ impl<S: Service> Server<S> {
         self.count(token);
     }
 
+    /// Calls again for all that was put off.
+    fn try_again(&mut self, service: &mut S) {
+        for token in std::mem::take(&mut self.postponed) {
+            let Some(client) = self.clients.get_mut(&token) else {
+                continue;
+            };
+            let Some(postponed) = client.postponed.take() else {
+                continue;
+            };
+            let Answered::Now(reply) = call(client, service, postponed) else {
+                self.postponed.push(token);
+                continue;
+            };
+            if let Some(reply) = reply {
+                client.connection.queue(&reply);
+                client.connection.send();
+            }
+            client.note(Instant::now(), true);
+            self.enqueue(token);
+        }
+        service.tidy_up();
+    }
+
     /// Lets the service have a client's stream.
     fn hand_over(&mut self, token: Token, service: &mut S) {
         let Some(mut client) = self.clients.remove(&token) else {
@@ -497,6 +462,35 @@ impl<S: Service> Server<S> {
             Err(error) => log::warn!("cannot hand over a control connection: {error}"),
         }
     }
+}
+
+/// Has a message answered. One that is put off is the client's to keep.
+fn call<S: Service>(
+    client: &mut Client<S::Session>,
+    service: &mut S,
+    Postponed {
+        message,
+        descriptor,
+    }: Postponed,
+) -> Answered {
+    let is_owner = client.standing == Standing::Owner;
+    // Where there is no number left for another one, it does not come along again.
+    let again = descriptor.as_ref().and_then(|fd| fd.try_clone().ok());
+    let passed = descriptor.map(|descriptor| Passed {
+        descriptor,
+        is_owner,
+    });
+    service.pass(&mut client.session, passed);
+    let reply = answer_or_postpone(service, &mut client.session, &message);
+    service.pass(&mut client.session, None);
+    client.listens = service.listens(&client.session);
+    if matches!(reply, Answered::Later) {
+        client.postponed = Some(Postponed {
+            message,
+            descriptor: again,
+        });
+    }
+    reply
 }
 
 #[cfg(test)]

@@ -10,13 +10,20 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::protocol::{ErrorObject, Request};
 
-/// Answers `echo` with its parameters, `big` with a long text, takes the stream over after a
-/// `take`, and ends at `stop`.
+/// Answers `echo` with its parameters, `big` with a long text, `slow` after a `hurry`, takes the stream over
+/// after a `take`, and ends at `stop`.
+#[allow(clippy::struct_excessive_bools, reason = "each is asked for by itself")]
 #[derive(Default)]
 struct Echo {
     ending: bool,
     calls: u64,
+    /// Whether `slow` is put off, may be, was, and is to be called again.
+    is_ready: bool,
+    may_postpone: bool,
+    was_postponed: bool,
+    is_due: bool,
 }
 
 impl Service for Echo {
@@ -28,6 +35,16 @@ impl Service for Echo {
         match request.method.as_str() {
             "echo" => Ok(Value::Object(request.params.clone())),
             "calls" => Ok(json!([*session, self.calls])),
+            "slow" if !self.is_ready && self.may_postpone => {
+                self.was_postponed = true;
+                Ok(Value::Null)
+            }
+            "slow" => Ok("slow".into()),
+            "hurry" => {
+                self.is_ready = true;
+                self.is_due = true;
+                Ok(Value::Null)
+            }
             "big" => Ok("x".repeat(900_000).into()),
             "stop" => {
                 self.ending = true;
@@ -51,6 +68,18 @@ impl Service for Echo {
             stream.write_all(&unsent).unwrap();
             stream.write_all(b"no JSON any more").unwrap();
         });
+    }
+
+    fn let_postpone(&mut self, may: bool) {
+        self.may_postpone = may;
+    }
+
+    fn take_postponed(&mut self) -> bool {
+        std::mem::take(&mut self.was_postponed)
+    }
+
+    fn take_due(&mut self) -> bool {
+        std::mem::take(&mut self.is_due)
     }
 
     fn is_ending(&self) -> bool {
@@ -293,4 +322,27 @@ fn one_that_has_just_come_is_heard_although_others_come_after_it() {
     assert_eq!(last.ask(&call("echo", &json!({})))["result"], json!({}));
     assert_eq!(late.ask(&call("echo", &json!({})))["result"], json!({}));
     drop(others);
+}
+
+#[test]
+fn what_takes_long_holds_up_its_own_client_alone() {
+    let server = Running::start();
+    let (slow, echo) = (call("slow", &json!({})), call("echo", &json!({})));
+    let mut waiting = server.client();
+    waiting.send(&format!("{slow}\n{echo}\n"));
+    let mut gone = server.client();
+    gone.send(&format!("{slow}\n"));
+    let mut client = server.client();
+    // In a batch it is not put off.
+    let both = client.ask(&format!("[{slow},{echo}]"));
+    assert_eq!(both[0]["result"], "slow", "{both}");
+    assert_eq!(both.as_array().unwrap().len(), 2);
+    drop(gone);
+    assert_eq!(client.ask(&echo)["result"], json!({}));
+    assert_eq!(
+        client.ask(&call("hurry", &json!({})))["result"],
+        Value::Null
+    );
+    assert_eq!(waiting.receive()["result"], "slow");
+    assert_eq!(waiting.receive()["result"], json!({}));
 }
