@@ -102,7 +102,7 @@ pub(crate) struct LinkShowArgs {
     pub(crate) json: bool,
 }
 
-/// An interface that is to be made.
+/// An interface to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NewEnd {
     pub(crate) name: InterfaceName,
@@ -112,7 +112,7 @@ pub(crate) struct NewEnd {
     pub(crate) up: bool,
 }
 
-/// What is to be made.
+/// What to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NewLink {
     /// A pair: the near end and the far one.
@@ -191,7 +191,7 @@ impl Draft {
 }
 
 impl LinkAddArgs {
-    /// What is to be made.
+    /// What to create.
     ///
     /// # Errors
     /// A sentence, where the words make no sense.

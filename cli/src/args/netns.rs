@@ -7,9 +7,9 @@ use vswitch_netns::name::NamespaceName;
 pub(crate) enum NetnsAction {
     /// Create network namespaces that `ip netns` sees too.
     Add(NetnsNames),
-    /// Delete network namespaces, whoever created them.
+    /// Delete network namespaces, whichever program created them.
     Del(NetnsDelArgs),
-    /// List the named network namespaces, whoever created them.
+    /// List the named network namespaces, whichever program created them.
     List(NetnsListArgs),
 }
 

@@ -10,12 +10,12 @@ use std::io::{self, Read};
 use pcap_parser::parse_pcap_header;
 use pcap_parser::pcapng::{Block, InterfaceDescriptionBlock, parse_block_be, parse_block_le};
 
-use super::{SECTION, flag, option};
+use super::{SECTION, option};
 
 /// The longest record that is taken for one (`MAX_BLOCKSIZE` of libpcap).
 const LONGEST: usize = 16 << 20;
 /// How much is asked for at once.
-const CHUNK: usize = 64 * 1024;
+pub(crate) const CHUNK: usize = 64 * 1024;
 /// The header of a pcap file.
 const HEADER: usize = 24;
 /// Kuznetzov's magic number.
@@ -138,6 +138,11 @@ pub(crate) struct CaptureFile<R> {
 }
 
 impl<R: Read> CaptureFile<R> {
+    /// Bytes of memory that it holds.
+    pub(crate) fn buffered(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// Looks at what kind of file it is.
     ///
     /// # Errors
@@ -284,18 +289,13 @@ impl<R: Read> CaptureFile<R> {
     fn block(&mut self) -> Result<Option<Place>, FileError> {
         self.need(12)?;
         let field = |at: usize| self.buffer[at..].first_chunk().copied().unwrap_or_default();
-        if u32::from_le_bytes(field(0)) == SECTION {
-            let big = match field(8) {
-                order if u32::from_be_bytes(order) == BYTE_ORDER => true,
-                order if u32::from_le_bytes(order) == BYTE_ORDER => false,
-                _ => return Err(self.damaged("a section does not say its order of bytes")),
-            };
-            self.format = Format::Blocks { big };
-            self.interfaces.clear();
+        let [first, second, third] = [0, 4, 8].map(field);
+        if u32::from_le_bytes(first) == SECTION {
+            self.section(third)?;
         }
         let big = self.format == Format::Blocks { big: true };
         let number = number(big);
-        let (kind, len) = (number(field(0)), number(field(4)));
+        let (kind, len) = (number(first), number(second));
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         if len < 12 || !len.is_multiple_of(4) || len > LONGEST {
             return Err(self.damaged(&format!("its next block would have {len} bytes")));
@@ -345,6 +345,18 @@ impl<R: Read> CaptureFile<R> {
                 Err(self.damaged("a block is not as it should be"))
             }
         }
+    }
+
+    /// Begins a section whose byte order is told by these bytes.
+    fn section(&mut self, order: [u8; 4]) -> Result<(), FileError> {
+        let big = match order {
+            order if u32::from_be_bytes(order) == BYTE_ORDER => true,
+            order if u32::from_le_bytes(order) == BYTE_ORDER => false,
+            _ => return Err(self.damaged("a section does not say its order of bytes")),
+        };
+        self.format = Format::Blocks { big };
+        self.interfaces.clear();
+        Ok(())
     }
 
     fn old_packet(&mut self, big: bool, block: usize) -> Result<Option<Place>, FileError> {
@@ -473,23 +485,6 @@ fn other(bytes: &[u8]) -> FileError {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     FileError::Other(first.join(" "))
-}
-
-/// What is read of a file of any bytes, for fuzzers: never more than there is, and to an end.
-pub(crate) fn trial(bytes: &[u8]) {
-    let Ok(mut file) = CaptureFile::open(bytes) else {
-        return;
-    };
-    let mut sum = 0;
-    while let Ok(Some(packet)) = file.next_packet() {
-        sum += packet.bytes.len();
-        assert!(sum <= bytes.len(), "more than there is");
-        let _ = packet.flags & flag::INBOUND;
-    }
-    assert!(
-        file.buffer.capacity() <= 2 * (bytes.len() + CHUNK),
-        "memory without need"
-    );
 }
 
 #[cfg(test)]

@@ -312,6 +312,6 @@ proptest::proptest! {
             _ => Vec::new(),
         };
         out.extend(bytes);
-        trial(&out);
+        crate::commands::capture::trial::file(&out);
     }
 }

@@ -46,10 +46,7 @@ pub(crate) fn words(what: &Happening) -> Words {
             Some(vlan) => ("removed", WARNING, station(mac, *vlan, "")),
         },
         Happening::Flushed { port, stations } => {
-            let stations = things(*stations, "station");
-            let whose = port.as_ref().map(|port| format!(" of {port}"));
-            let whom = format!("{stations}{}", whose.unwrap_or_default());
-            ("flushed", WARNING, whom)
+            ("flushed", WARNING, flushed(port.as_ref(), *stations))
         }
         Happening::PortAdded { port } => ("port added", GOOD, port.clone()),
         Happening::PortRemoved { port } => ("port removed", WARNING, port.clone()),
@@ -68,15 +65,7 @@ pub(crate) fn words(what: &Happening) -> Words {
         }
         Happening::Loop {
             port, peer, hold_s, ..
-        } => {
-            let why = if port == peer {
-                "what is sent out of it comes back".to_owned()
-            } else {
-                format!("it is joined with {peer}")
-            };
-            let whom = format!("{port} blocked until {hold_s} s after the loop: {why}");
-            ("loop", BAD, whom)
-        }
+        } => ("loop", BAD, blocked(port, peer, *hold_s)),
         Happening::Unblocked { port } => ("unblocked", GOOD, port.clone()),
         Happening::Storm { port, kind, limit } => {
             let whom = format!(
@@ -98,6 +87,21 @@ pub(crate) fn words(what: &Happening) -> Words {
     };
     let whom = plain::text(&whom).into_owned();
     Words { what, style, whom }
+}
+
+fn blocked(port: &str, peer: &str, hold_s: u64) -> String {
+    let why = if port == peer {
+        "what is sent out of it comes back".to_owned()
+    } else {
+        format!("it is joined with {peer}")
+    };
+    format!("{port} blocked until {hold_s} s after the loop: {why}")
+}
+
+fn flushed(port: Option<&String>, stations: u64) -> String {
+    let stations = things(stations, "station");
+    let whose = port.map(|port| format!(" of {port}"));
+    format!("{stations}{}", whose.unwrap_or_default())
 }
 
 fn station(mac: &str, vlan: u16, place: &str) -> String {

@@ -111,6 +111,14 @@ fn what_a_host_cannot_be_is_told() {
             "[host.a]\ninterface = [{ switch = \"s\", name = §\"lo\" }]\n",
             "loopback",
         ),
+    ] {
+        based(text, what);
+    }
+}
+
+#[test]
+fn what_a_host_cannot_do_is_told() {
+    for (text, what) in [
         (
             "[host.a]\nswitch = \"s\"\nsysctl = { §\"kernel.panic\" = 1 }\n",
             "net.",

@@ -226,7 +226,9 @@ impl Looker<'_> {
             return Err(Look::Broken("it is not running".to_owned()));
         };
         if view.lab.as_deref() != Some(self.lab.as_str()) {
-            return Err(Look::Foreign("it was started by somebody else".to_owned()));
+            return Err(Look::Foreign(
+                "another user or program started it".to_owned(),
+            ));
         }
         Ok(view)
     }

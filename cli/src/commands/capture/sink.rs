@@ -24,7 +24,7 @@ pub(crate) trait Sink: Send {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SinkError {
     /// Nobody reads them any more.
-    #[error("nobody reads the output")]
+    #[error("the reader of the output has closed it")]
     Unread,
     /// The file could not be made.
     #[error("cannot create {}: {source}", path.display())]

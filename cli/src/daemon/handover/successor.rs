@@ -3,19 +3,20 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use mio::net::UnixListener;
 use socket2::Socket;
-use vswitch_switch::Switch;
 use vswitch_switch::handover::Snapshot;
 use vswitch_switch::port::{Assembled, PortParts};
 use vswitch_switch::switch::schedule_in_batches;
+use vswitch_switch::{Switch, SwitchError};
 
 use super::message::{Channel, Descriptor, Legacy, Message, Token, bytes_of, json_of};
 use super::waiter::Herald;
 use super::{FORMAT, HandoverError};
+use crate::daemon::control::Control;
 use crate::daemon::forwarding::{Forwarding, take_precedence};
 use crate::daemon::lock::DirLock;
 use crate::daemon::namespaces::Namespaces;
@@ -98,7 +99,7 @@ fn go_on(
         namespaces,
         guard,
     };
-    let (mut control, mut switch, pipe) =
+    let (mut control, switch, pipe) =
         assemble(&config, config.options.clone(), legacy.bridge, parts)?;
     control.herald = things.waiter.take().map(Herald::from);
     control.take_over(legacy.plugs, &legacy.stations);
@@ -119,21 +120,10 @@ fn go_on(
     let words = Arc::clone(channel);
     let thread = forwarding.run(move || {
         let _pipe = pipe;
-        let begun = begin(&words, &mut switch, ports);
-        let goes_on = begun.is_ok();
-        // Somebody waits for it: it was just started.
-        let _ = told.send(begun);
-        schedule_in_batches();
-        if goes_on { switch.run() } else { Ok(()) }
+        run(&words, switch, ports, &told)
     });
     outcome.recv().map_err(|_| HandoverError::Unexpected)??;
 
-    // It goes on: from here nothing is worth ending it.
-    let mind = |what: &str, outcome: io::Result<()>| {
-        if let Err(error) = outcome {
-            log::error!("{what}: {error}");
-        }
-    };
     // Whoever asks is answered by this process from now on, also as the kernel sees it.
     mind("cannot listen", listener.listen(BACKLOG));
     mind("cannot note who holds the lock", lock.settle());
@@ -142,11 +132,7 @@ fn go_on(
     }
     mind("cannot serve metrics", control.serve_metrics());
     log::info!("the switch '{name}' goes on");
-    // Fails where the predecessor has ended by now.
-    let _ = channel.send(&Message::Settled, &[]);
-    while let Ok((Message::Signal(signal), _)) = channel.receive(Instant::now() + FAREWELL) {
-        control.end_by_name(&signal);
-    }
+    part(channel, &mut control);
     control.look_around();
     live(&config, control, thread, lock, server)
 }
@@ -219,6 +205,37 @@ fn receive_ports(channel: &Channel) -> Result<Vec<Assembled>, HandoverError> {
             _ => return Err(HandoverError::Unexpected),
         }
     }
+}
+
+/// Says that it goes on, and takes the signals that the predecessor still got.
+fn part(channel: &Channel, control: &mut Control) {
+    // Fails where the predecessor has ended by now.
+    let _ = channel.send(&Message::Settled, &[]);
+    while let Ok((Message::Signal(signal), _)) = channel.receive(Instant::now() + FAREWELL) {
+        control.end_by_name(&signal);
+    }
+}
+
+/// Once it goes on, no failure is worth ending the switch.
+fn mind(what: &str, outcome: io::Result<()>) {
+    if let Err(error) = outcome {
+        log::error!("{what}: {error}");
+    }
+}
+
+/// Runs the switch from where the other one stands still, once it is told whether that works.
+fn run(
+    channel: &Channel,
+    mut switch: Switch,
+    ports: Vec<Assembled>,
+    told: &SyncSender<Result<(), HandoverError>>,
+) -> Result<(), SwitchError> {
+    let begun = begin(channel, &mut switch, ports);
+    let goes_on = begun.is_ok();
+    // The control thread waits for it: it was just started.
+    let _ = told.send(begun);
+    schedule_in_batches();
+    if goes_on { switch.run() } else { Ok(()) }
 }
 
 /// Puts the switch where the other one stands still, and takes the right to go on. On the thread

@@ -70,14 +70,23 @@ fn tried(inside: &Inside) -> impl Iterator<Item = Finding> {
     })
 }
 
-fn meaning(step: Step) -> Meaning {
-    let of = |check, works, grade, consequence, remedy| Meaning {
+const fn of(
+    check: &'static str,
+    works: &'static str,
+    grade: Grade,
+    consequence: &'static str,
+    remedy: &'static str,
+) -> Meaning {
+    Meaning {
         check,
         works,
         grade,
         consequence,
         remedy,
-    };
+    }
+}
+
+fn meaning(step: Step) -> Meaning {
     match step {
         Step::NamedNamespaces => of(
             "named namespaces",

@@ -240,72 +240,22 @@ fn what_cannot_be_finished_is_counted_as_that() {
     .super_frame();
     let mut small_header = bytes.clone();
     small_header[46] = 0x40; // four words of TCP header
+    let with = |change: fn(&mut Offload)| {
+        let mut offload = offload;
+        change(&mut offload);
+        offload
+    };
+    let unfit = DropReason::EgressOffload;
     for (bad, bytes, reason) in [
-        (offload, &small_header, DropReason::EgressOffload),
-        (
-            Offload {
-                gso_size: 0,
-                ..offload
-            },
-            &short,
-            DropReason::EgressOffload,
-        ),
-        (
-            Offload {
-                gso_size: 0,
-                ..offload
-            },
-            &bytes,
-            DropReason::EgressOffload,
-        ),
-        (
-            Offload {
-                gso_size: 1,
-                ..offload
-            },
-            &vec![0; 60],
-            DropReason::EgressOffload,
-        ),
-        (
-            Offload {
-                gso_type: 4,
-                ..offload
-            },
-            &bytes,
-            DropReason::EgressOffload,
-        ),
-        (
-            Offload {
-                gso_type: 3,
-                ..offload
-            },
-            &bytes,
-            DropReason::EgressOffload,
-        ),
-        (
-            Offload {
-                gso_type: 77,
-                ..offload
-            },
-            &bytes,
-            DropReason::EgressOffload,
-        ),
-        (
-            Offload {
-                csum_start: 35,
-                ..offload
-            },
-            &bytes,
-            DropReason::EgressOffload,
-        ),
-        (
-            Offload {
-                gso_size: 1,
-                ..offload
-            },
-            &bytes,
-            DropReason::EgressOffload,
-        ),
+        (offload, &small_header, unfit),
+        (with(|bad| bad.gso_size = 0), &short, unfit),
+        (with(|bad| bad.gso_size = 0), &bytes, unfit),
+        (with(|bad| bad.gso_size = 1), &vec![0; 60], unfit),
+        (with(|bad| bad.gso_type = 4), &bytes, unfit),
+        (with(|bad| bad.gso_type = 3), &bytes, unfit),
+        (with(|bad| bad.gso_type = 77), &bytes, unfit),
+        (with(|bad| bad.csum_start = 35), &bytes, unfit),
+        (with(|bad| bad.gso_size = 1), &bytes, unfit),
         (offload, &huge, DropReason::EgressTooBig),
     ] {
         let frame = Frame {

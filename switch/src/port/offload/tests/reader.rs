@@ -70,20 +70,9 @@ pub(super) fn read(frame: &[u8]) -> Packet {
     let header_len = if is_tcp {
         usize::from(transport[12] >> 4) * 4
     } else {
+        check_udp(transport);
         8
     };
-    if !is_tcp {
-        assert_eq!(
-            usize::from(number(transport, 4)),
-            transport.len(),
-            "UDP length"
-        );
-        assert_ne!(
-            number(transport, 6),
-            0,
-            "UDP says that there is no checksum"
-        );
-    }
     Packet {
         link: frame[..network].to_vec(),
         identification,
@@ -91,4 +80,10 @@ pub(super) fn read(frame: &[u8]) -> Packet {
         tcp_flags: is_tcp.then(|| transport[13]),
         payload: transport[header_len..].to_vec(),
     }
+}
+
+fn check_udp(datagram: &[u8]) {
+    let len = usize::from(number(datagram, 4));
+    assert_eq!(len, datagram.len(), "UDP length");
+    assert_ne!(number(datagram, 6), 0, "UDP without a checksum");
 }
