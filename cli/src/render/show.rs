@@ -25,31 +25,25 @@ pub(crate) fn switch(view: &SwitchView) -> String {
     };
     fact("datapath", view.datapath.clone());
     let (macs, most) = (count(view.macs), count(view.settings.table_len()));
+    let ageing = span(view.settings.ageing_s());
     fact(
         "stations",
-        format!(
-            "{macs} of {most}, forgotten after {}",
-            span(view.settings.ageing_s())
-        ),
+        format!("{macs} of {most}, forgotten after {ageing}"),
     );
     if let Some(subnet) = view.settings.subnet {
         fact("subnet", subnet.text());
     }
     if view.settings.forward_reserved == Some(YesNo(true)) {
-        fact(
-            "reserved",
-            "addresses 01:80:c2:00:00:00 to 0f are forwarded".to_owned(),
-        );
+        let forwarded = "addresses 01:80:c2:00:00:00 to 0f are forwarded";
+        fact("reserved", forwarded.to_owned());
     }
     if view.settings.vlan_learning == Some(VlanLearning::Independent) {
         fact("learning", "in each VLAN by itself".to_owned());
     }
     if let Some(slots) = view.settings.ring_slots.map(Number::get) {
         let each = bytes(PacketOptions::ring_len_bytes(slots) as u64);
-        fact(
-            "rings",
-            format!("{} slots, {each} for each port", count(slots.into())),
-        );
+        let slots = count(slots.into());
+        fact("rings", format!("{slots} slots, {each} for each port"));
     }
     let changed = changed(&view.settings.0);
     if !changed.is_empty() {
