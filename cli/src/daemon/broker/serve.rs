@@ -199,6 +199,10 @@ impl Broker {
         handed: &mut Vec<OwnedFd>,
     ) -> Result<Answer, NamespaceError> {
         self.made = None;
+        // Nothing is begun for which nobody waits any more.
+        if left(until).is_zero() {
+            return Err(late());
+        }
         let action = format!("open the network namespace {name}");
         let work = move || open(&name, create, until);
         let undo = |late: Result<Opened, NamespaceError>| {
@@ -286,6 +290,10 @@ fn left(until: Duration) -> Duration {
     until.saturating_sub(monotonic())
 }
 
+fn late() -> NamespaceError {
+    system("open a namespace in time", Errno::ETIMEDOUT)
+}
+
 /// Takes long, where a test wants it, and as long as it wants.
 fn linger() {
     while fault::is_wanted("broker-slow") && Path::new("/run/hold").exists() {
@@ -295,10 +303,6 @@ fn linger() {
 
 /// Opens a namespace, or makes it; what is made too late is removed again.
 fn open(name: &str, create: bool, until: Duration) -> Result<Opened, NamespaceError> {
-    let late = || system("open a namespace in time", Errno::ETIMEDOUT);
-    if monotonic() > until {
-        return Err(late());
-    }
     linger();
     let (namespace, created) = match Namespace::open(name) {
         Err(NamespaceError::NotFound { .. }) if create => (Namespace::create(name)?, true),
