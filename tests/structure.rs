@@ -40,6 +40,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("limits", UPPER),
     ("marks", UPPER),
     ("values", UPPER),
+    ("settings", UPPER),
     (
         "measure",
         &["args", "commands", "daemon", "render", "topology"],
@@ -157,7 +158,7 @@ fn modules_of_the_program_do_not_use_what_is_above_them() {
 
 #[test]
 fn libraries_do_not_know_the_program() {
-    for library in ["switch", "netns"] {
+    for library in ["switch", "netns", "testbed"] {
         for file in sources(&root().join(library).join("src")) {
             let text = fs::read_to_string(&file).unwrap();
             assert!(!text.contains("vswitch_cli"), "{}", file.display());
@@ -179,7 +180,9 @@ fn libraries_do_not_know_the_program() {
 
 #[test]
 fn files_are_short() {
-    for part in ["switch", "netns", "cli", "tests", "benches", "examples"] {
+    for part in [
+        "switch", "netns", "testbed", "cli", "tests", "benches", "examples",
+    ] {
         for file in sources(&root().join(part)) {
             let lines = fs::read_to_string(&file).unwrap().lines().count();
             assert!(lines <= MAX_LINES, "{} has {lines} lines", file.display());
