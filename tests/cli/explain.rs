@@ -220,7 +220,7 @@ fn live() {
     let text = String::from_utf8(output.stdout).unwrap();
     for part in [
         " mario-vsw in  02:00:00:00:00:01 > 02:00:00:00:00:02: 02:00:00:00:00:02 is unknown; to all other ports\n",
-        " mario-vsw in  03:00:00:00:00:01 > 02:00:00:00:00:02: dropped: sent from a group's address\n",
+        " mario-vsw in  03:00:00:00:00:01 > 02:00:00:00:00:02: dropped: its source is a group address\n",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }

@@ -75,23 +75,23 @@ drop_reasons! {
     Runt, "runt", Ingress, Bridge,
         "shorter than an Ethernet header";
     SourceMulticast, "source_multicast", Ingress, Bridge,
-        "sent from a group's address";
+        "its source is a group address";
     SourceZero, "source_zero", Ingress, Bridge,
-        "sent from the all-zero address";
+        "its source is the all-zero address";
     ReservedDestination, "reserved_destination", Ingress, Bridge,
-        "meant for the link itself (see run --forward-reserved)";
+        "its destination is reserved for the link (see run --forward-reserved)";
     IngressDown, "ingress_down", Ingress, Bridge,
-        "came in while the port was not forwarding";
+        "the ingress port was not forwarding";
     SamePort, "same_port", Ingress, Bridge,
-        "its station is behind the port it came from";
+        "its destination is on the port it came from";
     NoEgress, "no_egress", Ingress, Bridge,
-        "there was no other port to send it to";
+        "no other port is forwarding";
     RxOverflow, "rx_overflow", Ingress, Port,
         "the port's receive ring was full (run --ring-slots)";
     RxTruncated, "rx_truncated", Ingress, Port,
         "longer than the receive buffer";
     RxUnsupportedOffload, "rx_unsupported_offload", Ingress, Port,
-        "its offload could not be described";
+        "the kernel could not describe its offload";
     RxError, "rx_error", Ingress, Port,
         "could not be received";
     /// Where the bridge knew that before (the station is bound to that port by hand), it is counted at
@@ -107,21 +107,21 @@ drop_reasons! {
     EgressError, "egress_error", Egress, Port,
         "could not be sent";
     StormBroadcast, "storm_broadcast", Ingress, Bridge,
-        "more broadcasts than the port may let in";
+        "over the port's limit of broadcasts";
     StormMulticast, "storm_multicast", Ingress, Bridge,
-        "more frames to groups than the port may let in";
+        "over the port's limit of frames to groups";
     StormUnknownUnicast, "storm_unknown_unicast", Ingress, Bridge,
-        "more frames to unknown stations than the port may let in";
+        "over the port's limit of frames to unknown stations";
     /// Not counted any more: such frames pass.
     StationFlapping, "station_flapping", Ingress, Bridge,
-        "its sender moved too often, and was held on another port";
+        "its source moved too often and was held on another port";
     /// The ingress port, or that to which the station is bound by hand.
     LoopBlocked, "loop_blocked", Ingress, Bridge,
-        "the port is blocked, being part of a loop";
+        "the port is blocked because it is part of a loop";
     LoopProbe, "loop_probe", Ingress, Bridge,
-        "a probe for loops that came back, or had passed before";
+        "a loop probe that came back or passed before";
     EgressPeerMtu, "egress_peer_mtu", Egress, Port,
-        "longer than the other end of the cable takes";
+        "longer than the other end of the cable accepts";
     EgressNoMemory, "egress_no_memory", Egress, Port,
         "the kernel had no memory for it";
     /// The kernel's answer is that of a full queue: the program that reads the interface's own counters
@@ -131,7 +131,7 @@ drop_reasons! {
     RxBacklog, "rx_backlog", Ingress, Interface,
         "the kernel's backlog was full (net.core.netdev_max_backlog)";
     RxTooLong, "rx_too_long", Ingress, Interface,
-        "longer than the port takes: the other end's MTU is larger";
+        "longer than the port accepts: the MTU of the other end is larger";
     RxLost, "rx_lost", Ingress, Interface,
         "lost before the switch: too long for the port, or the kernel's backlog was full";
 }

@@ -35,7 +35,7 @@ pub(super) fn steps(
     if refused == Some(DropReason::LoopBlocked) {
         steps.add(
             "port",
-            format!("{port} is blocked, being part of a loop: nothing enters by it"),
+            format!("{port} is blocked because it is part of a loop: it accepts no frames"),
         );
         return steps.0;
     }
@@ -102,8 +102,7 @@ fn entering(
     };
     steps.add("destination", text);
     if refused == Some(DropReason::LoopProbe) {
-        let text =
-            "a probe for loops that has come back, has passed before, or gives way to another";
+        let text = "a loop probe that came back, passed before, or gives way to another";
         steps.add("loop", text);
     }
 }
@@ -152,7 +151,7 @@ fn learn(
             format!("{src} is bound to {bound} by hand: nothing is learnt")
         }
         Source::NotLearnt => "the ageing time is zero: nothing is learnt".to_owned(),
-        Source::Probe => "it is a probe for loops: nothing is learnt".to_owned(),
+        Source::Probe => "it is a loop probe: its source is not learnt".to_owned(),
         Source::NoRoom => {
             format!("{src} is new, and static entries fill the table: it is not learnt")
         }
@@ -177,7 +176,7 @@ fn look_up(frame: &EthernetFrame<'_>, passed: &Passed, place: &str, names: &Name
 fn leaving(steps: &mut Steps, port: &str, explanation: &Explanation) {
     match explanation.decision.verdict {
         Verdict::Drop(DropReason::SamePort) => {
-            let text = format!("it came in by {port}, where its destination is: it has heard it");
+            let text = format!("dropped: its destination is on {port}, the port it came from");
             return steps.add("leave", text);
         }
         Verdict::Drop(DropReason::NoEgress) => {
@@ -187,7 +186,8 @@ fn leaving(steps: &mut Steps, port: &str, explanation: &Explanation) {
             return steps.add("leave", "the port that its destination is bound to is down");
         }
         Verdict::Drop(DropReason::LoopBlocked) => {
-            let text = "the port that its destination is bound to is blocked, being part of a loop";
+            let text =
+                "the port that its destination is bound to is blocked because it is part of a loop";
             return steps.add("leave", text);
         }
         Verdict::Drop(
@@ -212,7 +212,7 @@ fn leave(egress: &Egress) -> String {
             format!("by {name}, after what its sender left undone has been finished in software")
         }
         Leaving::Sent => format!("by {name}"),
-        Leaving::Blocked => format!("not by {name}, which is blocked, being part of a loop"),
+        Leaving::Blocked => format!("not by {name}, which is blocked because it is part of a loop"),
         Leaving::LeftOut => format!("not by {name}, which is {}", egress.link.as_str()),
         Leaving::Dropped(DropReason::EgressTooBig) => {
             let mtu = egress.mtu_bytes;
