@@ -317,7 +317,7 @@ fn group() {
     if !can_be_nobody() {
         let told = fails(&format!("run s --detach --group {GROUP}"), 1);
         assert!(
-            told.contains(&format!("cannot let the group {GROUP}")),
+            told.contains(&format!("cannot give the group {GROUP}")),
             "{told}"
         );
         return;
