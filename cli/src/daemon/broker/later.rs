@@ -1,4 +1,4 @@
-//! A request to a helper that takes long: whoever has made it makes it again once it is answered.
+//! Requests to a broker that take long: the control loop repeats the request once its answer is there.
 //!
 //! The control loop must not wait as long as a client may. So a request for a namespace that is not answered at
 //! once is left with its helper, and what has come of it is kept for the one that makes the same request again.
