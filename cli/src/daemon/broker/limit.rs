@@ -1,7 +1,7 @@
 //! How often something may be started.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -41,8 +41,10 @@ impl Starts {
     /// # Errors
     /// Says why not, and how long to wait, as the end of a sentence.
     pub(super) fn permit(&mut self, now: Instant) -> Result<(), String> {
+        // In this order: one that is noted in between is counted twice, never not at all.
+        let under_way = self.under_way();
         self.reap();
-        let alive = self.alive.len() + self.under_way();
+        let alive = self.alive.len() + under_way;
         if alive >= ALIVE {
             return Err(format!(
                 "start another successor while {alive} that were started before still run; wait for \
@@ -89,14 +91,18 @@ impl Starts {
 
     /// Whether one may still run.
     pub(super) fn has_some(&self) -> bool {
-        !self.alive.is_empty() || self.under_way() > 0
+        // In this order: one that is under way becomes one that is noted.
+        self.under_way() > 0 || !self.alive.is_empty() || !self.noted_late().is_empty()
+    }
+
+    fn noted_late(&self) -> MutexGuard<'_, Vec<Pid>> {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes note of the end of those that have ended, so that nothing is left of them.
     pub(super) fn reap(&mut self) {
-        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
-        self.alive.append(&mut late);
-        drop(late);
+        let late = std::mem::take(&mut *self.noted_late());
+        self.alive.extend(late);
         self.alive.retain(|pid| {
             matches!(
                 waitpid(*pid, Some(WaitPidFlag::WNOHANG)),
@@ -121,6 +127,13 @@ mod tests {
         let told = starts.permit(begin + PERIOD / 2).unwrap_err();
         assert!(told.contains("wait 31 seconds"), "{told}");
         starts.permit(begin + PERIOD).unwrap();
+    }
+
+    #[test]
+    fn one_that_is_noted_late_is_there_before_it_is_reaped() {
+        let starts = Starts::default();
+        starts.late().note(Pid::from_raw(i32::MAX));
+        assert!(starts.has_some());
     }
 
     #[test]
