@@ -70,11 +70,13 @@ impl Bridge {
         let admitted = probes.get(..count).unwrap_or_default();
         let heard = self.fdb.heard(ingress);
         for probe in admitted {
-            let Some(frame) = frames.get(usize::from(probe.index)) else {
-                continue;
-            };
             let stations = probe.stations;
-            match pipeline::decide_admitted(self, &mut (), now, heard, stations, frame.bytes) {
+            let frame = || {
+                frames
+                    .get(usize::from(probe.index))
+                    .map_or(&[][..], |frame| frame.bytes)
+            };
+            match pipeline::decide_admitted(self, &mut (), now, heard, stations, frame) {
                 Verdict::Forward(port) => out.push(port, probe.index),
                 Verdict::Flood => out.push_flood(probe.index),
                 Verdict::Drop(reason) => drops.add(reason, 1),

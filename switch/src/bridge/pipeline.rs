@@ -67,12 +67,12 @@ pub(super) trait Tables {
     fn note_closed(&mut self, now: Timestamp, ingress: PortId, frame: &[u8]);
 
     /// Learns from a frame's source. Returns why the frame goes no further.
-    fn learn(
+    fn learn<'f>(
         &mut self,
         now: Timestamp,
         stations: Stations,
         heard: Heard,
-        frame: &[u8],
+        frame: impl Fn() -> &'f [u8],
     ) -> Option<DropReason>;
 
     /// The entry of the destination, once the source has been learnt.
@@ -103,23 +103,24 @@ pub(super) fn decide<T: Tables, W: Watcher>(
     let bridge = tables.bridge();
     let stations = Stations::of(admitted, &bridge.fdb);
     let heard = bridge.fdb.heard(ingress);
-    decide_admitted(tables, watcher, now, heard, stations, frame)
+    decide_admitted(tables, watcher, now, heard, stations, || frame)
 }
 
-/// The stages from learning on, for a frame that was admitted.
+/// The stages from learning on, for a frame that was admitted. `frame` gives its bytes, which most
+/// frames need no more.
 #[inline]
-pub(super) fn decide_admitted<T: Tables, W: Watcher>(
+pub(super) fn decide_admitted<'f, T: Tables, W: Watcher>(
     tables: &mut T,
     watcher: &mut W,
     now: Timestamp,
     heard: Heard,
     stations: Stations,
-    frame: &[u8],
+    frame: impl Fn() -> &'f [u8],
 ) -> Verdict {
     let ingress = heard.port();
     let Stations { src, dst } = stations;
     watcher.source(src.key, || tables.bridge().source(now, src.key, ingress));
-    if let Some(reason) = tables.learn(now, stations, heard, frame) {
+    if let Some(reason) = tables.learn(now, stations, heard, &frame) {
         return Verdict::Drop(reason);
     }
     let known = tables.look_up(dst);
@@ -134,6 +135,7 @@ pub(super) fn decide_admitted<T: Tables, W: Watcher>(
         },
         None if !tables.bridge().ports.has_another() => Verdict::Drop(DropReason::NoEgress),
         None => {
+            let frame = frame();
             watcher.flood(|| tables.bridge().is_metered(ingress, FloodKind::of(frame)));
             match tables.meter(now, ingress, frame) {
                 Ok(()) => Verdict::Flood,
@@ -160,17 +162,17 @@ impl Tables for Bridge {
     }
 
     #[inline]
-    fn learn(
+    fn learn<'f>(
         &mut self,
         now: Timestamp,
         Stations { src, dst }: Stations,
         heard: Heard,
-        frame: &[u8],
+        frame: impl Fn() -> &'f [u8],
     ) -> Option<DropReason> {
         if self.fdb.is_fresh(src.home, src.key, heard) {
             None
         } else {
-            self.hear(now, src, dst, heard, frame)
+            self.hear(now, src, dst, heard, frame())
         }
     }
 
@@ -214,18 +216,18 @@ impl Tables for View<'_> {
 
     fn note_closed(&mut self, _: Timestamp, _: PortId, _: &[u8]) {}
 
-    fn learn(
+    fn learn<'f>(
         &mut self,
         now: Timestamp,
         Stations { src, .. }: Stations,
         heard: Heard,
-        frame: &[u8],
+        frame: impl Fn() -> &'f [u8],
     ) -> Option<DropReason> {
         let ingress = heard.port();
         let key_of = |station: Station| Key::new(station.vlan, station.mac);
         match self.bridge.source(now, src.key, ingress) {
             Source::Probe => {
-                let ends = self.bridge.would_end_probe(now, ingress, frame);
+                let ends = self.bridge.would_end_probe(now, ingress, frame());
                 return ends.then_some(DropReason::LoopProbe);
             }
             Source::New { evicts } | Source::Moves { evicts, .. } => {
