@@ -6,22 +6,13 @@ use super::limits::{PortLimits, PortSettings};
 use super::loop_guard::Loops;
 use super::loops::Suspicion;
 use super::probe::Tags;
-use super::storm::{FloodKind, Metered, Meters};
+use super::storm::{FloodKind, Metered};
 use super::{Bridge, DropReason, PortId};
 use crate::frame::Timestamp;
-
-/// What is remembered of one port.
-#[derive(Clone, Copy, Debug)]
-struct PortGuard {
-    settings: PortSettings,
-    meters: Meters,
-}
 
 /// All that is remembered for protection.
 #[derive(Debug)]
 pub(super) struct Guard {
-    /// By port number.
-    ports: Vec<PortGuard>,
     pub(super) loops: Loops,
     pub(super) alarms: Alarms,
 }
@@ -30,47 +21,17 @@ impl Guard {
     /// What is left to chance follows from `seed`.
     pub(super) fn new(seed: [u64; 2]) -> Self {
         Self {
-            ports: Vec::new(),
             loops: Loops::new(seed),
             alarms: Alarms::default(),
         }
     }
-
-    /// Whether a frame of this kind would be let in.
-    pub(super) fn would_pass(&self, now: Timestamp, port: PortId, kind: FloodKind) -> bool {
-        let guard = self.ports.get(usize::from(port.0));
-        guard.is_none_or(|guard| guard.meters.would_pass(now, kind))
-    }
-
-    /// Whether frames of this kind have a limit on that port.
-    fn is_metered(&self, port: PortId, kind: FloodKind) -> bool {
-        let guard = self.ports.get(usize::from(port.0));
-        guard.is_some_and(|guard| guard.meters.has_limit(kind))
-    }
-
-    fn settings(&self, port: PortId) -> PortSettings {
-        let guard = self.ports.get(usize::from(port.0));
-        guard.map_or(PortSettings::default(), |guard| guard.settings)
-    }
 }
 
 impl Bridge {
-    /// A new port, of which nothing is known.
-    pub(super) fn guard_port(&mut self, port: PortId) {
-        let fresh = PortGuard {
-            settings: PortSettings::default(),
-            meters: Meters::new(&self.config.port_limits),
-        };
-        let len = self.guard.ports.len().max(usize::from(port.0) + 1);
-        self.guard.ports.resize(len, fresh);
-        self.guard.ports[usize::from(port.0)] = fresh;
-        self.limit_port(port);
-    }
-
     /// Bounds of one port alone. An unknown port is ignored.
     pub fn set_port_settings(&mut self, port: PortId, settings: PortSettings) {
-        if self.ports.exists(port) {
-            self.guard.ports[usize::from(port.0)].settings = settings;
+        if let Some(record) = self.ports.get_mut(port) {
+            record.settings = settings;
             self.limit_port(port);
         }
     }
@@ -78,21 +39,23 @@ impl Bridge {
     /// What was set for one port alone.
     #[must_use]
     pub fn port_settings(&self, port: PortId) -> PortSettings {
-        self.guard.settings(port)
+        let port = self.ports.get(port);
+        port.map_or(PortSettings::default(), |port| port.settings)
     }
 
     /// The bounds that hold for a port.
     #[must_use]
     pub fn port_limits(&self, port: PortId) -> PortLimits {
-        self.guard.settings(port).over(self.config.port_limits)
+        self.port_settings(port).over(self.config.port_limits)
     }
 
     /// Has the bounds that a port has now kept.
     pub(super) fn limit_port(&mut self, port: PortId) {
         let limits = self.port_limits(port);
-        if let Some(guard) = self.guard.ports.get_mut(usize::from(port.0)) {
-            guard.meters.change(&limits);
-            self.fdb.set_port_max(port, limits.max_stations);
+        if let Some(record) = self.ports.get_mut(port) {
+            record.meters.change(&limits);
+            self.fdb
+                .set_port_max(&mut self.ports, port, limits.max_stations);
         }
     }
 
@@ -105,10 +68,10 @@ impl Bridge {
         frame: &[u8],
     ) -> Result<(), DropReason> {
         let kind = FloodKind::of(frame);
-        let Some(guard) = self.guard.ports.get_mut(usize::from(ingress.0)) else {
+        let Some(port) = self.ports.get_mut(ingress) else {
             return Ok(());
         };
-        match guard.meters.measure(now, kind) {
+        match port.meters.measure(now, kind) {
             Metered::Passes => Ok(()),
             Metered::TooMany => Err(kind.reason()),
             Metered::StormBegins => {
@@ -120,7 +83,14 @@ impl Bridge {
 
     /// Whether frames of this kind that come in by `ingress` have a limit.
     pub(super) fn is_metered(&self, ingress: PortId, kind: FloodKind) -> bool {
-        self.guard.is_metered(ingress, kind)
+        let port = self.ports.get(ingress);
+        port.is_some_and(|port| port.meters.has_limit(kind))
+    }
+
+    /// Whether a frame of this kind would be let in.
+    pub(super) fn would_pass(&self, now: Timestamp, ingress: PortId, kind: FloodKind) -> bool {
+        let port = self.ports.get(ingress);
+        port.is_none_or(|port| port.meters.would_pass(now, kind))
     }
 
     #[inline(never)]
@@ -149,14 +119,14 @@ impl Bridge {
             return self.hear_probe_frame(now, heard.port(), frame);
         }
         let damping = self.config.damping;
-        let known = self.fdb.learn_more(now, src, heard, &damping)?;
+        let Self { fdb, ports, .. } = self;
+        let known = fdb.learn_more(ports, now, src, heard, &damping)?;
         let from = known.port();
         let to = heard.port();
         let goes_to_many =
             self.config.loop_guard.enabled && self.fdb.lookup(dst.home, dst.key).is_none();
-        let ports = &self.ports;
-        let may_hold = |port| ports.is_forwarding(port);
-        let shift = self.fdb.shift(now, src, known, heard, &damping, may_hold);
+        let Self { fdb, ports, .. } = self;
+        let shift = fdb.shift(ports, now, src, known, heard, &damping);
         if goes_to_many {
             let home = self.fdb.home_port(known);
             let loops = &mut self.guard.loops;

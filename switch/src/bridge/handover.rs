@@ -27,7 +27,7 @@ impl Bridge {
     #[must_use]
     pub fn export(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.station_count() * RECORD_LEN);
-        self.fdb.for_each(|station| {
+        self.fdb.for_each(&self.ports, |station| {
             let seen = station.seen.map_or(STATIC, Timestamp::as_nanos);
             bytes.extend_from_slice(&station.key.bits().to_ne_bytes());
             bytes.extend_from_slice(&seen.to_ne_bytes());
@@ -53,16 +53,20 @@ impl Bridge {
         if parsed().any(|station| station.is_none()) {
             return Err(Malformed);
         }
-        let here = |station: &Handed| self.ports.exists(station.port);
+        let Self { fdb, ports, .. } = self;
         let is_shared = self.config.vlan_learning == VlanLearning::Shared;
         let in_vlan = |station: Handed| station.key.vlan() != VlanId::NONE;
         let entered = if is_shared && parsed().flatten().any(in_vlan) {
-            let all = joined(parsed().flatten().filter(here).collect());
-            let entered = all.into_iter().filter(|station| self.fdb.enter(*station));
-            entered.count()
+            let here = parsed()
+                .flatten()
+                .filter(|station| ports.exists(station.port));
+            let all = joined(here.collect()).into_iter();
+            all.filter(|station| fdb.enter(ports, *station)).count()
         } else {
-            let all = parsed().flatten().filter(here);
-            all.filter(|station| self.fdb.enter(*station)).count()
+            let entered = parsed()
+                .flatten()
+                .filter(|station| ports.exists(station.port) && fdb.enter(ports, *station));
+            entered.count()
         };
         Ok(entered)
     }

@@ -164,8 +164,8 @@ impl Bridge {
         loops.echoes.push((peer, now + ECHO));
         self.ports.set_blocked(port, true);
         // Stations seem to be behind either that are not.
-        self.fdb.flush(port);
-        self.fdb.flush(peer);
+        self.fdb.flush(&mut self.ports, port);
+        self.fdb.flush(&mut self.ports, peer);
         let (vlan, mac) = (proof.key.vlan(), proof.key.mac());
         self.guard.alarms.push(Alarm::Loop {
             port,
@@ -220,7 +220,7 @@ impl Bridge {
             .position(|(_, until)| *until <= now)
         {
             let (port, _) = self.guard.loops.echoes.swap_remove(at);
-            self.fdb.flush(port);
+            self.fdb.flush(&mut self.ports, port);
         }
         self.guard.loops.prober.handle_timeout(now);
         loop {
@@ -240,7 +240,7 @@ impl Bridge {
     fn open(&mut self, port: PortId, peer: PortId) {
         self.ports.set_blocked(port, false);
         // What was reached by the other port may be behind this one alone by now.
-        self.fdb.flush(peer);
+        self.fdb.flush(&mut self.ports, peer);
         self.guard.alarms.push(Alarm::Unblocked { port });
     }
 

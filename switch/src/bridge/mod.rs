@@ -92,7 +92,7 @@ impl Bridge {
         let config = config.clamped();
         Self {
             config,
-            ports: Ports::default(),
+            ports: Ports::new(),
             fdb: Fdb::new(hasher, config.ageing, config.max_stations),
             guard: Guard::new(seed),
             probes: vec![Probe::NONE; BATCH],
@@ -115,11 +115,12 @@ impl Bridge {
         let before = self.config.vlan_learning;
         self.config = config.clamped();
         if self.config.vlan_learning != before {
-            self.fdb.flush_all();
+            self.fdb.flush_all(&mut self.ports);
             self.join_static();
         }
-        self.fdb.set_ageing(now, self.config.ageing);
-        self.fdb.set_max_stations(self.config.max_stations);
+        self.fdb.set_ageing(&self.ports, now, self.config.ageing);
+        self.fdb
+            .set_max_stations(&mut self.ports, self.config.max_stations);
         for port in self.ports.all() {
             self.limit_port(port);
             if !self.config.loop_guard.enabled {
@@ -131,24 +132,22 @@ impl Bridge {
     /// Adds a port, which forwards at once, under the lowest free number.
     pub fn add_port(&mut self) -> Result<PortId, TooManyPorts> {
         let port = self.ports.add()?;
-        self.fdb.add_port(port);
-        self.guard_port(port);
+        self.limit_port(port);
         Ok(port)
     }
 
     /// Adds a port, which forwards at once, under this number.
     pub fn add_port_at(&mut self, port: PortId) -> Result<(), NumberError> {
         self.ports.add_at(port)?;
-        self.fdb.add_port(port);
-        self.guard_port(port);
+        self.limit_port(port);
         Ok(())
     }
 
     /// Removes a port with all its stations, static ones too. An unknown port is ignored.
     pub fn remove_port(&mut self, port: PortId) {
-        self.ports.remove(port);
         self.forget_loops_of(port);
-        self.fdb.remove_port(port);
+        self.fdb.remove_port(&mut self.ports, port);
+        self.ports.remove(port);
     }
 
     /// Lets a port forward or not. Through one that does not nothing enters or leaves, and its
@@ -158,7 +157,7 @@ impl Bridge {
         self.ports.set_forwarding(port, forwarding);
         if !forwarding {
             self.forget_loops_of(port);
-            self.fdb.flush(port);
+            self.fdb.flush(&mut self.ports, port);
         }
     }
 
@@ -192,7 +191,7 @@ impl Bridge {
     /// [`Bridge::next_timeout`] is not after `now`.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.watch_loops(now);
-        self.fdb.handle_timeout(now);
+        self.fdb.handle_timeout(&mut self.ports, now);
     }
 
     /// Enters a station that never moves, ages or gives way, or makes one of a known station: in
@@ -212,7 +211,8 @@ impl Bridge {
         if !self.ports.exists(port) {
             return Err(StaticError::UnknownPort(mac, port));
         }
-        if !self.fdb.add_static(self.key(vlan, mac), port) {
+        let key = self.key(vlan, mac);
+        if !self.fdb.add_static(&mut self.ports, key, port) {
             return Err(StaticError::TableFull(mac, self.config.max_stations));
         }
         Ok(())
@@ -221,15 +221,18 @@ impl Bridge {
     /// Forgets a station, static or not, in one VLAN or in all of them; in all where learning is
     /// shared. Returns the number of entries removed.
     pub fn remove_station(&mut self, mac: MacAddr, vlan: Option<VlanId>) -> usize {
-        match vlan {
-            Some(vlan) => usize::from(self.fdb.remove(self.key(vlan, mac))),
-            None if self.config.vlan_learning == VlanLearning::Shared => {
-                usize::from(self.fdb.remove(self.key(VlanId::NONE, mac)))
-            }
-            None => (0..4096)
-                .filter(|&tci| self.fdb.remove(Key::new(VlanId::from_tci(tci), mac)))
-                .count(),
+        let shared = self.config.vlan_learning == VlanLearning::Shared;
+        let vlans = match vlan {
+            Some(vlan) => vlan.get()..=vlan.get(),
+            None if shared => VlanId::NONE.get()..=VlanId::NONE.get(),
+            None => 0..=0x0fff,
+        };
+        let mut removed = 0;
+        for tci in vlans {
+            let key = self.key(VlanId::from_tci(tci), mac);
+            removed += usize::from(self.fdb.remove(&mut self.ports, key));
         }
+        removed
     }
 
     /// What a station of `vlan` is known by.
@@ -246,7 +249,7 @@ impl Bridge {
             return;
         }
         let mut separate = Vec::new();
-        self.fdb.for_each(|station| {
+        self.fdb.for_each(&self.ports, |station| {
             if station.key.vlan() != VlanId::NONE {
                 separate.push(station.key);
             }
@@ -254,15 +257,16 @@ impl Bridge {
         separate.sort_unstable_by_key(|key| key.bits());
         for key in separate {
             // Of an address that is known already, the lower VLAN has said where.
-            self.fdb.rename(key, Key::new(VlanId::NONE, key.mac()));
+            self.fdb
+                .rename(&mut self.ports, key, Key::new(VlanId::NONE, key.mac()));
         }
     }
 
     /// Forgets the dynamic stations of one port or of all. Returns how many there were.
     pub fn flush(&mut self, port: Option<PortId>) -> usize {
         match port {
-            Some(port) => self.fdb.flush(port),
-            None => self.fdb.flush_all(),
+            Some(port) => self.fdb.flush(&mut self.ports, port),
+            None => self.fdb.flush_all(&mut self.ports),
         }
     }
 

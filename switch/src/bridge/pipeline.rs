@@ -253,7 +253,7 @@ impl Tables for View<'_> {
 
     fn meter(&mut self, now: Timestamp, ingress: PortId, frame: &[u8]) -> Result<(), DropReason> {
         let kind = FloodKind::of(frame);
-        if self.bridge.guard.would_pass(now, ingress, kind) {
+        if self.bridge.would_pass(now, ingress, kind) {
             Ok(())
         } else {
             Err(kind.reason())

@@ -1,6 +1,9 @@
-//! The ports as the core knows them: numbers, and whether they forward.
+//! The ports as the core knows them: one record for each.
 
 use super::PortId;
+use super::fdb::{Holding, Most};
+use super::limits::{PortLimits, PortSettings};
+use super::storm::Meters;
 
 /// All numbers are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,35 +21,62 @@ pub enum NumberError {
     OutOfRange(PortId),
 }
 
-/// A port's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct State {
+/// All that the bridge keeps of one port: its state, its stations, its limits.
+///
+/// What is read for each frame that is learnt or flooded comes first.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(super) struct Port {
     /// Whether its link lets it forward.
     up: bool,
     /// Whether it is blocked, being part of a loop.
     blocked: bool,
+    pub(super) stations: Holding,
+    pub(super) meters: Meters,
+    pub(super) settings: PortSettings,
 }
 
-impl State {
-    const FORWARDING: Self = Self {
-        up: true,
-        blocked: false,
-    };
+impl Port {
+    /// One that forwards, of which nothing is known and for which there is no limit.
+    fn new() -> Self {
+        Self {
+            up: true,
+            blocked: false,
+            stations: Holding::NONE,
+            meters: Meters::new(&PortLimits::NONE),
+            settings: PortSettings::default(),
+        }
+    }
+
+    const fn is_forwarding(&self) -> bool {
+        self.up && !self.blocked
+    }
 }
 
 /// The ports of a bridge.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ports {
     /// By port number; `None` is no port.
-    states: Vec<Option<State>>,
+    records: Vec<Option<Port>>,
     forwarding: Vec<PortId>,
+    /// Which port holds the most stations.
+    pub(super) most: Most,
 }
 
 impl Ports {
+    /// None.
+    pub(super) const fn new() -> Self {
+        Self {
+            records: Vec::new(),
+            forwarding: Vec::new(),
+            most: Most::NONE,
+        }
+    }
+
     /// Adds a forwarding port with the lowest free number.
     pub(super) fn add(&mut self) -> Result<PortId, TooManyPorts> {
-        let free = self.states.iter().skip(1).position(Option::is_none);
-        let index = free.map_or(self.states.len().max(1), |position| position + 1);
+        let free = self.records.iter().skip(1).position(Option::is_none);
+        let index = free.map_or(self.records.len().max(1), |position| position + 1);
         let port = u16::try_from(index).map(PortId).map_err(|_| TooManyPorts)?;
         self.add_at(port).map_err(|_| TooManyPorts)?;
         Ok(port)
@@ -61,71 +91,81 @@ impl Ports {
             return Err(NumberError::Taken(port));
         }
         let index = usize::from(port.0);
-        let len = self.states.len().max(index + 1);
-        self.states.resize(len, None);
-        self.states[index] = Some(State::FORWARDING);
+        let len = self.records.len().max(index + 1);
+        self.records.resize_with(len, || None);
+        self.records[index] = Some(Port::new());
         self.list();
         Ok(())
     }
 
-    /// Removes `port`, if there is one.
+    /// Removes `port`, if there is one. Its stations are to be forgotten before.
     pub(super) fn remove(&mut self, port: PortId) {
-        self.change(port, |_| None);
-    }
-
-    /// Lets `port` forward or not, if there is one.
-    pub(super) fn set_forwarding(&mut self, port: PortId, forwarding: bool) {
-        let up = forwarding;
-        self.change(port, |state| Some(State { up, ..state }));
-    }
-
-    /// Blocks `port` or not, if there is one.
-    pub(super) fn set_blocked(&mut self, port: PortId, blocked: bool) {
-        self.change(port, |state| Some(State { blocked, ..state }));
-    }
-
-    fn change(&mut self, port: PortId, change: impl FnOnce(State) -> Option<State>) {
-        if let Some(place) = self.states.get_mut(usize::from(port.0))
-            && let Some(state) = *place
-        {
-            *place = change(state);
+        if let Some(place) = self.records.get_mut(usize::from(port.0)) {
+            *place = None;
             self.list();
         }
     }
 
-    /// Whether there is such a port, and it is blocked.
-    pub(super) fn is_blocked(&self, port: PortId) -> bool {
-        let state = self.states.get(usize::from(port.0)).copied().flatten();
-        state.is_some_and(|state| state.blocked)
+    /// Lets `port` forward or not, if there is one.
+    pub(super) fn set_forwarding(&mut self, port: PortId, forwarding: bool) {
+        if let Some(port) = self.get_mut(port) {
+            port.up = forwarding;
+            self.list();
+        }
     }
 
-    /// All ports.
+    /// Blocks `port` or not, if there is one.
+    pub(super) fn set_blocked(&mut self, port: PortId, blocked: bool) {
+        if let Some(port) = self.get_mut(port) {
+            port.blocked = blocked;
+            self.list();
+        }
+    }
+
+    /// What is kept of `port`.
+    #[inline]
+    pub(super) fn get(&self, port: PortId) -> Option<&Port> {
+        self.records.get(usize::from(port.0))?.as_ref()
+    }
+
+    /// What is kept of `port`, to be changed.
+    #[inline]
+    pub(super) fn get_mut(&mut self, port: PortId) -> Option<&mut Port> {
+        self.records.get_mut(usize::from(port.0))?.as_mut()
+    }
+
+    /// All ports with what is kept of them, in ascending order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (PortId, &Port)> {
+        let numbered = (0..).map(PortId).zip(&self.records);
+        numbered.filter_map(|(port, record)| Some((port, record.as_ref()?)))
+    }
+
+    /// The numbers of all ports, in ascending order.
     pub(super) fn all(&self) -> impl Iterator<Item = PortId> + use<> {
-        let numbered = (0..).map(PortId).zip(&self.states);
-        let there = numbered.filter(|(_, state)| state.is_some());
-        let all: Vec<_> = there.map(|(port, _)| port).collect();
+        let all: Vec<_> = self.iter().map(|(port, _)| port).collect();
         all.into_iter()
     }
 
     fn list(&mut self) {
+        let numbered = (0..).map(PortId).zip(&self.records);
+        let forwarding =
+            numbered.filter(|(_, record)| record.as_ref().is_some_and(Port::is_forwarding));
         self.forwarding.clear();
-        let numbered = (0..).map(PortId).zip(&self.states);
-        let forwarding = numbered.filter(|(_, state)| **state == Some(State::FORWARDING));
         self.forwarding.extend(forwarding.map(|(port, _)| port));
     }
 
     pub(super) fn exists(&self, port: PortId) -> bool {
-        self.states
-            .get(usize::from(port.0))
-            .is_some_and(Option::is_some)
+        self.get(port).is_some()
+    }
+
+    /// Whether there is such a port, and it is blocked.
+    pub(super) fn is_blocked(&self, port: PortId) -> bool {
+        self.get(port).is_some_and(|port| port.blocked)
     }
 
     #[inline]
     pub(super) fn is_forwarding(&self, port: PortId) -> bool {
-        matches!(
-            self.states.get(usize::from(port.0)),
-            Some(Some(State::FORWARDING))
-        )
+        self.get(port).is_some_and(Port::is_forwarding)
     }
 
     /// The forwarding ports in ascending order.
@@ -147,7 +187,7 @@ mod tests {
 
     #[test]
     fn the_lowest_free_number_is_given_from_one_on() {
-        let mut ports = Ports::default();
+        let mut ports = Ports::new();
         let numbers: Vec<_> = (0..3).map(|_| ports.add().unwrap().0).collect();
         assert_eq!(numbers, [1, 2, 3]);
         ports.remove(PortId(2));
@@ -158,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_number_is_given_on_demand_once() {
-        let mut ports = Ports::default();
+        let mut ports = Ports::new();
         ports.add_at(PortId(3)).unwrap();
         assert_eq!(ports.add_at(PortId(3)), Err(NumberError::Taken(PortId(3))));
         for wrong in [PortId(0), PortId(PortId::MAX.0 + 1)] {
@@ -171,7 +211,7 @@ mod tests {
 
     #[test]
     fn numbers_come_to_an_end() {
-        let mut ports = Ports::default();
+        let mut ports = Ports::new();
         for _ in 0..PortId::MAX.0 {
             ports.add().unwrap();
         }
@@ -182,7 +222,7 @@ mod tests {
 
     #[test]
     fn number_zero_and_unknown_numbers_are_no_ports() {
-        let mut ports = Ports::default();
+        let mut ports = Ports::new();
         ports.add().unwrap();
         for port in [PortId(0), PortId(2), PortId(u16::MAX)] {
             ports.set_forwarding(port, true);

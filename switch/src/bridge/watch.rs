@@ -178,9 +178,9 @@ impl Bridge {
         if Self::is_of_probe(key) {
             return Source::Probe;
         }
-        let may_hold = |port| self.ports.is_forwarding(port);
         let damping = &self.config.damping;
-        self.fdb.would_learn(now, key, ingress, damping, may_hold)
+        self.fdb
+            .would_learn(&self.ports, now, key, ingress, damping)
     }
 
     /// What `known`, the entry of the destination, says. A station that `is_source` of the same frame

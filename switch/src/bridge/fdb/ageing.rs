@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Fdb;
 use crate::bridge::event::Event;
+use crate::bridge::ports::Ports;
 use crate::frame::Timestamp;
 
 /// The end of time: what is due then never is.
@@ -22,33 +23,38 @@ impl Fdb {
 
     /// Forgets stations that have been silent for the ageing time, up to a number that does not
     /// hold up frames; if there are more, [`Fdb::next_timeout`] says so.
-    pub(in crate::bridge) fn handle_timeout(&mut self, now: Timestamp) {
+    pub(in crate::bridge) fn handle_timeout(&mut self, ports: &mut Ports, now: Timestamp) {
         if self.next_timeout().is_none_or(|due| now < due) {
             return;
         }
         let mut left = Self::AGED_AT_ONCE;
-        for port in self.holders.ports() {
+        for port in ports.all() {
             while left > 0
-                && let Some(slot) = self.holders.dynamic(port).head()
+                && let Some(slot) = ports.dynamic(port).head()
                 && self.slab.node_mut(slot).seen + self.ageing <= now
-                && let Some(key) = self.forget(slot)
+                && let Some(key) = self.forget(ports, slot)
             {
                 self.events.push(Event::aged(key, port));
                 left -= 1;
             }
         }
-        self.oldest = self.holders.oldest(&self.slab);
+        self.oldest = ports.oldest(&self.slab);
     }
 
     /// Changes the ageing time. What was heard before keeps its age.
-    pub(in crate::bridge) fn set_ageing(&mut self, now: Timestamp, ageing: Duration) {
+    pub(in crate::bridge) fn set_ageing(
+        &mut self,
+        ports: &Ports,
+        now: Timestamp,
+        ageing: Duration,
+    ) {
         if ageing == self.ageing {
             return;
         }
         // Stamps are the ends of ticks. That of the running tick may lie ahead, by much if the
         // ageing time was long; brought back to now, the lists stay in order.
-        for port in self.holders.ports() {
-            let mut slot = self.holders.dynamic(port).tail();
+        for port in ports.all() {
+            let mut slot = ports.dynamic(port).tail();
             while let Some(here) = slot {
                 let node = self.slab.node_mut(here);
                 if node.seen <= now {
@@ -58,7 +64,7 @@ impl Fdb {
                 slot = self.slab.before(here);
             }
         }
-        self.oldest = self.holders.oldest(&self.slab);
+        self.oldest = ports.oldest(&self.slab);
         self.ageing = ageing;
         self.tick.change(now, ageing);
     }

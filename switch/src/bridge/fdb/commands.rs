@@ -3,19 +3,20 @@
 use super::{Fdb, Value};
 use crate::bridge::PortId;
 use crate::bridge::key::Key;
+use crate::bridge::ports::Ports;
 use crate::bridge::station::{Cursor, Station};
 use crate::frame::Timestamp;
 
 impl Fdb {
     /// Changes the bound. What is too much is evicted as if newcomers had needed the room;
     /// static entries stay even if they alone are more.
-    pub(in crate::bridge) fn set_max_stations(&mut self, max_stations: usize) {
+    pub(in crate::bridge) fn set_max_stations(&mut self, ports: &mut Ports, max_stations: usize) {
         if max_stations == self.max_stations {
             return;
         }
         self.max_stations = max_stations;
-        while self.slab.len() > max_stations && self.evict_for(None) {}
-        self.settle();
+        while self.slab.len() > max_stations && self.evict_for(ports, None) {}
+        self.settle(ports);
         // Static entries may be more than the bound.
         let room = max_stations.max(self.slab.len());
         self.slab.reserve(room);
@@ -24,30 +25,33 @@ impl Fdb {
 
     /// Changes how many stations a port may learn; zero is as many as there is room for. What is
     /// too much is evicted.
-    pub(in crate::bridge) fn set_port_max(&mut self, port: PortId, max: u32) {
+    pub(in crate::bridge) fn set_port_max(&mut self, ports: &mut Ports, port: PortId, max: u32) {
         let max = if max == 0 { u32::MAX } else { max };
-        self.holders.set_max(port, max);
-        self.make_room_on(port, 0);
-        self.settle();
+        ports.set_max_stations(port, max);
+        self.make_room_on(ports, port, 0);
+        self.settle(ports);
     }
 
     /// Enters a static station, or makes one of a dynamic one, or moves a static one.
     /// Returns whether there was room.
-    pub(in crate::bridge) fn add_static(&mut self, key: Key, port: PortId) -> bool {
+    pub(in crate::bridge) fn add_static(
+        &mut self,
+        ports: &mut Ports,
+        key: Key,
+        port: PortId,
+    ) -> bool {
         let home = self.table.home(key);
         let slot = if let Some(known) = self.table.find(home, key) {
             let slot = known.slot();
             if known.is_static() {
-                self.holders
-                    .remove_fixed(&mut self.slab, known.port(), slot);
+                ports.remove_fixed(&mut self.slab, known.port(), slot);
             } else {
-                self.holders
-                    .remove_dynamic(&mut self.slab, known.port(), slot);
+                ports.remove_dynamic(&mut self.slab, known.port(), slot);
             }
             self.table.set(home, key, Value::fixed(port, slot));
             slot
         } else {
-            if !self.make_room(None) {
+            if !self.make_room(ports, None) {
                 return false;
             }
             let slot = self.slab.insert(key, port, Timestamp::ZERO);
@@ -56,29 +60,31 @@ impl Fdb {
         };
         let node = self.slab.node_mut(slot);
         (node.port, node.is_static) = (port, true);
-        self.holders.add_fixed(&mut self.slab, port, slot);
-        self.settle();
+        ports.add_fixed(&mut self.slab, port, slot);
+        self.settle(ports);
         true
     }
 
     /// Removes the station `key`. Returns whether it was there.
-    pub(in crate::bridge) fn remove(&mut self, key: Key) -> bool {
+    pub(in crate::bridge) fn remove(&mut self, ports: &mut Ports, key: Key) -> bool {
         let known = self.table.find(self.table.home(key), key);
-        let removed = known.and_then(|known| self.forget(known.slot())).is_some();
+        let removed = known
+            .and_then(|known| self.forget(ports, known.slot()))
+            .is_some();
         if removed {
-            self.settle();
+            self.settle(ports);
         }
         removed
     }
 
     /// Has a station known as `to` from now on; forgets it where another one is.
-    pub(in crate::bridge) fn rename(&mut self, from: Key, to: Key) {
+    pub(in crate::bridge) fn rename(&mut self, ports: &mut Ports, from: Key, to: Key) {
         let home = self.table.home(from);
         let Some(known) = self.table.find(home, from) else {
             return;
         };
         if self.table.find(self.table.home(to), to).is_some() {
-            self.remove(from);
+            self.remove(ports, from);
             return;
         }
         self.table.remove(home, from);
@@ -87,32 +93,32 @@ impl Fdb {
     }
 
     /// Forgets the dynamic stations of `port`. Returns how many there were.
-    pub(in crate::bridge) fn flush(&mut self, port: PortId) -> usize {
+    pub(in crate::bridge) fn flush(&mut self, ports: &mut Ports, port: PortId) -> usize {
         let mut flushed = 0;
-        while let Some(slot) = self.holders.dynamic(port).head() {
-            self.forget(slot);
+        while let Some(slot) = ports.dynamic(port).head() {
+            self.forget(ports, slot);
             flushed += 1;
         }
-        self.settle();
+        self.settle(ports);
         flushed
     }
 
     /// Forgets the dynamic stations of all ports. Returns how many there were.
-    pub(in crate::bridge) fn flush_all(&mut self) -> usize {
-        self.holders.ports().map(|port| self.flush(port)).sum()
+    pub(in crate::bridge) fn flush_all(&mut self, ports: &mut Ports) -> usize {
+        ports.all().map(|port| self.flush(ports, port)).sum()
     }
 
     /// Forgets all stations of `port`, static ones too.
-    pub(in crate::bridge) fn remove_port(&mut self, port: PortId) {
-        self.flush(port);
-        while let Some(slot) = self.holders.fixed(port).head() {
-            self.forget(slot);
+    pub(in crate::bridge) fn remove_port(&mut self, ports: &mut Ports, port: PortId) {
+        self.flush(ports, port);
+        while let Some(slot) = ports.fixed(port).head() {
+            self.forget(ports, slot);
         }
     }
 
     /// After a command has removed stations: with the last dynamic one goes the timeout.
-    fn settle(&mut self) {
-        if !self.holders.any_dynamic() {
+    fn settle(&mut self, ports: &Ports) {
+        if !ports.any_dynamic() {
             self.oldest = None;
         }
     }

@@ -3,6 +3,7 @@
 use super::{Fdb, Value};
 use crate::bridge::PortId;
 use crate::bridge::key::Key;
+use crate::bridge::ports::Ports;
 use crate::frame::{Timestamp, VlanId};
 
 /// A station as it is handed over.
@@ -27,12 +28,9 @@ impl Handed {
 impl Fdb {
     /// Shows `each` station: those of a port together, the longest silent first, so that they can
     /// be entered in that order.
-    pub(in crate::bridge) fn for_each(&self, mut each: impl FnMut(Handed)) {
-        for port in self.holders.ports() {
-            for (list, is_static) in [
-                (self.holders.fixed(port), true),
-                (self.holders.dynamic(port), false),
-            ] {
+    pub(in crate::bridge) fn for_each(&self, ports: &Ports, mut each: impl FnMut(Handed)) {
+        for port in ports.all() {
+            for (list, is_static) in [(ports.fixed(port), true), (ports.dynamic(port), false)] {
                 let mut next = list.head();
                 while let Some(slot) = next {
                     if let Some((key, node)) = self.slab.get(slot) {
@@ -49,7 +47,7 @@ impl Fdb {
     /// that were silent for longer. Whoever is known already stays as he is; only to static ones others
     /// give way.
     /// Returns whether it was entered.
-    pub(in crate::bridge) fn enter(&mut self, station: Handed) -> bool {
+    pub(in crate::bridge) fn enter(&mut self, ports: &mut Ports, station: Handed) -> bool {
         let Handed { key, port, seen } = station;
         let home = self.table.home(key);
         let is_unwanted = seen.is_some() && self.ageing.is_zero();
@@ -57,7 +55,7 @@ impl Fdb {
             return false;
         }
         let Some(seen) = seen else {
-            return self.add_static(key, port);
+            return self.add_static(ports, key, port);
         };
         if self.slab.len() >= self.max_stations {
             return false;
@@ -66,7 +64,7 @@ impl Fdb {
         // Of no tick: the next frame of the station refreshes it.
         let heard = super::Heard::new(port, self.tick.number());
         self.table.insert(home, key, Value::dynamic(heard, slot));
-        self.holders.add_dynamic(&mut self.slab, port, slot);
+        ports.add_dynamic(&mut self.slab, port, slot);
         self.oldest = Some(self.oldest.map_or(seen, |oldest| oldest.min(seen)));
         true
     }

@@ -30,7 +30,7 @@ use std::time::Duration;
 
 pub(super) use handover::Handed;
 pub(super) use hash::KeyHasher;
-use holders::Holders;
+pub(super) use holders::{Holding, Most};
 pub(super) use moves::Shift;
 use slab::Slab;
 pub(super) use table::Home;
@@ -42,6 +42,7 @@ use super::PortId;
 use super::damping::Damping;
 use super::event::{Event, EventQueue};
 use super::key::Key;
+use super::ports::Ports;
 use crate::frame::Timestamp;
 
 /// A station, and where it belongs in the table.
@@ -56,7 +57,6 @@ pub(super) struct Spot {
 pub(super) struct Fdb {
     table: Table,
     slab: Slab,
-    holders: Holders,
     tick: Tick,
     ageing: Duration,
     max_stations: usize,
@@ -72,7 +72,6 @@ impl Fdb {
         Self {
             table: Table::new(hasher, max_stations),
             slab,
-            holders: Holders::new(),
             tick: Tick::new(ageing),
             ageing,
             max_stations,
@@ -114,21 +113,23 @@ impl Fdb {
     #[inline]
     pub(super) fn learn_more(
         &mut self,
+        ports: &mut Ports,
         now: Timestamp,
-        Spot { home, key }: Spot,
+        spot: Spot,
         heard: Heard,
         damping: &Damping,
     ) -> Option<Value> {
+        let Spot { home, key } = spot;
         match self.table.find(home, key) {
             Some(known) if known.is_fresh(heard) || known.is_static() => None,
             _ if self.ageing.is_zero() => None,
             Some(known) if known.port() == heard.port() => {
-                self.hear_again(now, home, key, known, heard, damping);
+                self.hear_again(ports, now, spot, known, heard, damping);
                 None
             }
             Some(known) => Some(known),
             None => {
-                self.learn_new(home, key, heard);
+                self.learn_new(ports, home, key, heard);
                 None
             }
         }
@@ -146,9 +147,9 @@ impl Fdb {
     #[inline]
     fn hear_again(
         &mut self,
+        ports: &mut Ports,
         now: Timestamp,
-        home: Home,
-        key: Key,
+        Spot { home, key }: Spot,
         known: Value,
         heard: Heard,
         damping: &Damping,
@@ -160,49 +161,50 @@ impl Fdb {
         let mut moves = node.moves();
         moves.calm(now, damping);
         node.set_moves(moves);
-        self.holders.refresh(&mut self.slab, known.port(), slot);
+        ports.refresh(&mut self.slab, known.port(), slot);
     }
 
     #[inline]
-    fn learn_new(&mut self, home: Home, key: Key, heard: Heard) {
+    fn learn_new(&mut self, ports: &mut Ports, home: Home, key: Key, heard: Heard) {
         let port = heard.port();
         if self.max_stations == 0 {
             return;
         }
-        self.make_room_on(port, 1);
-        if !self.make_room(Some(port)) {
+        self.make_room_on(ports, port, 1);
+        if !self.make_room(ports, Some(port)) {
             return;
         }
         let seen = self.tick.stamp();
         let slot = self.slab.insert(key, port, seen);
         self.table.insert(home, key, Value::dynamic(heard, slot));
-        self.holders.add_dynamic(&mut self.slab, port, slot);
+        ports.add_dynamic(&mut self.slab, port, slot);
         self.oldest.get_or_insert(seen);
         self.events.push(Event::learnt(key, port));
     }
 
     /// Sees to it that one more station fits. Returns whether it does.
     #[inline]
-    fn make_room(&mut self, newcomer: Option<PortId>) -> bool {
-        self.slab.len() < self.max_stations || (self.max_stations > 0 && self.evict_for(newcomer))
+    fn make_room(&mut self, ports: &mut Ports, newcomer: Option<PortId>) -> bool {
+        self.slab.len() < self.max_stations
+            || (self.max_stations > 0 && self.evict_for(ports, newcomer))
     }
 
     /// Evicts the longest silent station of the port that holds the most, if there is any.
     #[inline]
-    fn evict_for(&mut self, newcomer: Option<PortId>) -> bool {
-        let Some(port) = self.holders.donor(newcomer) else {
+    fn evict_for(&mut self, ports: &mut Ports, newcomer: Option<PortId>) -> bool {
+        let Some(port) = ports.donor(newcomer) else {
             return false;
         };
-        self.evict_from(port)
+        self.evict_from(ports, port)
     }
 
     /// Evicts the longest silent station of `port`, if there is any.
     #[inline]
-    fn evict_from(&mut self, port: PortId) -> bool {
-        let Some(slot) = self.holders.dynamic(port).head() else {
+    fn evict_from(&mut self, ports: &mut Ports, port: PortId) -> bool {
+        let Some(slot) = ports.dynamic(port).head() else {
             return false;
         };
-        if let Some(key) = self.forget(slot) {
+        if let Some(key) = self.forget(ports, slot) {
             self.events.push(Event::evicted(key, port));
         }
         true
@@ -210,30 +212,25 @@ impl Fdb {
 
     /// Sees to it that `port` may learn so many more stations.
     #[inline]
-    fn make_room_on(&mut self, port: PortId, more: u32) {
-        for _ in 0..self.holders.excess(port, more) {
-            self.evict_from(port);
+    fn make_room_on(&mut self, ports: &mut Ports, port: PortId, more: u32) {
+        for _ in 0..ports.excess(port, more) {
+            self.evict_from(ports, port);
         }
     }
 
     /// Removes the station at `slot` from everything.
     #[inline]
-    fn forget(&mut self, slot: u32) -> Option<Key> {
+    fn forget(&mut self, ports: &mut Ports, slot: u32) -> Option<Key> {
         let (key, node) = self.slab.get(slot)?;
         let (port, is_static) = (node.port, node.is_static);
         if is_static {
-            self.holders.remove_fixed(&mut self.slab, port, slot);
+            ports.remove_fixed(&mut self.slab, port, slot);
         } else {
-            self.holders.remove_dynamic(&mut self.slab, port, slot);
+            ports.remove_dynamic(&mut self.slab, port, slot);
         }
         self.slab.remove(slot);
         self.table.remove(self.table.home(key), key);
         Some(key)
-    }
-
-    /// Prepares for stations of `port`.
-    pub(super) fn add_port(&mut self, port: PortId) {
-        self.holders.add_port(port);
     }
 
     /// The number of stations.

@@ -4,6 +4,7 @@ use super::{Fdb, Heard, Spot, Value};
 use crate::bridge::PortId;
 use crate::bridge::damping::{Damping, Judgement};
 use crate::bridge::event::Event;
+use crate::bridge::ports::Ports;
 use crate::frame::Timestamp;
 
 /// What became of a station that was heard on another port.
@@ -19,15 +20,15 @@ pub(in crate::bridge) enum Shift {
 
 impl Fdb {
     /// Moves a station of which `known` is known to the port where it was `heard` now, unless it
-    /// moves too often. It is held only on a port on which it `may_hold`.
+    /// moves too often. It is held only on a port that forwards.
     pub(in crate::bridge) fn shift(
         &mut self,
+        ports: &mut Ports,
         now: Timestamp,
         spot: Spot,
         known: Value,
         heard: Heard,
         damping: &Damping,
-        may_hold: impl Fn(PortId) -> bool,
     ) -> Shift {
         let (from, to) = (known.port(), heard.port());
         let node = self.slab.node_mut(known.slot());
@@ -36,16 +37,16 @@ impl Fdb {
         node.set_moves(moves);
         match judgement {
             Judgement::Moves => {
-                self.put(spot, known, heard);
+                self.put(ports, spot, known, heard);
                 Shift::Moved
             }
             Judgement::Held => Shift::Refused,
             Judgement::TooMany => {
                 let port = Some(moves.home)
-                    .filter(|home| may_hold(*home))
+                    .filter(|home| ports.is_forwarding(*home))
                     .unwrap_or(from);
                 if port != from {
-                    self.put(spot, known, self.heard(port));
+                    self.put(ports, spot, known, self.heard(port));
                 }
                 let other = if port == to { from } else { to };
                 Shift::Held { port, other }
@@ -59,16 +60,16 @@ impl Fdb {
     }
 
     /// Moves a station to the port where it was `heard`.
-    fn put(&mut self, Spot { home, key }: Spot, known: Value, heard: Heard) {
+    fn put(&mut self, ports: &mut Ports, Spot { home, key }: Spot, known: Value, heard: Heard) {
         let (from, to) = (known.port(), heard.port());
         let slot = known.slot();
-        self.make_room_on(to, 1);
+        self.make_room_on(ports, to, 1);
         self.table.set(home, key, Value::dynamic(heard, slot));
         let node = self.slab.node_mut(slot);
         node.seen = self.tick.stamp();
         node.port = to;
-        self.holders.remove_dynamic(&mut self.slab, from, slot);
-        self.holders.add_dynamic(&mut self.slab, to, slot);
+        ports.remove_dynamic(&mut self.slab, from, slot);
+        ports.add_dynamic(&mut self.slab, to, slot);
         self.events.push(Event::moved(key, from, to));
     }
 }

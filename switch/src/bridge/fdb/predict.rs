@@ -4,6 +4,7 @@ use super::{Fdb, Value};
 use crate::bridge::PortId;
 use crate::bridge::damping::{Damping, Judgement};
 use crate::bridge::key::Key;
+use crate::bridge::ports::Ports;
 use crate::bridge::station::Station;
 use crate::bridge::watch::Source;
 use crate::frame::Timestamp;
@@ -12,11 +13,11 @@ impl Fdb {
     /// What [`Fdb::learn`] would do about a frame of the station `key` that came in by `port`.
     pub(in crate::bridge) fn would_learn(
         &self,
+        ports: &Ports,
         now: Timestamp,
         key: Key,
         port: PortId,
         damping: &Damping,
-        may_hold: impl Fn(PortId) -> bool,
     ) -> Source {
         match self.find(key) {
             Some(known) if known.is_static() => Source::Static { port: known.port() },
@@ -24,12 +25,12 @@ impl Fdb {
             Some(known) if known.port() == port => Source::Known {
                 age: self.station(now, known).and_then(|station| station.age),
             },
-            Some(known) => self.would_shift(now, known, port, damping, may_hold),
-            None if self.max_stations > 0 && self.holders.excess(port, 1) > 0 => Source::New {
-                evicts: self.longest_silent(now, port),
+            Some(known) => self.would_shift(ports, now, known, port, damping),
+            None if self.max_stations > 0 && ports.excess(port, 1) > 0 => Source::New {
+                evicts: self.longest_silent(ports, now, port),
             },
             None if self.slab.len() < self.max_stations => Source::New { evicts: None },
-            None => match self.victim(now, port) {
+            None => match self.victim(ports, now, port) {
                 Some(station) => Source::New {
                     evicts: Some(station),
                 },
@@ -41,11 +42,11 @@ impl Fdb {
     /// What [`Fdb::shift`] would do.
     fn would_shift(
         &self,
+        ports: &Ports,
         now: Timestamp,
         known: Value,
         to: PortId,
         damping: &Damping,
-        may_hold: impl Fn(PortId) -> bool,
     ) -> Source {
         let from = known.port();
         let Some((_, node)) = self.slab.get(known.slot()) else {
@@ -54,19 +55,21 @@ impl Fdb {
         let mut moves = node.moves();
         let held_on = match moves.judge(now, from, node.seen, damping) {
             Judgement::Moves => to,
-            Judgement::TooMany if may_hold(moves.home) => moves.home,
+            Judgement::TooMany if ports.is_forwarding(moves.home) => moves.home,
             Judgement::Held | Judgement::TooMany => from,
         };
         if held_on != to {
             return Source::Held { port: held_on };
         }
-        let is_full = self.holders.excess(to, 1) > 0;
-        let evicts = is_full.then(|| self.longest_silent(now, to)).flatten();
+        let is_full = ports.excess(to, 1) > 0;
+        let evicts = is_full
+            .then(|| self.longest_silent(ports, now, to))
+            .flatten();
         Source::Moves { from, evicts }
     }
 
-    fn longest_silent(&self, now: Timestamp, port: PortId) -> Option<Station> {
-        self.station_at(now, self.holders.dynamic(port).head()?)
+    fn longest_silent(&self, ports: &Ports, now: Timestamp, port: PortId) -> Option<Station> {
+        self.station_at(now, ports.dynamic(port).head()?)
     }
 
     /// What the table holds for `key`.
@@ -80,12 +83,12 @@ impl Fdb {
     }
 
     /// Who would have to give way to a newcomer on `port`, in a table that is full.
-    fn victim(&self, now: Timestamp, port: PortId) -> Option<Station> {
+    fn victim(&self, ports: &Ports, now: Timestamp, port: PortId) -> Option<Station> {
         if self.max_stations == 0 {
             return None;
         }
-        let donor = self.holders.would_give(port)?;
-        self.longest_silent(now, donor)
+        let donor = ports.would_give(port)?;
+        self.longest_silent(ports, now, donor)
     }
 
     fn station_at(&self, now: Timestamp, slot: u32) -> Option<Station> {
