@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use vswitch_netns::{InterfaceName, LinkChange, Namespace, Netlink, VethEnd, userns};
-use vswitch_switch::port::{Arena, BATCH, Batch, Counters, Frame, PacketPort, Port, Selection};
+use vswitch_switch::port::{
+    Arena, BATCH, Batch, Counters, Frame, PacketPort, Port, Selection, TxReport,
+};
 use vswitch_switch::{BridgeConfig, Running, Switch};
 
 /// Batches on the way at once: fewer frames than any queue between holds.
@@ -96,7 +98,9 @@ impl Path {
         while received < batches * BATCH {
             if sent < batches && sent * BATCH < received + BATCHES_UNDER_WAY * BATCH {
                 let batch = Selection::new(&frames, &all);
-                self.sender.port.transmit(black_box(batch), &mut counters);
+                self.sender
+                    .port
+                    .transmit(black_box(batch), &mut TxReport::new(&mut counters));
                 sent += 1;
             }
             let arrived = arrivals(&mut self.receiver.port, frame, arena, &mut counters);

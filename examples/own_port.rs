@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use vswitch_switch::bridge::DropReason;
 use vswitch_switch::port::memory::{self, Cable, MemoryOptions};
-use vswitch_switch::port::{Arena, Batch, Counters, Frame, Port, RxStatus, Selection, TxStatus};
+use vswitch_switch::port::{
+    Arena, Batch, Counters, Frame, Port, RxStatus, Selection, TxReport, TxStatus,
+};
 use vswitch_switch::{BridgeConfig, Running, Switch};
 
 /// A port that carries each frame in a datagram of its own.
@@ -63,11 +65,11 @@ impl Port for UdpPort {
         RxStatus::More
     }
 
-    fn transmit(&mut self, frames: Selection<'_, '_>, counters: &mut Counters) -> TxStatus {
+    fn transmit(&mut self, frames: Selection<'_, '_>, report: &mut TxReport<'_>) -> TxStatus {
         for frame in frames.iter() {
             match self.socket.send(frame.bytes) {
-                Ok(length) => counters.tx.add(1, length as u64),
-                Err(_) => counters.drops.add(DropReason::EgressError, 1),
+                Ok(length) => report.sent(1, length),
+                Err(_) => report.dropped(DropReason::EgressError, 1),
             }
         }
         TxStatus::Done

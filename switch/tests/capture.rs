@@ -4,7 +4,7 @@
 
 use vswitch_switch::bridge::{DropReason, PortId, Verdict};
 use vswitch_switch::capture::{
-    Capture, CaptureOptions, Direction, Fate, Filter, Item, Record, Totals,
+    Capture, CaptureOptions, Direction, Filter, Item, Outcome, Record, Totals,
 };
 use vswitch_switch::datapath::Datapath;
 use vswitch_switch::port::memory::{self, Cable, MemoryOptions};
@@ -97,7 +97,7 @@ fn a_frame_is_shown_where_it_comes_in_and_where_it_leaves() {
     assert_eq!(came.decision.unwrap().verdict, Verdict::Flood);
     assert!(left.decision.is_none());
     for record in [came, left] {
-        assert_eq!((record.time, record.fate), (NOW, Fate::Passed));
+        assert_eq!((record.time, record.outcome), (NOW, Outcome::Passed));
         assert_eq!((record.len, record.captured), (60, 60));
     }
 }
@@ -189,24 +189,20 @@ fn drops_are_told_at_the_port_where_they_happen() {
         let seen = told.frames.iter().filter(move |(record, _)| {
             (record.interface, record.direction) == (interface, direction)
         });
-        seen.map(|(record, _)| record.fate).collect::<Vec<_>>()
+        seen.map(|(record, _)| record.outcome).collect::<Vec<_>>()
     };
     assert_eq!(
         at(0, Direction::In),
         [
-            Fate::Passed,
-            Fate::Passed,
-            Fate::Dropped(DropReason::SourceMulticast),
-            Fate::Dropped(DropReason::SamePort)
+            Outcome::Passed,
+            Outcome::Passed,
+            Outcome::Dropped(DropReason::SourceMulticast),
+            Outcome::Dropped(DropReason::SamePort)
         ]
     );
-    assert_eq!(at(1, Direction::Out), [Fate::Passed; 2]);
-    let perhaps = Fate::Uncertain {
-        reason: DropReason::EgressFull,
-        lost: 1,
-        of: 2,
-    };
-    assert_eq!(at(2, Direction::Out), [perhaps; 2]);
+    assert_eq!(at(1, Direction::Out), [Outcome::Passed; 2]);
+    let full = Outcome::Dropped(DropReason::EgressFull);
+    assert_eq!(at(2, Direction::Out), [Outcome::Passed, full]);
 }
 
 #[test]

@@ -69,7 +69,8 @@ fn silent() {
     }
     scrape(address);
     let now = costs(pid);
-    assert_eq!(now[1], threads, "threads");
+    // Fewer are none for a client either: those that the start needs may have been counted.
+    assert!(now[1] <= threads, "{now:?}, {threads} threads before");
     assert!(
         now[0] <= descriptors + ROOM,
         "{now:?}, {descriptors} before"

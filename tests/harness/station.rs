@@ -20,7 +20,7 @@ use vswitch_cli::trial::{Next, Schedule};
 use vswitch_netns::Namespace;
 use vswitch_switch::port::{
     Arena, BATCH, Batch, Counters, Frame, PacketOptions, PacketPort, Port, RxStatus, Selection,
-    TxStatus,
+    TxReport, TxStatus,
 };
 
 use super::tally::{Tally, WINDOW};
@@ -294,7 +294,10 @@ impl Work {
         let frames = stream.frames(count);
         let indices: [u8; BATCH] = std::array::from_fn(|index| index as u8);
         let mut counters = Counters::default();
-        let status = port.transmit(Selection::new(&frames, &indices[..count]), &mut counters);
+        let status = port.transmit(
+            Selection::new(&frames, &indices[..count]),
+            &mut TxReport::new(&mut counters),
+        );
         drop(frames);
         stream.next += count as u64;
         stream.sent_at = Instant::now();

@@ -19,7 +19,7 @@ use vswitch_netns::{
 };
 use vswitch_switch::port::memory::OwnedFrame;
 use vswitch_switch::port::{
-    Arena, BATCH, Batch, Counters, Frame, PacketPort, Port, RxStatus, Selection, TxStatus,
+    Arena, BATCH, Batch, Counters, Frame, PacketPort, Port, RxStatus, Selection, TxReport, TxStatus,
 };
 
 use crate::harness::packet::{Captured, Endpoint};
@@ -145,7 +145,10 @@ fn take(port: &mut dyn Port, counters: &mut Counters) -> (Vec<OwnedFrame>, RxSta
 fn send(port: &mut dyn Port, frames: &[Frame<'_>]) -> (TxStatus, Counters) {
     let indices: Vec<u8> = (0..BATCH as u8).take(frames.len()).collect();
     let mut counters = Counters::default();
-    let status = port.transmit(Selection::new(frames, &indices), &mut counters);
+    let status = port.transmit(
+        Selection::new(frames, &indices),
+        &mut TxReport::new(&mut counters),
+    );
     (status, counters)
 }
 

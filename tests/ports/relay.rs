@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use vswitch_switch::port::{Arena, Batch, Counters, Port, RxStatus, Selection};
+use vswitch_switch::port::{Arena, Batch, Counters, Port, RxStatus, Selection, TxReport};
 
 /// What the relay did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -96,7 +96,7 @@ fn step(
     let indices: Vec<u8> = (0..batch.len() as u8).collect();
     output.transmit(
         Selection::new(&batch, &indices),
-        &mut outcome.ports[1 - from],
+        &mut TxReport::new(&mut outcome.ports[1 - from]),
     );
     status == RxStatus::More
 }

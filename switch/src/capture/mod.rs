@@ -15,7 +15,6 @@
 //! before the first frame that it is about, so it is never lost.
 
 mod bell;
-mod fate;
 mod filter;
 mod tap;
 
@@ -26,12 +25,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crossbeam_channel::Receiver;
 use rtrb::Consumer;
 
-pub use fate::Fate;
 pub use filter::{Direction, Filter};
 pub(crate) use tap::Taps;
 
 use crate::bridge::{Decision, PortId};
 use crate::control::Handle;
+pub use crate::frame::Outcome;
 use crate::frame::{Offload, Timestamp};
 use bell::Bell;
 
@@ -85,7 +84,7 @@ pub struct Record {
     /// What its sender left undone.
     pub offload: Offload,
     /// What became of it.
-    pub fate: Fate,
+    pub outcome: Outcome,
     /// What the bridge made of it; `None` for one that leaves.
     pub decision: Option<Decision>,
     /// How many frames of this interface found no room since its last record.

@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrayvec::ArrayVec;
 use crossbeam_channel::{Sender, unbounded};
 use rtrb::{Producer, RingBuffer};
 
 use super::bell::Bell;
-use super::fate::{Fate, fates};
 use super::{Capture, CaptureOptions, Direction, Filter, Interface, News, Record, Totals};
 use crate::bridge::{Decision, PortId, Verdict};
-use crate::frame::Timestamp;
-use crate::port::{BATCH, Counters, Frame, FrameLimit, Selection};
+use crate::frame::{Outcome, Timestamp};
+use crate::port::{Frame, Selection};
 
 /// All captures that run.
 #[derive(Default)]
@@ -131,35 +129,38 @@ impl Taps {
                 // A frame that no capture wants has no decision here.
                 let Some(decision) = decision else { continue };
                 if tap.filter.wants(Direction::In, frame.bytes) {
-                    let fate = match decision.verdict {
-                        Verdict::Drop(reason) => Fate::Dropped(reason),
-                        Verdict::Forward(_) | Verdict::Flood => Fate::Passed,
+                    let outcome = match decision.verdict {
+                        Verdict::Drop(reason) => Outcome::Dropped(reason),
+                        Verdict::Forward(_) | Verdict::Flood => Outcome::Passed,
                     };
-                    tap.copy(now, interface, Direction::In, frame, fate, Some(*decision));
+                    tap.copy(
+                        now,
+                        interface,
+                        Direction::In,
+                        frame,
+                        outcome,
+                        Some(*decision),
+                    );
                 }
             }
         }
     }
 
-    /// Shows frames that were to leave by `port`, between two states of its counters.
+    /// Shows frames that were to leave by `port`, with what became of them.
     pub(crate) fn went_out(
         &mut self,
         now: Timestamp,
-        port: (PortId, FrameLimit),
+        port: PortId,
         frames: Selection<'_, '_>,
-        before: &Counters,
-        after: &Counters,
+        outcomes: &[Outcome],
     ) {
-        let (port, limit) = port;
-        let mut known: Option<ArrayVec<Fate, BATCH>> = None;
         for tap in &mut self.0 {
             let Some(interface) = tap.interface(port) else {
                 continue;
             };
-            let fates = known.get_or_insert_with(|| fates(frames, limit, before, after));
-            for (frame, fate) in frames.iter().zip(fates) {
+            for (frame, outcome) in frames.iter().zip(outcomes) {
                 if tap.filter.wants(Direction::Out, frame.bytes) {
-                    tap.copy(now, interface, Direction::Out, frame, *fate, None);
+                    tap.copy(now, interface, Direction::Out, frame, *outcome, None);
                 }
             }
         }
@@ -214,7 +215,7 @@ impl Tap {
         interface: u32,
         direction: Direction,
         frame: &Frame<'_>,
-        fate: Fate,
+        outcome: Outcome,
         decision: Option<Decision>,
     ) {
         let Some(count) = self.counts.get_mut(interface as usize) else {
@@ -236,7 +237,7 @@ impl Tap {
             len: number(frame.bytes.len()),
             captured: number(bytes.len()),
             offload: frame.offload,
-            fate,
+            outcome,
             decision,
             lost_before: std::mem::take(&mut count.lost_since),
         });

@@ -4,7 +4,7 @@ use super::table::{PortTable, Slot};
 use crate::bridge::{Bridge, OutputQueues, PortId};
 use crate::capture::Taps;
 use crate::frame::Timestamp;
-use crate::port::{Frame, LinkState, Selection, TxStatus};
+use crate::port::{Frame, LinkState, Outcomes, Selection, TxReport, TxStatus};
 
 /// Sends every egress port its share of `batch` and empties the queues. Returns how many ports
 /// had a share. Where it is `WATCHED`, `taps` are shown what became of the frames.
@@ -24,11 +24,17 @@ pub(super) fn flush<const WATCHED: bool>(
         };
         let Slot { port, state } = egress;
         let sent_before = state.counters.tx.frames;
-        let before = WATCHED.then_some(state.counters);
         let frames = Selection::new(batch, indices);
-        let status = port.transmit(frames, &mut state.counters);
-        if let Some(before) = &before {
-            taps.went_out(now, (id, port.limit()), frames, before, &state.counters);
+        let mut outcomes = Outcomes::new();
+        let mut report = if WATCHED {
+            TxReport::watched(&mut state.counters, &mut outcomes)
+        } else {
+            TxReport::new(&mut state.counters)
+        };
+        let status = port.transmit(frames, &mut report);
+        report.finish(frames.len());
+        if WATCHED {
+            taps.went_out(now, id, frames, &outcomes);
         }
         match status {
             TxStatus::Done if state.link == LinkState::Up => {}

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::{Arena, BATCH, Batch, Counters, Frame, Port, RxStatus, Selection, TxStatus};
+use super::{Arena, BATCH, Batch, Counters, Frame, Port, RxStatus, Selection, TxReport, TxStatus};
 use crate::frame::{DropReason, HEADER_LEN, Offload};
 
 /// What a port in memory is like.
@@ -163,19 +163,19 @@ impl Port for MemoryPort {
         status
     }
 
-    fn transmit(&mut self, frames: Selection<'_, '_>, counters: &mut Counters) -> TxStatus {
+    fn transmit(&mut self, frames: Selection<'_, '_>, report: &mut TxReport<'_>) -> TxStatus {
         let options = self.shared.options;
         let mut queue = lock(&self.shared.from_switch);
         for frame in frames.iter() {
             let fits = frame.bytes.len() <= options.mtu_bytes + HEADER_LEN + crate::frame::TAG_LEN
                 || frame.offload.segmentation().is_some();
             if !fits {
-                counters.drops.add(DropReason::EgressTooBig, 1);
+                report.dropped(DropReason::EgressTooBig, 1);
             } else if queue.frames.len() >= options.capacity {
-                counters.drops.add(DropReason::EgressFull, 1);
+                report.dropped(DropReason::EgressFull, 1);
             } else {
                 queue.push(frame.bytes, frame.offload);
-                counters.tx.add(1, frame.bytes.len() as u64);
+                report.sent(1, frame.bytes.len());
             }
         }
         drop(queue);
@@ -293,7 +293,10 @@ mod tests {
             Frame::finished(&[0; 1519]),
         ];
         let mut counters = Counters::default();
-        port.transmit(Selection::new(&frames, &[0, 1, 2]), &mut counters);
+        port.transmit(
+            Selection::new(&frames, &[0, 1, 2]),
+            &mut TxReport::new(&mut counters),
+        );
         assert_eq!(counters.tx.frames, 1);
         assert_eq!(counters.drops.get(DropReason::EgressFull), 1);
         assert_eq!(counters.drops.get(DropReason::EgressTooBig), 1);

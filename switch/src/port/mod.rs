@@ -10,6 +10,7 @@ pub mod memory;
 mod offload;
 mod packet;
 mod reference;
+mod report;
 #[allow(unsafe_code)] // interface requests by ioctl
 mod sys;
 mod tap;
@@ -28,6 +29,7 @@ pub use packet::{
     PacketData, PacketError, PacketOptions, PacketPort, PreparedPort, ReceivePath, RingData,
 };
 pub use reference::PortRef;
+pub use report::{Outcomes, TxReport};
 pub use tap::{TapData, TapError, TapOptions, TapPort};
 pub use vacant::VacantPort;
 
@@ -87,9 +89,8 @@ pub trait Port: Send {
     /// [`Port::receive`] asks for it. For ports that otherwise would not.
     fn expect_error(&mut self) {}
 
-    /// Sends `frames` in their order and counts each of them exactly once: in `counters.tx` if
-    /// it was accepted, in `counters.drops` otherwise.
-    fn transmit(&mut self, frames: Selection<'_, '_>, counters: &mut Counters) -> TxStatus;
+    /// Sends `frames` in their order, and says of each of them in `report` what became of it.
+    fn transmit(&mut self, frames: Selection<'_, '_>, report: &mut TxReport<'_>) -> TxStatus;
 
     /// Tells the MTU of the interface at the other end of the port's cable; `None` if it is not
     /// known. A frame that is refused for it is then counted as such. For ports that cannot ask.

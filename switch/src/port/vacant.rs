@@ -3,7 +3,9 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use super::{Arena, Batch, Counters, Port, PortData, PortParts, RxStatus, Selection, TxStatus};
+use super::{
+    Arena, Batch, Counters, Port, PortData, PortParts, RxStatus, Selection, TxReport, TxStatus,
+};
 use crate::frame::DropReason;
 
 /// Keeps the place of a port whose device is gone: its number, name, counters and static stations.
@@ -70,9 +72,8 @@ impl Port for VacantPort {
         RxStatus::LinkGone
     }
 
-    fn transmit(&mut self, frames: Selection<'_, '_>, counters: &mut Counters) -> TxStatus {
-        let lost = frames.iter().count();
-        counters.drops.add(DropReason::EgressDown, lost as u64);
+    fn transmit(&mut self, frames: Selection<'_, '_>, report: &mut TxReport<'_>) -> TxStatus {
+        report.dropped(DropReason::EgressDown, frames.len());
         TxStatus::LinkGone
     }
 }

@@ -11,7 +11,8 @@ use super::sink::{Sink, Wants};
 use crate::bridge::{Bridge, BridgeConfig, OutputQueues, PortId, Verdict, VlanLearning};
 use crate::frame::{MacAddr, Offload, Timestamp, VlanId, VlanTag};
 use crate::port::{
-    BATCH, Counters, Drops, Frame, FromKernel, Port, Selection, SoftwareOffload, as_received,
+    BATCH, Counters, Drops, Frame, FromKernel, Port, Selection, SoftwareOffload, TxReport,
+    as_received,
 };
 
 const PORTS: u16 = 4;
@@ -114,7 +115,10 @@ impl Frames {
         for (port, indices) in queues.iter() {
             let sink = &mut self.sinks[usize::from(port.0) - 1];
             let mut counters = Counters::default();
-            sink.transmit(Selection::new(&frames, indices), &mut counters);
+            sink.transmit(
+                Selection::new(&frames, indices),
+                &mut TxReport::new(&mut counters),
+            );
             let counted = counters.tx.frames + counters.drops.total();
             assert_eq!(counted, indices.len() as u64, "each is counted once");
         }
@@ -123,7 +127,7 @@ impl Frames {
                 let mut counters = Counters::default();
                 let one = std::slice::from_ref(frame);
                 self.cutter
-                    .transmit(Selection::new(one, &[0]), &mut counters);
+                    .transmit(Selection::new(one, &[0]), &mut TxReport::new(&mut counters));
                 assert_eq!(counters.tx.frames + counters.drops.total(), 1);
             }
         }

@@ -6,7 +6,7 @@ use super::reader;
 use crate::bridge::DropReason;
 use crate::frame::{HEADER_LEN, TAG_LEN};
 use crate::port::{
-    Arena, Batch, Counters, Frame, Port, RxStatus, Selection, TxStatus, outgoing_header,
+    Arena, Batch, Counters, Frame, Port, RxStatus, Selection, TxReport, TxStatus, outgoing_header,
 };
 
 /// What a sink looks at.
@@ -79,15 +79,15 @@ impl Port for Sink {
         RxStatus::Drained
     }
 
-    fn transmit(&mut self, frames: Selection<'_, '_>, counters: &mut Counters) -> TxStatus {
+    fn transmit(&mut self, frames: Selection<'_, '_>, report: &mut TxReport<'_>) -> TxStatus {
         for frame in frames.iter() {
             self.check(frame);
             let fits = frame.bytes.len() <= self.mtu_bytes + HEADER_LEN + TAG_LEN
                 || frame.offload.segmentation().is_some();
             if fits {
-                counters.tx.add(1, frame.bytes.len() as u64);
+                report.sent(1, frame.bytes.len());
             } else {
-                counters.drops.add(DropReason::EgressTooBig, 1);
+                report.dropped(DropReason::EgressTooBig, 1);
             }
         }
         TxStatus::Done

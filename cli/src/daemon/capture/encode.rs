@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use vswitch_switch::bridge::PortId;
-use vswitch_switch::capture::{Capture, Direction, Fate, Interface, Item, Record, Totals};
+use vswitch_switch::capture::{Capture, Direction, Interface, Item, Outcome, Record, Totals};
 use vswitch_switch::frame::{EthernetFrame, Offload};
 
 use super::Captions;
@@ -89,7 +89,7 @@ impl Encoder {
 
     fn frame(&mut self, time: Duration, record: &Record, bytes: &[u8]) {
         self.comments.clear();
-        self.comments.extend(comment(record.fate));
+        self.comments.extend(comment(record.outcome));
         if self.reasons
             && let Some(decision) = &record.decision
         {
@@ -130,13 +130,10 @@ fn now() -> Duration {
 }
 
 /// What is said of a frame that went no further.
-fn comment(fate: Fate) -> Option<String> {
-    match fate {
-        Fate::Passed => None,
-        Fate::Dropped(reason) => Some(format!("dropped: {reason}")),
-        Fate::Uncertain { reason, lost, of } => Some(format!(
-            "perhaps dropped: {reason} ({lost} of {of} that were sent together)"
-        )),
+fn comment(outcome: Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Passed => None,
+        Outcome::Dropped(reason) => Some(format!("dropped: {reason}")),
     }
 }
 

@@ -4,7 +4,7 @@ use arrayvec::ArrayVec;
 
 use super::segment::SuperFrame;
 use crate::frame::DropReason;
-use crate::port::{BATCH, Counters, Frame, TxStatus};
+use crate::port::{BATCH, Counters, Frame, TxReport, TxStatus};
 
 /// Memory for finished frames, which a port takes when it first has to finish one: room for a few
 /// super-frames, small enough for a processor's second-level cache.
@@ -24,21 +24,21 @@ impl Scratch {
 
 /// Cuts `frame` and has `send` send the segments, up to a batch at a time, in their order.
 ///
-/// It is counted once, as it was before it was cut: as sent if every segment was, else as one drop
+/// It is reported once, as it was before it was cut: as sent if every segment was, else as dropped
 /// for the reason of the first that was lost. `mtu` limits the segments.
 pub(crate) fn send_cut(
     frame: &Frame<'_>,
     mtu: usize,
     scratch: &mut [u8],
-    counters: &mut Counters,
-    mut send: impl FnMut(&[Frame<'_>], &mut Counters) -> TxStatus,
+    report: &mut TxReport<'_>,
+    mut send: impl FnMut(&[Frame<'_>], &mut TxReport<'_>) -> TxStatus,
 ) -> TxStatus {
     let Some(cut) = SuperFrame::new_checked(frame.bytes, &frame.offload) else {
-        counters.drops.add(DropReason::EgressOffload, 1);
+        report.dropped(DropReason::EgressOffload, 1);
         return TxStatus::Done;
     };
     if cut.longest_packet() > mtu {
-        counters.drops.add(DropReason::EgressTooBig, 1);
+        report.dropped(DropReason::EgressTooBig, 1);
         return TxStatus::Done;
     }
     let mut of_segments = Counters::default();
@@ -54,11 +54,11 @@ pub(crate) fn send_cut(
             free = rest;
             next += 1;
         }
-        status = send(&run, &mut of_segments);
+        status = send(&run, &mut TxReport::new(&mut of_segments));
     }
     match of_segments.drops.iter().next() {
-        Some((reason, _)) => counters.drops.add(reason, 1),
-        None => counters.tx.add(1, frame.bytes.len() as u64),
+        Some((reason, _)) => report.dropped(reason, 1),
+        None => report.sent(1, frame.bytes.len()),
     }
     status
 }

@@ -21,7 +21,7 @@ pub(crate) use layout::outgoing_header;
 
 use super::{
     Arena, BATCH, Batch, Counters, Frame, FrameLimit, Port, PortData, PortParts, RxStatus,
-    Selection, TxStatus,
+    Selection, TxReport, TxStatus,
 };
 use crate::frame::DropReason;
 
@@ -42,7 +42,7 @@ const IN_ORDER: [u8; BATCH] = {
 /// decorator's own, in the order they came. Receiving, and everything else, is the inner
 /// port's.
 ///
-/// Each frame handed to [`Port::transmit`] is counted once, as it was before it was cut: as one
+/// Each frame handed to [`Port::transmit`] is reported once, as it was before it was cut: as one
 /// sent frame with its own length if the inner port accepted every segment, otherwise as one
 /// drop, for the reason of the first segment that was lost. Segments that would exceed the inner
 /// port's MTU are [`DropReason::EgressTooBig`]; a frame whose headers contradict what it asks
@@ -62,13 +62,14 @@ impl SoftwareOffload {
         }
     }
 
-    /// Sends frames that remain one frame each, up to the next super-frame, the end of the
-    /// scratch memory, or a full batch.
+    /// Sends frames that remain one frame each, up to the next super-frame, one that cannot be
+    /// finished, the end of the scratch memory, or a full batch.
     fn send_run<'s, 'f: 's>(
         &mut self,
         frames: &mut Peekable<impl Iterator<Item = &'s Frame<'f>>>,
-        counters: &mut Counters,
+        report: &mut TxReport<'_>,
     ) -> TxStatus {
+        let mut cannot_finish = false;
         let mut run: ArrayVec<Frame<'_>, BATCH> = ArrayVec::new();
         let mut free = self.scratch.memory();
         while let Some(frame) = frames.next_if(|frame| {
@@ -79,12 +80,11 @@ impl SoftwareOffload {
                 let (copy, rest) = free.split_at_mut(frame.bytes.len());
                 free = rest;
                 copy.copy_from_slice(frame.bytes);
-                match checksum::complete(copy, &frame.offload) {
-                    Ok(()) => run.push(Frame::finished(copy)),
-                    Err(checksum::OutOfRange) => {
-                        counters.drops.add(DropReason::EgressOffload, 1);
-                    }
+                if checksum::complete(copy, &frame.offload).is_err() {
+                    cannot_finish = true;
+                    break;
                 }
+                run.push(Frame::finished(copy));
             } else {
                 run.push(Frame::finished(frame.bytes));
             }
@@ -92,26 +92,30 @@ impl SoftwareOffload {
                 break;
             }
         }
-        send_all(self.inner.as_mut(), &run, counters)
+        let status = send_all(self.inner.as_mut(), &run, report);
+        if cannot_finish {
+            report.dropped(DropReason::EgressOffload, 1);
+        }
+        status
     }
 
     /// Sends one super-frame as its segments.
-    fn send_super(&mut self, frame: &Frame<'_>, counters: &mut Counters) -> TxStatus {
+    fn send_super(&mut self, frame: &Frame<'_>, report: &mut TxReport<'_>) -> TxStatus {
         let inner = self.inner.as_mut();
         let mtu = inner.mtu();
         let scratch = self.scratch.memory();
-        send_cut(frame, mtu, scratch, counters, |segments, counters| {
-            send_all(inner, segments, counters)
+        send_cut(frame, mtu, scratch, report, |segments, report| {
+            send_all(inner, segments, report)
         })
     }
 }
 
 /// Sends all of `frames`, if there are any.
-fn send_all(port: &mut dyn Port, frames: &[Frame<'_>], counters: &mut Counters) -> TxStatus {
+fn send_all(port: &mut dyn Port, frames: &[Frame<'_>], report: &mut TxReport<'_>) -> TxStatus {
     if frames.is_empty() {
         return TxStatus::Done;
     }
-    port.transmit(Selection::new(frames, &IN_ORDER[..frames.len()]), counters)
+    port.transmit(Selection::new(frames, &IN_ORDER[..frames.len()]), report)
 }
 
 impl Port for SoftwareOffload {
@@ -152,22 +156,22 @@ impl Port for SoftwareOffload {
         self.inner.receive(arena, batch, counters)
     }
 
-    fn transmit(&mut self, frames: Selection<'_, '_>, counters: &mut Counters) -> TxStatus {
+    fn transmit(&mut self, frames: Selection<'_, '_>, report: &mut TxReport<'_>) -> TxStatus {
         if frames.iter().all(|frame| frame.offload.is_finished()) {
-            return self.inner.transmit(frames, counters);
+            return self.inner.transmit(frames, report);
         }
         let mut worst = TxStatus::Done;
         let mut rest = frames.iter().peekable();
         while let Some(&next) = rest.peek() {
             let status = if next.bytes.len() > Scratch::LEN && !next.offload.is_finished() {
                 rest.next();
-                counters.drops.add(DropReason::EgressTooBig, 1);
+                report.dropped(DropReason::EgressTooBig, 1);
                 TxStatus::Done
             } else if next.offload.segmentation().is_some() {
                 rest.next();
-                self.send_super(next, counters)
+                self.send_super(next, report)
             } else {
-                self.send_run(&mut rest, counters)
+                self.send_run(&mut rest, report)
             };
             if status != TxStatus::Done {
                 worst = status;

@@ -41,7 +41,8 @@ use self::sys::Ring;
 use self::transmit::WayOut;
 use super::sys as interface;
 use super::{
-    Arena, Batch, Counters, FrameLimit, Port, PortData, PortParts, RxStatus, Selection, TxStatus,
+    Arena, Batch, Counters, FrameLimit, Port, PortData, PortParts, RxStatus, Selection, TxReport,
+    TxStatus,
 };
 use crate::frame::DropReason;
 
@@ -349,9 +350,9 @@ impl Port for PacketPort {
         self.source.expect_error();
     }
 
-    fn transmit(&mut self, frames: Selection<'_, '_>, counters: &mut Counters) -> TxStatus {
+    fn transmit(&mut self, frames: Selection<'_, '_>, report: &mut TxReport<'_>) -> TxStatus {
         let limit = self.limit();
-        let status = transmit::transmit(&self.sender, limit, &mut self.way_out, frames, counters);
+        let status = transmit::transmit(&self.sender, limit, &mut self.way_out, frames, report);
         if status != TxStatus::Done {
             self.source.expect_down();
         }

@@ -8,7 +8,7 @@ use socket2::Socket;
 use super::sys::{self, Outgoing};
 use crate::frame::{DropReason, Offload, TAG_LEN};
 use crate::port::offload::{Scratch, outgoing_header, send_cut};
-use crate::port::{BATCH, Counters, Frame, FrameLimit, Selection, TxStatus};
+use crate::port::{BATCH, Frame, FrameLimit, Selection, TxReport, TxStatus};
 
 /// How often one call may ask the kernel again when a queue behind the interface is full. A
 /// peer whose MTU is too small says "full" to every frame for ever, so this is a bound for the
@@ -47,13 +47,13 @@ struct Call<'a> {
     retries: usize,
 }
 
-/// Sends all of `frames` in order; counts each exactly once.
+/// Sends all of `frames` in order, and reports each of them.
 pub(super) fn transmit(
     socket: &Socket,
     limit: FrameLimit,
     way_out: &mut WayOut,
     frames: Selection<'_, '_>,
-    counters: &mut Counters,
+    report: &mut TxReport<'_>,
 ) -> TxStatus {
     let mut call = Call {
         socket,
@@ -79,21 +79,19 @@ pub(super) fn transmit(
                 frame: frame.bytes,
             });
         }
-        let mut status = call.send(&outgoing, &mut way_out.scratch, counters);
+        let mut status = call.send(&outgoing, &mut way_out.scratch, report);
         let Some(frame) = special else {
             return status;
         };
         if status == TxStatus::Done && call.sets_aside(frame) {
-            status = call.set_aside(frame, counters);
+            status = call.set_aside(frame, report);
         } else if status == TxStatus::Done {
-            status = call.cut(frame, &mut way_out.scratch, counters);
+            status = call.cut(frame, &mut way_out.scratch, report);
         } else {
-            counters.drops.add(DropReason::EgressDown, 1);
+            report.dropped(DropReason::EgressDown, 1);
         }
         if status != TxStatus::Done {
-            counters
-                .drops
-                .add(DropReason::EgressDown, rest.count() as u64);
+            report.dropped(DropReason::EgressDown, rest.count());
             return status;
         }
     }
@@ -105,14 +103,14 @@ impl Call<'_> {
         &mut self,
         mut rest: &[Outgoing<'_>],
         scratch: &mut Scratch,
-        counters: &mut Counters,
+        report: &mut TxReport<'_>,
     ) -> TxStatus {
         while let Some((first, behind)) = rest.split_first() {
             match sys::send(self.socket.as_fd(), rest) {
                 Ok(sent) => {
                     let (done, left) = rest.split_at(sent.min(rest.len()));
                     let bytes: usize = done.iter().map(|message| message.frame.len()).sum();
-                    counters.tx.add(done.len() as u64, bytes as u64);
+                    report.sent(done.len(), bytes);
                     *self.is_stuck = false;
                     rest = left;
                 }
@@ -124,21 +122,18 @@ impl Call<'_> {
                             offload: Offload::from_bytes(first.header),
                         };
                         rest = behind;
-                        let status = self.cut(&frame, scratch, counters);
+                        let status = self.cut(&frame, scratch, report);
                         if status != TxStatus::Done {
-                            let lost = rest.len() as u64;
-                            counters.drops.add(DropReason::EgressDown, lost);
+                            report.dropped(DropReason::EgressDown, rest.len());
                             return status;
                         }
                     }
                     Judgement::Drop(reason) => {
-                        counters.drops.add(reason, 1);
+                        report.dropped(reason, 1);
                         rest = behind;
                     }
                     Judgement::End(status) => {
-                        counters
-                            .drops
-                            .add(DropReason::EgressDown, rest.len() as u64);
+                        report.dropped(DropReason::EgressDown, rest.len());
                         return status;
                     }
                 },
@@ -154,7 +149,7 @@ impl Call<'_> {
     }
 
     /// Sends a frame with one tag too many, and the mark by which the interface removes it.
-    fn set_aside(&mut self, frame: &Frame<'_>, counters: &mut Counters) -> TxStatus {
+    fn set_aside(&mut self, frame: &Frame<'_>, report: &mut TxReport<'_>) -> TxStatus {
         let mark = self.aside_mark.unwrap_or_default();
         let outgoing = Outgoing {
             header: frame.offload.shifted(4).to_bytes(),
@@ -169,20 +164,20 @@ impl Call<'_> {
             match self.judge(error.raw_os_error().unwrap_or(0), &seen) {
                 Judgement::AskAgain => std::thread::yield_now(),
                 Judgement::Drop(reason) => {
-                    counters.drops.add(reason, 1);
+                    report.dropped(reason, 1);
                     return TxStatus::Done;
                 }
                 Judgement::Cut => {
-                    counters.drops.add(DropReason::EgressOffload, 1);
+                    report.dropped(DropReason::EgressOffload, 1);
                     return TxStatus::Done;
                 }
                 Judgement::End(status) => {
-                    counters.drops.add(DropReason::EgressDown, 1);
+                    report.dropped(DropReason::EgressDown, 1);
                     return status;
                 }
             }
         }
-        counters.tx.add(1, frame.bytes.len() as u64);
+        report.sent(1, frame.bytes.len());
         *self.is_stuck = false;
         TxStatus::Done
     }
@@ -192,11 +187,11 @@ impl Call<'_> {
         &mut self,
         frame: &Frame<'_>,
         scratch: &mut Scratch,
-        counters: &mut Counters,
+        report: &mut TxReport<'_>,
     ) -> TxStatus {
         let memory = scratch.memory();
         let mtu = self.limit.payload_bytes();
-        send_cut(frame, mtu, memory, counters, |segments, counters| {
+        send_cut(frame, mtu, memory, report, |segments, report| {
             let outgoing: ArrayVec<Outgoing<'_>, BATCH> = segments
                 .iter()
                 .map(|segment| Outgoing {
@@ -205,7 +200,7 @@ impl Call<'_> {
                 })
                 .collect();
             // They are whole frames: none of them is cut again.
-            self.send(&outgoing, &mut Scratch::default(), counters)
+            self.send(&outgoing, &mut Scratch::default(), report)
         })
     }
 

@@ -26,7 +26,9 @@ use self::losses::Losses;
 use self::transmit::Sender;
 use super::offload::Scratch;
 use super::sys as interface;
-use super::{Arena, Batch, Counters, Port, PortData, PortParts, RxStatus, Selection, TxStatus};
+use super::{
+    Arena, Batch, Counters, Port, PortData, PortParts, RxStatus, Selection, TxReport, TxStatus,
+};
 use crate::frame::DropReason;
 
 /// How a TAP device is to be.
@@ -161,7 +163,7 @@ impl Port for TapPort {
         receive::receive(&self.tun, self.offloads, arena, batch, counters)
     }
 
-    fn transmit(&mut self, frames: Selection<'_, '_>, counters: &mut Counters) -> TxStatus {
+    fn transmit(&mut self, frames: Selection<'_, '_>, report: &mut TxReport<'_>) -> TxStatus {
         if frames.iter().any(|frame| self.sender().is_too_big(frame)) {
             self.refresh_mtu(); // it may have been raised
         }
@@ -170,7 +172,7 @@ impl Port for TapPort {
             offloads: self.offloads,
             mtu: self.mtu,
         };
-        sender.transmit(frames, &mut self.scratch, counters)
+        sender.transmit(frames, &mut self.scratch, report)
     }
 
     fn parts(&self) -> io::Result<Option<PortParts>> {

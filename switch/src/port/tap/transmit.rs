@@ -5,7 +5,7 @@ use std::io::{self, IoSlice, Write};
 
 use crate::frame::{DropReason, EthernetFrame, HEADER_LEN, Offload};
 use crate::port::offload::{Scratch, outgoing_header, send_cut};
-use crate::port::{Counters, Frame, Selection, TxStatus};
+use crate::port::{Frame, Selection, TxReport, TxStatus};
 
 /// How often one call may ask the kernel again when it has no memory for a frame.
 const RETRIES: usize = 8;
@@ -27,30 +27,29 @@ enum Attempt {
 }
 
 impl Sender<'_> {
-    /// Sends all of `frames` in order; counts each exactly once. A super-frame that no offload
+    /// Sends all of `frames` in order, and reports each of them. A super-frame that no offload
     /// header describes is cut in `scratch`.
     pub(super) fn transmit(
         self,
         frames: Selection<'_, '_>,
         scratch: &mut Scratch,
-        counters: &mut Counters,
+        report: &mut TxReport<'_>,
     ) -> TxStatus {
         let mut retries = RETRIES;
         let mut rest = frames.iter();
         while let Some(frame) = rest.next() {
             let status = match outgoing_header(frame) {
-                Some(header) => self.send_one(&header, frame, &mut retries, counters),
+                Some(header) => self.send_one(&header, frame, &mut retries, report),
                 None => send_cut(
                     frame,
                     self.mtu,
                     scratch.memory(),
-                    counters,
-                    |segments, counters| self.send_segments(segments, &mut retries, counters),
+                    report,
+                    |segments, report| self.send_segments(segments, &mut retries, report),
                 ),
             };
             if status != TxStatus::Done {
-                let lost = rest.count() as u64;
-                counters.drops.add(DropReason::EgressDown, lost);
+                report.dropped(DropReason::EgressDown, rest.count());
                 return status;
             }
         }
@@ -62,24 +61,24 @@ impl Sender<'_> {
         self,
         segments: &[Frame<'_>],
         retries: &mut usize,
-        counters: &mut Counters,
+        report: &mut TxReport<'_>,
     ) -> TxStatus {
         let header = Offload::NONE.to_bytes();
         let mut statuses = segments
             .iter()
-            .map(|segment| self.send_one(&header, segment, retries, counters));
+            .map(|segment| self.send_one(&header, segment, retries, report));
         statuses
             .find(|status| *status != TxStatus::Done)
             .unwrap_or(TxStatus::Done)
     }
 
-    /// Sends one frame and counts it.
+    /// Sends one frame and reports it.
     fn send_one(
         self,
         header: &[u8; Offload::LEN],
         frame: &Frame<'_>,
         retries: &mut usize,
-        counters: &mut Counters,
+        report: &mut TxReport<'_>,
     ) -> TxStatus {
         let mut attempt = self.attempt(header, frame);
         while matches!(attempt, Attempt::Busy) && *retries > 0 {
@@ -87,11 +86,11 @@ impl Sender<'_> {
             attempt = self.attempt(header, frame);
         }
         match attempt {
-            Attempt::Sent => counters.tx.add(1, frame.bytes.len() as u64),
-            Attempt::Busy => counters.drops.add(DropReason::EgressFull, 1),
-            Attempt::Dropped(reason) => counters.drops.add(reason, 1),
+            Attempt::Sent => report.sent(1, frame.bytes.len()),
+            Attempt::Busy => report.dropped(DropReason::EgressFull, 1),
+            Attempt::Dropped(reason) => report.dropped(reason, 1),
             Attempt::Ended(status) => {
-                counters.drops.add(DropReason::EgressDown, 1);
+                report.dropped(DropReason::EgressDown, 1);
                 return status;
             }
         }

@@ -13,9 +13,9 @@ use proptest::prelude::*;
 use self::flow::{Flow, Transport, flow};
 use self::reader::{Packet, read};
 use super::SoftwareOffload;
-use crate::frame::{DropReason, Offload};
+use crate::frame::{DropReason, Offload, Outcome};
 use crate::port::memory::{Cable, MemoryOptions, pair};
-use crate::port::{BATCH, Counters, Frame, Port, Selection, Traffic, TxStatus};
+use crate::port::{BATCH, Counters, Frame, Outcomes, Port, Selection, Traffic, TxReport, TxStatus};
 
 const ALL: [u8; BATCH] = super::IN_ORDER;
 
@@ -33,7 +33,10 @@ fn port(mtu_bytes: usize, capacity: usize) -> (SoftwareOffload, Cable) {
 fn finish(frames: &[Frame<'_>], mtu_bytes: usize) -> (Vec<Vec<u8>>, Counters) {
     let (mut port, cable) = port(mtu_bytes, 1 << 14);
     let mut counters = Counters::default();
-    let status = port.transmit(Selection::new(frames, &ALL[..frames.len()]), &mut counters);
+    let status = port.transmit(
+        Selection::new(frames, &ALL[..frames.len()]),
+        &mut TxReport::new(&mut counters),
+    );
     assert_eq!(status, TxStatus::Done);
     let out = std::iter::from_fn(|| cable.try_recv());
     (out.map(|frame| frame.bytes).collect(), counters)
@@ -222,10 +225,50 @@ fn a_super_frame_that_loses_a_segment_is_one_drop() {
     }];
     let (mut port, _cable) = port(1500, 1); // two of three are lost
     let mut counters = Counters::default();
-    port.transmit(Selection::new(&frames, &[0]), &mut counters);
+    port.transmit(
+        Selection::new(&frames, &[0]),
+        &mut TxReport::new(&mut counters),
+    );
     assert_eq!(counters.drops.get(DropReason::EgressFull), 1);
     assert_eq!(counters.drops.total(), 1);
     assert_eq!(counters.tx, Traffic::default());
+}
+
+#[test]
+fn what_becomes_of_each_frame_is_told_in_order() {
+    let (bytes, offload) = Flow::example().super_frame();
+    let cut = Frame {
+        bytes: &bytes,
+        offload,
+    };
+    let unfinished = Frame {
+        bytes: &[2; 60],
+        offload: Offload {
+            flags: Offload::NEEDS_CSUM,
+            csum_start: 200,
+            ..Offload::NONE
+        },
+    };
+    let plain = Frame::finished(&[2; 60]);
+    let long = Frame::finished(&[2; 2000]);
+    let frames = [plain, unfinished, plain, cut, long, plain, plain];
+    let (mut port, _cable) = port(1500, 6); // the last finds no room
+    let (mut counters, mut outcomes) = (Counters::default(), Outcomes::new());
+    let mut report = TxReport::watched(&mut counters, &mut outcomes);
+    port.transmit(Selection::new(&frames, &ALL[..frames.len()]), &mut report);
+    report.finish(frames.len());
+    let (passed, dropped) = (Outcome::Passed, Outcome::Dropped);
+    let expected = [
+        passed,
+        dropped(DropReason::EgressOffload),
+        passed,
+        passed,
+        dropped(DropReason::EgressTooBig),
+        passed,
+        dropped(DropReason::EgressFull),
+    ];
+    assert_eq!(outcomes[..], expected);
+    assert_eq!((counters.tx.frames, counters.drops.total()), (4, 3));
 }
 
 #[test]
