@@ -64,7 +64,7 @@ impl Bridge {
         if !self.config.loop_guard.enabled {
             return None;
         }
-        let loops = &mut self.guard.loops;
+        let loops = &mut self.protection.loops;
         // Once there is proof, a port is about to be blocked: what would have ended there does.
         let has_proof = !loops.proofs.is_empty();
         match loops.prober.hear(now, ingress, frame) {
@@ -82,7 +82,7 @@ impl Bridge {
 
     /// Whether a frame to the group of probes would go no further.
     pub(super) fn would_end_probe(&self, now: Timestamp, ingress: PortId, frame: &[u8]) -> bool {
-        let ends = || match self.guard.loops.prober.would_hear(now, ingress, frame) {
+        let ends = || match self.protection.loops.prober.would_hear(now, ingress, frame) {
             Heard::Other | Heard::Passes => false,
             Heard::Ends | Heard::Proves(_) => true,
         };
@@ -99,7 +99,7 @@ impl Bridge {
         frames: impl Iterator<Item = &'a [u8]>,
     ) {
         for frame in frames {
-            let loops = &mut self.guard.loops;
+            let loops = &mut self.protection.loops;
             if let Heard::Proves(proof) = loops.prober.would_hear(now, ingress, frame)
                 && proof.sent_by == ingress
             {
@@ -112,18 +112,18 @@ impl Bridge {
     /// Does what the batch that has just been handled gives reason for.
     #[inline]
     pub(super) fn settle_loops(&mut self, now: Timestamp) {
-        if self.guard.loops.has_news {
+        if self.protection.loops.has_news {
             self.act_on_loops(now);
         }
     }
 
     #[inline(never)]
     fn act_on_loops(&mut self, now: Timestamp) {
-        self.guard.loops.has_news = false;
-        for proof in std::mem::take(&mut self.guard.loops.proofs) {
+        self.protection.loops.has_news = false;
+        for proof in std::mem::take(&mut self.protection.loops.proofs) {
             self.act_on_proof(now, &proof);
         }
-        let Some(mut suspicion) = self.guard.loops.suspicion.take() else {
+        let Some(mut suspicion) = self.protection.loops.suspicion.take() else {
             return;
         };
         let (one, other) = suspicion.ports;
@@ -134,12 +134,12 @@ impl Bridge {
             [false, true] => (other, other),
             [false, false] => return,
         };
-        self.guard.loops.prober.suspect(now, &suspicion);
+        self.protection.loops.prober.suspect(now, &suspicion);
     }
 
     fn act_on_proof(&mut self, now: Timestamp, proof: &Proof) {
         let (from, to) = (proof.sent_by, proof.came_by);
-        let loops = &mut self.guard.loops;
+        let loops = &mut self.protection.loops;
         if proof.purpose == Purpose::Watch {
             let chance = loops.prober.random();
             loops.blocks.confirm(now, from, to, chance);
@@ -157,7 +157,7 @@ impl Bridge {
             return;
         }
         let guard = self.config.loop_guard;
-        let loops = &mut self.guard.loops;
+        let loops = &mut self.protection.loops;
         let (about, chance) = ((proof.key, proof.tags), loops.prober.random());
         let hold = loops.blocks.add(now, (port, peer), &guard, about, chance);
         loops.echoes.retain(|(echo, _)| *echo != peer);
@@ -167,7 +167,7 @@ impl Bridge {
         self.fdb.flush(&mut self.ports, port);
         self.fdb.flush(&mut self.ports, peer);
         let (vlan, mac) = (proof.key.vlan(), proof.key.mac());
-        self.guard.alarms.push(Alarm::Loop {
+        self.protection.alarms.push(Alarm::Loop {
             port,
             peer,
             hold,
@@ -179,7 +179,7 @@ impl Bridge {
     /// The VLAN tags with which the loop was proven of which a blocked port is a part, as they stand in a
     /// frame; for [`Bridge::block_as_before`].
     pub(crate) fn loop_tags(&self, port: PortId) -> Vec<u8> {
-        let tags = self.guard.loops.blocks.tags(port).unwrap_or_default();
+        let tags = self.protection.loops.blocks.tags(port).unwrap_or_default();
         tags.as_slice().to_vec()
     }
 
@@ -195,7 +195,7 @@ impl Bridge {
         if !guard.enabled || !self.ports.is_forwarding(port) {
             return;
         }
-        let loops = &mut self.guard.loops;
+        let loops = &mut self.protection.loops;
         let (about, chance) = ((Key::NOBODY, Tags::read(tags)), loops.prober.random());
         loops.blocks.add(now, (port, peer), &guard, about, chance);
         self.ports.set_blocked(port, true);
@@ -203,7 +203,7 @@ impl Bridge {
 
     /// When [`Bridge::watch_loops`] has something to do.
     pub(super) fn loops_timeout(&self) -> Option<Timestamp> {
-        let loops = &self.guard.loops;
+        let loops = &self.protection.loops;
         let echoes = loops.echoes.iter().map(|(_, until)| *until);
         let others = [loops.blocks.next(), loops.prober.next_timeout()];
         echoes.chain(others.into_iter().flatten()).min()
@@ -213,18 +213,18 @@ impl Bridge {
     /// port, asks whether loops are still there, and lets ports forward where they are not.
     pub(super) fn watch_loops(&mut self, now: Timestamp) {
         while let Some(at) = self
-            .guard
+            .protection
             .loops
             .echoes
             .iter()
             .position(|(_, until)| *until <= now)
         {
-            let (port, _) = self.guard.loops.echoes.swap_remove(at);
+            let (port, _) = self.protection.loops.echoes.swap_remove(at);
             self.fdb.flush(&mut self.ports, port);
         }
-        self.guard.loops.prober.handle_timeout(now);
+        self.protection.loops.prober.handle_timeout(now);
         loop {
-            let loops = &mut self.guard.loops;
+            let loops = &mut self.protection.loops;
             let chance = loops.prober.random();
             match loops.blocks.pop_due(now, chance) {
                 None => break,
@@ -241,23 +241,23 @@ impl Bridge {
         self.ports.set_blocked(port, false);
         // What was reached by the other port may be behind this one alone by now.
         self.fdb.flush(&mut self.ports, peer);
-        self.guard.alarms.push(Alarm::Unblocked { port });
+        self.protection.alarms.push(Alarm::Unblocked { port });
     }
 
     /// A port is gone, or its link is down: it is blocked no more, and one that was blocked on its
     /// account forwards in its place.
     pub(super) fn forget_loops_of(&mut self, port: PortId) {
         self.unblock(port);
-        self.guard.loops.prober.forget(port);
-        if let Some(heir) = self.guard.loops.blocks.succeed(port) {
+        self.protection.loops.prober.forget(port);
+        if let Some(heir) = self.protection.loops.blocks.succeed(port) {
             self.unblock(heir);
         }
     }
 
     /// Lets a port that is blocked forward again at once. Returns whether it was.
     pub fn unblock(&mut self, port: PortId) -> bool {
-        let blocked = self.guard.loops.blocks.get(Timestamp::ZERO, port);
-        let was_blocked = self.guard.loops.blocks.forget(port);
+        let blocked = self.protection.loops.blocks.get(Timestamp::ZERO, port);
+        let was_blocked = self.protection.loops.blocks.forget(port);
         if let Some(Blocked { peer, .. }) = blocked {
             self.open(port, peer);
         }
@@ -273,7 +273,7 @@ impl Bridge {
     /// Whether a port is blocked, being part of a loop, and how.
     #[must_use]
     pub fn blocked(&self, now: Timestamp, port: PortId) -> Option<Blocked> {
-        self.guard.loops.blocks.get(now, port)
+        self.protection.loops.blocks.get(now, port)
     }
 
     /// The next frame that the bridge itself has to send, if there is one: after each batch and each
@@ -281,7 +281,7 @@ impl Bridge {
     /// port is blocked because of one.
     #[inline]
     pub fn next_probe(&mut self) -> Option<LoopProbe> {
-        self.guard.loops.prober.pop()
+        self.protection.loops.prober.pop()
     }
 
     /// Whether this is the source of frames to the group of probes, which is not learnt.

@@ -11,9 +11,8 @@ mod damping;
 mod dependencies;
 mod egress;
 mod event;
+mod export;
 mod fdb;
-mod guard;
-mod handover;
 mod ingress;
 mod key;
 mod learning;
@@ -24,6 +23,7 @@ mod pipeline;
 mod ports;
 mod probe;
 mod prober;
+mod protection;
 mod station;
 mod storm;
 mod verdict;
@@ -38,7 +38,7 @@ pub use damping::Damping;
 pub use dependencies::Dependencies;
 pub use egress::OutputQueues;
 pub use event::Event;
-pub use handover::Malformed;
+pub use export::Malformed;
 pub use learning::{UnknownLearning, VlanLearning};
 pub use limits::{PortLimits, PortSettings};
 pub use loops::LoopGuard;
@@ -53,9 +53,9 @@ pub use crate::frame::{DropReason, PortId};
 
 use batch::Probe;
 use fdb::{Fdb, KeyHasher};
-use guard::Guard;
 use key::Key;
 use ports::Ports;
+use protection::Protection;
 
 use crate::frame::{BATCH, MacAddr, Timestamp, VlanId};
 
@@ -65,7 +65,7 @@ pub struct Bridge {
     config: BridgeConfig,
     ports: Ports,
     fdb: Fdb,
-    guard: Guard,
+    protection: Protection,
     /// Room for what a batch is about, kept so that none is cleared for each.
     probes: Vec<Probe>,
 }
@@ -94,7 +94,7 @@ impl Bridge {
             config,
             ports: Ports::new(),
             fdb: Fdb::new(hasher, config.ageing, config.max_stations),
-            guard: Guard::new(seed),
+            protection: Protection::new(seed),
             probes: vec![Probe::NONE; BATCH],
         }
     }

@@ -7,7 +7,7 @@
 //! 1. **Ingress port**: a port that does not forward accepts nothing.
 //! 2. **Admit, classify** ([`super::ingress`]): length, source address, reserved destinations; the
 //!    VLAN whose entries count.
-//! 3. **Guards and learning** ([`super::guard`], [`super::loop_guard`]): probes for loops end here;
+//! 3. **Guards and learning** ([`super::protection`], [`super::loop_guard`]): probes for loops end here;
 //!    the source gets an entry, or its entry is refreshed or moved.
 //! 4. **Look up**: the entry of the destination.
 //! 5. **Egress filter**: not back to the ingress port, not to a port that does not forward.

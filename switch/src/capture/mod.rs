@@ -14,9 +14,9 @@
 //! News other than frames, such as a port that is plugged in, goes through a channel of its own
 //! before the first frame that it is about, so it is never lost.
 
-mod bell;
 mod filter;
-mod tap;
+mod recorder;
+mod wakeup;
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -26,13 +26,13 @@ use crossbeam_channel::Receiver;
 use rtrb::Consumer;
 
 pub use filter::{Direction, Filter};
-pub(crate) use tap::Taps;
+pub(crate) use recorder::Recorders;
 
 use crate::bridge::{Decision, PortId};
 use crate::control::Handle;
 pub use crate::frame::Outcome;
 use crate::frame::{Offload, Timestamp};
-use bell::Bell;
+use wakeup::Wakeup;
 
 /// What to capture, and how much of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +125,7 @@ pub struct Capture {
     records: Consumer<Record>,
     bytes: Consumer<u8>,
     news: Receiver<News>,
-    bell: Arc<Bell>,
+    wakeup: Arc<Wakeup>,
     /// The bytes of the frame at hand.
     frame: Vec<u8>,
     interfaces: u32,
@@ -174,10 +174,10 @@ impl Capture {
     /// Prepares for waiting. Returns whether there is something to read already; if not, the
     /// descriptor becomes readable as soon as there is.
     pub fn arm(&self) -> bool {
-        self.bell.arm();
+        self.wakeup.arm();
         let has_something = !self.records.is_empty() || !self.news.is_empty();
         if has_something {
-            self.bell.disarm();
+            self.wakeup.disarm();
         }
         has_something
     }
@@ -185,18 +185,18 @@ impl Capture {
     /// The descriptor to wait for, after [`Capture::arm`].
     #[must_use]
     pub fn fd(&self) -> BorrowedFd<'_> {
-        self.bell.as_fd()
+        self.wakeup.as_fd()
     }
 
     /// Ends a wait: until [`Capture::arm`] the descriptor is of no concern.
     pub fn disarm(&self) {
-        self.bell.disarm();
+        self.wakeup.disarm();
     }
 
     /// Has the forwarding thread copy no more frames. Those that it has copied can be read, after
     /// which comes [`Item::Ended`].
     pub fn stop(&self) {
-        self.bell.end();
+        self.wakeup.end();
         if let Some(handle) = &self.handle {
             handle.sweep_captures();
         }

@@ -2,19 +2,19 @@
 
 use super::table::{PortTable, Slot};
 use crate::bridge::{Bridge, OutputQueues, PortId};
-use crate::capture::Taps;
+use crate::capture::Recorders;
 use crate::frame::Timestamp;
 use crate::port::{Frame, LinkState, Outcomes, Selection, TxReport, TxStatus};
 
 /// Sends every egress port its share of `batch` and empties the queues. Returns how many ports
-/// had a share. Where it is `WATCHED`, `taps` are shown what became of the frames.
+/// had a share. Where it is `WATCHED`, `recorders` are shown what became of the frames.
 pub(super) fn flush<const WATCHED: bool>(
     now: Timestamp,
     batch: &[Frame<'_>],
     queues: &mut OutputQueues,
     table: &mut PortTable,
     bridge: &mut Bridge,
-    taps: &mut Taps,
+    recorders: &mut Recorders,
 ) -> usize {
     let mut flushed = 0;
     for (id, indices) in queues.iter() {
@@ -34,7 +34,7 @@ pub(super) fn flush<const WATCHED: bool>(
         let status = port.transmit(frames, &mut report);
         report.finish(frames.len());
         if WATCHED {
-            taps.went_out(now, id, frames, &outcomes);
+            recorders.went_out(now, id, frames, &outcomes);
         }
         match status {
             TxStatus::Done if state.link == LinkState::Up => {}

@@ -20,7 +20,7 @@ use crate::bridge::{
     Blocked, Bridge, BridgeConfig, LoopProbe, NumberError, OutputQueues, PortId, PortLimits,
     PortSettings, TooManyPorts,
 };
-use crate::capture::{Capture, CaptureOptions, Taps};
+use crate::capture::{Capture, CaptureOptions, Recorders};
 use crate::frame::Timestamp;
 use crate::handover::PortSnapshot;
 use crate::port::{Arena, Batch, Counters, Frame, LinkState, Port, RxStatus, SoftwareOffload};
@@ -35,7 +35,7 @@ pub struct Datapath {
     table: PortTable,
     queues: OutputQueues,
     arena: Arena,
-    taps: Taps,
+    recorders: Recorders,
 }
 
 /// Why a port could not be added.
@@ -104,7 +104,7 @@ impl Datapath {
             table: PortTable::default(),
             queues: OutputQueues::default(),
             arena: Arena::new(),
-            taps: Taps::default(),
+            recorders: Recorders::default(),
         }
     }
 
@@ -174,7 +174,7 @@ impl Datapath {
     fn plug(&mut self, id: PortId, port: Box<dyn Port>) {
         let port = in_software_if_needed(port);
         self.queues.add_port(id);
-        self.taps.plug(id, port.name());
+        self.recorders.plug(id, port.name());
         self.table.insert(id, port);
     }
 
@@ -182,7 +182,7 @@ impl Datapath {
     pub fn remove_port(&mut self, id: PortId) -> Option<Box<dyn Port>> {
         let slot = self.table.remove(id)?;
         self.bridge.remove_port(id);
-        self.taps.unplug(id);
+        self.recorders.unplug(id);
         Some(slot.port)
     }
 
@@ -230,12 +230,12 @@ impl Datapath {
     pub fn capture(&mut self, options: CaptureOptions) -> std::io::Result<Capture> {
         let ports = self.table.iter();
         let named = ports.map(|(id, slot)| (id, slot.port.name()));
-        self.taps.start(options, named)
+        self.recorders.start(options, named)
     }
 
     /// Ends the captures that nobody reads any more; otherwise the next batch does.
     pub(crate) fn sweep_captures(&mut self) {
-        self.taps.sweep();
+        self.recorders.sweep();
     }
 
     /// All ports in the order of their numbers.
@@ -394,16 +394,16 @@ impl Datapath {
             bridge,
             table,
             queues,
-            taps,
+            recorders,
             ..
         } = self;
         queues.push(probe.port(), 0);
         let batch = [Frame::finished(probe.frame())];
-        if taps.is_empty() {
-            flush::<false>(now, &batch, queues, table, bridge, taps);
+        if recorders.is_empty() {
+            flush::<false>(now, &batch, queues, table, bridge, recorders);
         } else {
-            flush::<true>(now, &batch, queues, table, bridge, taps);
-            taps.ring();
+            flush::<true>(now, &batch, queues, table, bridge, recorders);
+            recorders.wake();
         }
     }
 
@@ -434,22 +434,22 @@ impl Datapath {
             bridge,
             table,
             queues,
-            taps,
+            recorders,
             ..
         } = self;
-        serviced.flushed = if taps.is_empty() {
+        serviced.flushed = if recorders.is_empty() {
             bridge.classify(now, id, &batch, queues, drops);
-            flush::<false>(now, &batch, queues, table, bridge, taps)
+            flush::<false>(now, &batch, queues, table, bridge, recorders)
         } else {
-            match taps.wanted(id, &batch) {
+            match recorders.wanted(id, &batch) {
                 0 => bridge.classify(now, id, &batch, queues, drops),
                 wanted => {
                     let decisions = bridge.classify_watched(now, id, &batch, queues, drops, wanted);
-                    taps.came_in(now, id, &batch, &decisions);
+                    recorders.came_in(now, id, &batch, &decisions);
                 }
             }
-            let flushed = flush::<true>(now, &batch, queues, table, bridge, taps);
-            taps.ring();
+            let flushed = flush::<true>(now, &batch, queues, table, bridge, recorders);
+            recorders.wake();
             flushed
         };
         status

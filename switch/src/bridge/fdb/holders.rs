@@ -5,10 +5,10 @@
 //! When the table is full, every unknown source asks which port holds the most dynamic stations, so
 //! the answer is kept rather than searched for:
 //!
-//! - `fullest` is the exact claim of some port;
-//! - `rival` is no less than the claim of any other port.
+//! - `fullest` is the exact load of one port;
+//! - `rival` is no less than the load of any other port.
 //!
-//! While `fullest` is at least `rival` it is the answer. A claim that grows is compared with
+//! While `fullest` is at least `rival` it is the answer. A load that grows is compared with
 //! both. Only when the fullest port itself has shrunk below its rival are all ports looked
 //! through, and both become exact again. Under a flood from one port, or from many in turn,
 //! that hardly ever happens; at worst it is one pass over all ports.
@@ -37,11 +37,11 @@ impl Holding {
     };
 }
 
-/// A port's claim to hold the most: its count, and of equal counts the lowest port first.
+/// How many dynamic stations a port holds; of equal counts the lowest port comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Claim(u64);
+struct Load(u64);
 
-impl Claim {
+impl Load {
     const NONE: Self = Self(0);
 
     #[inline]
@@ -62,26 +62,26 @@ impl Claim {
 /// Which port holds the most dynamic stations.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::bridge) struct Most {
-    fullest: Claim,
-    rival: Claim,
+    fullest: Load,
+    rival: Load,
 }
 
 impl Most {
     /// None holds any.
     pub(in crate::bridge) const NONE: Self = Self {
-        fullest: Claim::NONE,
-        rival: Claim::NONE,
+        fullest: Load::NONE,
+        rival: Load::NONE,
     };
 
     #[inline]
-    fn note(&mut self, claim: Claim) {
-        if self.fullest.port() == claim.port() {
-            self.fullest = claim;
-        } else if claim > self.fullest {
+    fn note(&mut self, load: Load) {
+        if self.fullest.port() == load.port() {
+            self.fullest = load;
+        } else if load > self.fullest {
             self.rival = self.rival.max(self.fullest);
-            self.fullest = claim;
+            self.fullest = load;
         } else {
-            self.rival = self.rival.max(claim);
+            self.rival = self.rival.max(load);
         }
     }
 }
@@ -122,8 +122,8 @@ impl Ports {
         if let Some(record) = self.get_mut(port) {
             let list = &mut record.stations.dynamic;
             slab.push_back(list, slot);
-            let claim = Claim::new(port, list.len());
-            self.most.note(claim);
+            let load = Load::new(port, list.len());
+            self.most.note(load);
         }
     }
 
@@ -133,9 +133,9 @@ impl Ports {
         if let Some(record) = self.get_mut(port) {
             let list = &mut record.stations.dynamic;
             slab.unlink(list, slot);
-            let claim = Claim::new(port, list.len());
+            let load = Load::new(port, list.len());
             if self.most.fullest.port() == port {
-                self.most.fullest = claim;
+                self.most.fullest = load;
             }
         }
     }
@@ -184,7 +184,7 @@ impl Ports {
 
     /// What [`Ports::donor`] would say to `newcomer`, found without keeping the answer.
     pub(super) fn would_give(&self, newcomer: PortId) -> Option<PortId> {
-        let fullest = self.claims().max()?;
+        let fullest = self.loads().max()?;
         if fullest.count() == 0 {
             return None;
         }
@@ -195,20 +195,20 @@ impl Ports {
     #[inline(never)]
     fn search(&mut self) {
         let mut most = Most::NONE;
-        for claim in self.claims() {
-            if claim > most.fullest {
+        for load in self.loads() {
+            if load > most.fullest {
                 most.rival = most.fullest;
-                most.fullest = claim;
-            } else if claim > most.rival {
-                most.rival = claim;
+                most.fullest = load;
+            } else if load > most.rival {
+                most.rival = load;
             }
         }
         self.most = most;
     }
 
-    fn claims(&self) -> impl Iterator<Item = Claim> {
+    fn loads(&self) -> impl Iterator<Item = Load> {
         self.iter()
-            .map(|(port, record)| Claim::new(port, record.stations.dynamic.len()))
+            .map(|(port, record)| Load::new(port, record.stations.dynamic.len()))
     }
 
     /// Whether any port holds a dynamic station.

@@ -14,7 +14,7 @@
 
 mod ageing;
 mod commands;
-mod handover;
+mod export;
 mod hash;
 mod holders;
 mod moves;
@@ -28,7 +28,7 @@ mod value;
 
 use std::time::Duration;
 
-pub(super) use handover::Handed;
+pub(super) use export::ExportedStation;
 pub(super) use hash::KeyHasher;
 pub(super) use holders::{Holding, Most};
 pub(super) use moves::Shift;

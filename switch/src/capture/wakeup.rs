@@ -7,17 +7,17 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-/// A bell for one who may sleep.
+/// Wakes a reader that may sleep.
 #[derive(Debug)]
-pub(super) struct Bell {
+pub(super) struct Wakeup {
     event: EventFd,
-    /// Whether somebody sleeps, or is about to.
+    /// Whether the reader sleeps, or is about to.
     armed: AtomicBool,
-    /// Whether nobody will listen any more.
+    /// Whether there is no reader any more.
     ended: AtomicBool,
 }
 
-impl Bell {
+impl Wakeup {
     pub(super) fn new() -> io::Result<Self> {
         let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
         Ok(Self {
@@ -27,31 +27,31 @@ impl Bell {
         })
     }
 
-    /// From now on the bell rings for what there is to read. What was there before is to be
-    /// looked for after this call.
+    /// From now on the reader is woken when there is something to read. What was there before
+    /// is to be looked for after this call.
     pub(super) fn arm(&self) {
         self.armed.store(true, Ordering::Relaxed);
-        // Either the one who rings sees that it is armed, or the one who armed it sees what the
+        // Either the writer sees that it is armed, or the reader that armed it sees what the
         // other has put there before.
         fence(Ordering::SeqCst);
     }
 
     pub(super) fn disarm(&self) {
         self.armed.store(false, Ordering::Relaxed);
-        // Fails where it did not ring.
+        // Fails where nothing was written.
         let _ = self.event.read();
     }
 
-    /// Rings for what was put there before, if anybody waits.
-    pub(super) fn ring(&self) {
+    /// Wakes the reader for what was put there before, if it waits.
+    pub(super) fn wake(&self) {
         fence(Ordering::SeqCst);
         if self.armed.load(Ordering::Relaxed) && self.armed.swap(false, Ordering::Relaxed) {
-            // Fails only where it has rung more often than a reader could ever have missed.
+            // Fails only where it has been woken more often than any reader could miss.
             let _ = self.event.write(1);
         }
     }
 
-    /// Tells the other side that nobody listens any more.
+    /// Tells the other side that there is no reader any more.
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::Release);
     }
@@ -61,7 +61,7 @@ impl Bell {
     }
 }
 
-impl AsFd for Bell {
+impl AsFd for Wakeup {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.event.as_fd()
     }
@@ -72,17 +72,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_rings_once_and_only_for_one_who_waits() {
-        let bell = Bell::new().unwrap();
-        bell.ring();
-        assert!(bell.event.read().is_err(), "nobody waits");
-        bell.arm();
-        bell.ring();
-        bell.ring();
-        assert_eq!(bell.event.read(), Ok(1));
-        bell.arm();
-        bell.ring();
-        bell.disarm();
-        assert!(bell.event.read().is_err(), "the wait is over");
+    fn it_wakes_once_and_only_one_who_waits() {
+        let wakeup = Wakeup::new().unwrap();
+        wakeup.wake();
+        assert!(wakeup.event.read().is_err(), "nobody waits");
+        wakeup.arm();
+        wakeup.wake();
+        wakeup.wake();
+        assert_eq!(wakeup.event.read(), Ok(1));
+        wakeup.arm();
+        wakeup.wake();
+        wakeup.disarm();
+        assert!(wakeup.event.read().is_err(), "the wait is over");
     }
 }

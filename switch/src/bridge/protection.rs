@@ -12,12 +12,12 @@ use crate::frame::Timestamp;
 
 /// All that is remembered for protection.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(super) struct Protection {
     pub(super) loops: Loops,
     pub(super) alarms: Alarms,
 }
 
-impl Guard {
+impl Protection {
     /// What is left to chance follows from `seed`.
     pub(super) fn new(seed: [u64; 2]) -> Self {
         Self {
@@ -101,7 +101,9 @@ impl Bridge {
             FloodKind::Multicast => limits.multicast,
             FloodKind::UnknownUnicast => limits.unknown_unicast,
         };
-        self.guard.alarms.push(Alarm::Storm { port, kind, limit });
+        self.protection
+            .alarms
+            .push(Alarm::Storm { port, kind, limit });
     }
 
     /// Learns from a frame whose source was not heard on its port in this tick. Returns why the
@@ -129,7 +131,7 @@ impl Bridge {
         let shift = fdb.shift(ports, now, src, known, heard, &damping);
         if goes_to_many {
             let home = self.fdb.home_port(known);
-            let loops = &mut self.guard.loops;
+            let loops = &mut self.protection.loops;
             let moved = loops
                 .suspects
                 .moved_by(now, src.key, frame, (from, to), home);
@@ -141,7 +143,7 @@ impl Bridge {
         if let Shift::Held { port, other } = shift {
             let (vlan, mac) = (src.key.vlan(), src.key.mac());
             let hold = damping.hold;
-            self.guard.alarms.push(Alarm::Flapping {
+            self.protection.alarms.push(Alarm::Flapping {
                 vlan,
                 mac,
                 port,
@@ -155,11 +157,11 @@ impl Bridge {
     /// The oldest alarm that waits. At most 256 do.
     #[inline]
     pub fn next_alarm(&mut self) -> Option<Alarm> {
-        self.guard.alarms.pop()
+        self.protection.alarms.pop()
     }
 
     /// How many alarms were lost since the last call because nobody fetched them in time.
     pub fn take_lost_alarms(&mut self) -> u64 {
-        self.guard.alarms.take_lost()
+        self.protection.alarms.take_lost()
     }
 }

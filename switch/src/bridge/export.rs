@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::fdb::Handed;
+use super::fdb::ExportedStation;
 use super::key::Key;
 use super::{Bridge, PortId, VlanLearning};
 use crate::frame::{MacAddr, Timestamp, VlanId};
@@ -55,7 +55,7 @@ impl Bridge {
         }
         let Self { fdb, ports, .. } = self;
         let is_shared = self.config.vlan_learning == VlanLearning::Shared;
-        let in_vlan = |station: Handed| station.key.vlan() != VlanId::NONE;
+        let in_vlan = |station: ExportedStation| station.key.vlan() != VlanId::NONE;
         let entered = if is_shared && parsed().flatten().any(in_vlan) {
             let here = parsed()
                 .flatten()
@@ -73,7 +73,7 @@ impl Bridge {
 }
 
 /// One station for all VLANs in place of those of each; in the same order.
-fn joined(mut stations: Vec<Handed>) -> Vec<Handed> {
+fn joined(mut stations: Vec<ExportedStation>) -> Vec<ExportedStation> {
     let last = |seen: Option<Timestamp>| seen.map_or(STATIC, Timestamp::as_nanos);
     let mut heard: HashMap<MacAddr, (u64, u64)> = HashMap::new();
     for station in &stations {
@@ -89,10 +89,13 @@ fn joined(mut stations: Vec<Handed>) -> Vec<Handed> {
         let best = heard.get(&station.key.mac());
         best.is_some_and(|best| best.1 == station.key.bits())
     });
-    stations.into_iter().map(Handed::without_vlan).collect()
+    stations
+        .into_iter()
+        .map(ExportedStation::without_vlan)
+        .collect()
 }
 
-fn parse(record: &[u8]) -> Option<Handed> {
+fn parse(record: &[u8]) -> Option<ExportedStation> {
     let (key, rest) = record.split_first_chunk()?;
     let (seen, rest) = rest.split_first_chunk()?;
     let port = rest.first_chunk()?;
@@ -102,7 +105,7 @@ fn parse(record: &[u8]) -> Option<Handed> {
         return None;
     }
     let seen = u64::from_ne_bytes(*seen);
-    Some(Handed {
+    Some(ExportedStation {
         key,
         port: PortId(u16::from_ne_bytes(*port)),
         seen: (seen != STATIC).then(|| Timestamp::from_nanos(seen)),

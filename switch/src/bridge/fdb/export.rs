@@ -8,14 +8,14 @@ use crate::frame::{Timestamp, VlanId};
 
 /// A station as it is handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::bridge) struct Handed {
+pub(in crate::bridge) struct ExportedStation {
     pub(in crate::bridge) key: Key,
     pub(in crate::bridge) port: PortId,
     /// Nothing was heard from it after this moment; `None` for a static one.
     pub(in crate::bridge) seen: Option<Timestamp>,
 }
 
-impl Handed {
+impl ExportedStation {
     /// The same for all VLANs.
     pub(in crate::bridge) const fn without_vlan(self) -> Self {
         Self {
@@ -28,14 +28,14 @@ impl Handed {
 impl Fdb {
     /// Shows `each` station: those of a port together, the longest silent first, so that they can
     /// be entered in that order.
-    pub(in crate::bridge) fn for_each(&self, ports: &Ports, mut each: impl FnMut(Handed)) {
+    pub(in crate::bridge) fn for_each(&self, ports: &Ports, mut each: impl FnMut(ExportedStation)) {
         for port in ports.all() {
             for (list, is_static) in [(ports.fixed(port), true), (ports.dynamic(port), false)] {
                 let mut next = list.head();
                 while let Some(slot) = next {
                     if let Some((key, node)) = self.slab.get(slot) {
                         let seen = (!is_static).then_some(node.seen);
-                        each(Handed { key, port, seen });
+                        each(ExportedStation { key, port, seen });
                     }
                     next = self.slab.after(slot);
                 }
@@ -47,8 +47,8 @@ impl Fdb {
     /// that were silent for longer. Whoever is known already stays as he is; only to static ones others
     /// give way.
     /// Returns whether it was entered.
-    pub(in crate::bridge) fn enter(&mut self, ports: &mut Ports, station: Handed) -> bool {
-        let Handed { key, port, seen } = station;
+    pub(in crate::bridge) fn enter(&mut self, ports: &mut Ports, station: ExportedStation) -> bool {
+        let ExportedStation { key, port, seen } = station;
         let home = self.table.home(key);
         let is_unwanted = seen.is_some() && self.ageing.is_zero();
         if is_unwanted || self.table.find(home, key).is_some() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crossbeam_channel::{Sender, unbounded};
 use rtrb::{Producer, RingBuffer};
 
-use super::bell::Bell;
+use super::wakeup::Wakeup;
 use super::{Capture, CaptureOptions, Direction, Filter, Interface, News, Record, Totals};
 use crate::bridge::{Decision, PortId, Verdict};
 use crate::frame::{Outcome, Timestamp};
@@ -14,20 +14,20 @@ use crate::port::{Frame, Selection};
 
 /// All captures that run.
 #[derive(Default)]
-pub(crate) struct Taps(Vec<Tap>);
+pub(crate) struct Recorders(Vec<Recorder>);
 
 /// One of them.
-struct Tap {
+struct Recorder {
     filter: Filter,
     snap_len: usize,
     records: Producer<Record>,
     bytes: Producer<u8>,
     news: Sender<News>,
-    bell: Arc<Bell>,
+    wakeup: Arc<Wakeup>,
     /// By port number: its interface, where the port is captured.
     interfaces: Vec<Option<u32>>,
     counts: Vec<Count>,
-    /// Whether anything was put there since the bell rang.
+    /// Whether anything was put there since the reader was woken.
     has_news: bool,
 }
 
@@ -38,7 +38,7 @@ struct Count {
     lost_since: u32,
 }
 
-impl Taps {
+impl Recorders {
     /// Whether nobody looks on.
     #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
@@ -54,27 +54,27 @@ impl Taps {
         let (records, read_records) = RingBuffer::new(options.room_frames);
         let (bytes, read_bytes) = RingBuffer::new(options.room_bytes);
         let (news, read_news) = unbounded();
-        let bell = Arc::new(Bell::new()?);
-        let mut tap = Tap {
+        let wakeup = Arc::new(Wakeup::new()?);
+        let mut recorder = Recorder {
             filter: options.filter,
             snap_len: options.snap_len,
             records,
             bytes,
             news,
-            bell: Arc::clone(&bell),
+            wakeup: Arc::clone(&wakeup),
             interfaces: Vec::new(),
             counts: Vec::new(),
             has_news: false,
         };
         for (port, name) in ports {
-            tap.plug(port, name);
+            recorder.plug(port, name);
         }
-        self.0.push(tap);
+        self.0.push(recorder);
         Ok(Capture {
             records: read_records,
             bytes: read_bytes,
             news: read_news,
-            bell,
+            wakeup,
             frame: Vec::new(),
             interfaces: 0,
             ended: None,
@@ -85,21 +85,21 @@ impl Taps {
 
     /// Ends the captures that nobody reads any more.
     pub(crate) fn sweep(&mut self) {
-        self.0.retain(|tap| !tap.bell.has_ended());
+        self.0.retain(|recorder| !recorder.wakeup.has_ended());
     }
 
     /// Tells of a port that was plugged in.
     pub(crate) fn plug(&mut self, port: PortId, name: &str) {
-        for tap in &mut self.0 {
-            tap.plug(port, name);
-            tap.ring();
+        for recorder in &mut self.0 {
+            recorder.plug(port, name);
+            recorder.wake();
         }
     }
 
     /// Tells of a port that was unplugged.
     pub(crate) fn unplug(&mut self, port: PortId) {
-        for tap in &mut self.0 {
-            if let Some(interface) = tap.interfaces.get_mut(usize::from(port.0)) {
+        for recorder in &mut self.0 {
+            if let Some(interface) = recorder.interfaces.get_mut(usize::from(port.0)) {
                 *interface = None;
             }
         }
@@ -108,9 +108,9 @@ impl Taps {
     /// Which frames of a batch that came in by `port` anybody wants, one bit for each.
     pub(crate) fn wanted(&mut self, port: PortId, frames: &[Frame<'_>]) -> u64 {
         self.sweep();
-        let taps = self.0.iter();
-        let taps = taps.filter(|tap| tap.interface(port).is_some());
-        taps.fold(0, |wanted, tap| wanted | tap.wanted(frames))
+        let recorders = self.0.iter();
+        let recorders = recorders.filter(|recorder| recorder.interface(port).is_some());
+        recorders.fold(0, |wanted, recorder| wanted | recorder.wanted(frames))
     }
 
     /// Shows a batch that came in by `port`, with what the bridge made of the frames.
@@ -121,19 +121,19 @@ impl Taps {
         frames: &[Frame<'_>],
         decisions: &[Option<Decision>],
     ) {
-        for tap in &mut self.0 {
-            let Some(interface) = tap.interface(port) else {
+        for recorder in &mut self.0 {
+            let Some(interface) = recorder.interface(port) else {
                 continue;
             };
             for (frame, decision) in frames.iter().zip(decisions) {
                 // A frame that no capture wants has no decision here.
                 let Some(decision) = decision else { continue };
-                if tap.filter.wants(Direction::In, frame.bytes) {
+                if recorder.filter.wants(Direction::In, frame.bytes) {
                     let outcome = match decision.verdict {
                         Verdict::Drop(reason) => Outcome::Dropped(reason),
                         Verdict::Forward(_) | Verdict::Flood => Outcome::Passed,
                     };
-                    tap.copy(
+                    recorder.copy(
                         now,
                         interface,
                         Direction::In,
@@ -154,27 +154,27 @@ impl Taps {
         frames: Selection<'_, '_>,
         outcomes: &[Outcome],
     ) {
-        for tap in &mut self.0 {
-            let Some(interface) = tap.interface(port) else {
+        for recorder in &mut self.0 {
+            let Some(interface) = recorder.interface(port) else {
                 continue;
             };
             for (frame, outcome) in frames.iter().zip(outcomes) {
-                if tap.filter.wants(Direction::Out, frame.bytes) {
-                    tap.copy(now, interface, Direction::Out, frame, *outcome, None);
+                if recorder.filter.wants(Direction::Out, frame.bytes) {
+                    recorder.copy(now, interface, Direction::Out, frame, *outcome, None);
                 }
             }
         }
     }
 
     /// Wakes the readers, at the end of a batch.
-    pub(crate) fn ring(&mut self) {
-        for tap in &mut self.0 {
-            tap.ring();
+    pub(crate) fn wake(&mut self) {
+        for recorder in &mut self.0 {
+            recorder.wake();
         }
     }
 }
 
-impl Tap {
+impl Recorder {
     fn plug(&mut self, port: PortId, name: &str) {
         if !self.filter.wants_port(name) {
             return;
@@ -245,18 +245,18 @@ impl Tap {
         self.has_news = true;
     }
 
-    fn ring(&mut self) {
+    fn wake(&mut self) {
         if std::mem::take(&mut self.has_news) {
-            self.bell.ring();
+            self.wakeup.wake();
         }
     }
 }
 
-impl Drop for Tap {
+impl Drop for Recorder {
     fn drop(&mut self) {
         let totals = self.counts.iter().map(|count| count.totals).collect();
         // Nobody may be there to read it.
         let _ = self.news.send(News::Ended(totals));
-        self.bell.ring();
+        self.wakeup.wake();
     }
 }
