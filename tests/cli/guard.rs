@@ -9,17 +9,18 @@ use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
 use libtest_mimic::Trial;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
-use nix::unistd::{Gid, Pid, Uid, setegid, seteuid};
+use nix::unistd::Pid;
 use rustix::process::getpriority_process;
 use serde_json::json;
 use vswitch_netns::Netlink;
 
-use super::sys::{can_be_nobody, forbid_precedence, may_have_nice, refuse_calls};
+use super::sys::{become_member, can_be_nobody, forbid_precedence, may_have_nice, refuse_calls};
 use super::{Switch, fails, json as told, ok, words};
 use crate::harness::program::{runtime_dir, vswitch};
 use crate::harness::{PATIENCE, isolated, wait_until};
@@ -264,17 +265,25 @@ fn is_since(major: u32, minor: u32) -> bool {
     (numbers.next(), numbers.next()) >= (Some(major), Some(minor))
 }
 
+/// A connection that a member of the group has made, in a thread of its own: the others keep their
+/// rights.
+fn connected_by_member(socket: &Path) -> UnixStream {
+    thread::scope(|scope| {
+        let connect = || {
+            become_member(MEMBER, GROUP);
+            UnixStream::connect(socket).unwrap()
+        };
+        scope.spawn(connect).join().unwrap()
+    })
+}
+
 /// A descriptor that takes long to close would hold up everybody.
 fn descriptors() {
     if !can_be_nobody() {
         return;
     }
     let switch = Switch::start(&format!("s --group {GROUP}"));
-    setegid(Gid::from_raw(GROUP)).unwrap();
-    seteuid(Uid::from_raw(MEMBER)).unwrap();
-    let mut member = UnixStream::connect(switch.socket()).unwrap();
-    seteuid(Uid::from_raw(0)).unwrap();
-    setegid(Gid::from_raw(0)).unwrap();
+    let mut member = connected_by_member(&switch.socket());
     let request = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"version\"}\n";
     let pass = |to: &UnixStream| {
         let descriptors = [0];
