@@ -2,7 +2,7 @@
 
 use arrayvec::ArrayVec;
 
-use super::egress::OutputQueues;
+use super::egress::{FloodGroup, OutputQueues};
 use super::fdb::{Home, Spot};
 use super::ingress;
 use super::key::Key;
@@ -78,12 +78,12 @@ impl Bridge {
             };
             match pipeline::decide_admitted(self, &mut (), now, heard, stations, frame) {
                 Verdict::Forward(port) => out.push(port, probe.index),
-                Verdict::Flood => out.push_flood(probe.index),
+                Verdict::Flood => out.push_flood(FloodGroup::ALL, probe.index),
                 Verdict::Drop(reason) => drops.add(reason, 1),
             }
         }
         self.probes = probes;
-        out.finish(ingress, self.ports.forwarding());
+        out.finish(ingress, |_| self.ports.members());
         self.settle_loops(now);
     }
 
@@ -110,11 +110,11 @@ impl Bridge {
             decisions.push(explainer.map(|explainer| explainer.finish(verdict)));
             match verdict {
                 Verdict::Forward(port) => out.push(port, index),
-                Verdict::Flood => out.push_flood(index),
+                Verdict::Flood => out.push_flood(FloodGroup::ALL, index),
                 Verdict::Drop(reason) => drops.add(reason, 1),
             }
         }
-        out.finish(ingress, self.ports.forwarding());
+        out.finish(ingress, |_| self.ports.members());
         decisions
     }
 

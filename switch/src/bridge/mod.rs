@@ -36,7 +36,7 @@ pub use blocks::Blocked;
 pub use config::BridgeConfig;
 pub use damping::Damping;
 pub use dependencies::Dependencies;
-pub use egress::OutputQueues;
+pub use egress::{FloodGroup, Member, OutputQueues};
 pub use event::Event;
 pub use export::Malformed;
 pub use learning::{UnknownLearning, VlanLearning};

@@ -1,9 +1,11 @@
 //! The ports as the core knows them: one record for each.
 
 use super::PortId;
+use super::egress::Member;
 use super::fdb::{Holding, Most};
 use super::limits::{PortLimits, PortSettings};
 use super::storm::Meters;
+use crate::frame::TagAction;
 
 /// All numbers are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +61,8 @@ pub(super) struct Ports {
     /// By port number; `None` is no port.
     records: Vec<Option<Port>>,
     forwarding: Vec<PortId>,
+    /// The same ports, as those that a flood leaves by.
+    members: Vec<Member>,
     /// Which port holds the most stations.
     pub(super) most: Most,
 }
@@ -69,6 +73,7 @@ impl Ports {
         Self {
             records: Vec::new(),
             forwarding: Vec::new(),
+            members: Vec::new(),
             most: Most::NONE,
         }
     }
@@ -152,6 +157,12 @@ impl Ports {
             numbered.filter(|(_, record)| record.as_ref().is_some_and(Port::is_forwarding));
         self.forwarding.clear();
         self.forwarding.extend(forwarding.map(|(port, _)| port));
+        let member = |port: &PortId| Member {
+            port: *port,
+            tags: TagAction::Keep,
+        };
+        self.members.clear();
+        self.members.extend(self.forwarding.iter().map(member));
     }
 
     pub(super) fn exists(&self, port: PortId) -> bool {
@@ -172,6 +183,12 @@ impl Ports {
     #[inline]
     pub(super) fn forwarding(&self) -> &[PortId] {
         &self.forwarding
+    }
+
+    /// The forwarding ports as members of [`super::FloodGroup::ALL`].
+    #[inline]
+    pub(super) fn members(&self) -> &[Member] {
+        &self.members
     }
 
     /// Whether a frame that came in by `port`, which forwards, has any other way to go.

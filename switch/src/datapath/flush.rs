@@ -4,7 +4,7 @@ use super::table::{PortTable, Slot};
 use crate::bridge::{Bridge, OutputQueues, PortId};
 use crate::capture::Recorders;
 use crate::frame::Timestamp;
-use crate::port::{Frame, LinkState, Outcomes, Selection, TxReport, TxStatus};
+use crate::port::{Frame, LinkState, Outcomes, TxReport, TxStatus};
 
 /// Sends every egress port its share of `batch` and empties the queues. Returns how many ports
 /// had a share. Where it is `WATCHED`, `recorders` are shown what became of the frames.
@@ -17,14 +17,13 @@ pub(super) fn flush<const WATCHED: bool>(
     recorders: &mut Recorders,
 ) -> usize {
     let mut flushed = 0;
-    for (id, indices) in queues.iter() {
+    for (id, frames) in queues.selections(batch) {
         flushed += 1;
         let Some(egress) = table.get_mut(id) else {
             continue;
         };
         let Slot { port, state } = egress;
         let sent_before = state.counters.tx.frames;
-        let frames = Selection::new(batch, indices);
         let mut outcomes = Outcomes::new();
         let mut report = if WATCHED {
             TxReport::watched(&mut state.counters, &mut outcomes)

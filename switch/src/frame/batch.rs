@@ -2,7 +2,7 @@
 
 use arrayvec::ArrayVec;
 
-use super::Offload;
+use super::{Offload, TagAction};
 
 /// The most frames a port hands over at once.
 pub const BATCH: usize = 64;
@@ -30,18 +30,46 @@ impl<'a> Frame<'a> {
 /// Up to [`BATCH`] frames that one port received together.
 pub type Batch<'a> = ArrayVec<Frame<'a>, BATCH>;
 
-/// The frames of a batch that leave by one port, in the order they came.
+/// What is done to the tags of the frames that leave by one port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TagActions<'s> {
+    /// The same for all of them.
+    All(TagAction),
+    /// One for each, in their order.
+    Each(&'s [TagAction]),
+}
+
+/// The frames of a batch that leave by one port, in the order they came, and what is done to the
+/// tags of each.
 #[derive(Clone, Copy, Debug)]
 pub struct Selection<'s, 'f> {
     frames: &'s [Frame<'f>],
     indices: &'s [u8],
+    tags: TagActions<'s>,
 }
 
 impl<'s, 'f> Selection<'s, 'f> {
-    /// Those of `frames` at `indices`. An index out of range is left out.
+    /// Those of `frames` at `indices`, as they are. An index out of range is left out.
     #[must_use]
     pub const fn new(frames: &'s [Frame<'f>], indices: &'s [u8]) -> Self {
-        Self { frames, indices }
+        Self {
+            frames,
+            indices,
+            tags: TagActions::All(TagAction::Keep),
+        }
+    }
+
+    /// The same frames with these tag actions.
+    #[must_use]
+    pub const fn with_tags(self, tags: TagActions<'s>) -> Self {
+        Self { tags, ..self }
+    }
+
+    /// Whether all frames leave as they came.
+    #[must_use]
+    #[inline]
+    pub const fn keeps_tags(&self) -> bool {
+        matches!(self.tags, TagActions::All(TagAction::Keep))
     }
 
     /// How many frames are to be sent; at most [`BATCH`].
@@ -56,7 +84,23 @@ impl<'s, 'f> Selection<'s, 'f> {
         self.indices.is_empty()
     }
 
-    /// The frames, in order.
+    /// The frames, in order, each with what is done to its tags.
+    pub fn actions(&self) -> impl Iterator<Item = (&'s Frame<'f>, TagAction)> + use<'s, 'f> {
+        let Self {
+            frames,
+            indices,
+            tags,
+        } = *self;
+        indices.iter().enumerate().filter_map(move |(at, &index)| {
+            let action = match tags {
+                TagActions::All(action) => action,
+                TagActions::Each(actions) => actions.get(at).copied().unwrap_or_default(),
+            };
+            Some((frames.get(usize::from(index))?, action))
+        })
+    }
+
+    /// The frames as they came, in order.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = &'s Frame<'f>> + use<'s, 'f> {
         let frames = self.frames;

@@ -101,6 +101,19 @@ impl Offload {
         self
     }
 
+    /// The same work after `bytes` were taken away in front of the network header.
+    #[must_use]
+    #[inline]
+    pub const fn shifted_back(mut self, bytes: u16) -> Self {
+        if self.needs_checksum() {
+            self.csum_start = self.csum_start.saturating_sub(bytes);
+        }
+        if self.gso_type != 0 {
+            self.hdr_len = self.hdr_len.saturating_sub(bytes);
+        }
+        self
+    }
+
     /// Reads the header from the bytes before a frame; multi-byte fields are in host order.
     #[must_use]
     #[inline]
