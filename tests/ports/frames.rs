@@ -105,7 +105,7 @@ fn super_frames() {
 
 /// The longest frame that the kernel does not cut itself (`gso_features_check`), for segments of
 /// 1,448 bytes, its checksum partial.
-fn tcp_super_frame(tag: &[u8]) -> (Vec<u8>, Offload) {
+pub(super) fn tcp_super_frame(tag: &[u8]) -> (Vec<u8>, Offload) {
     const LEN: u16 = 65_535;
     let mut bytes = frame(tag, LEN.into());
     let network = 14 + tag.len();

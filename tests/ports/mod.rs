@@ -8,6 +8,7 @@ mod limits;
 mod relay;
 mod ring;
 mod sctp;
+mod tags;
 mod tap;
 mod transfers;
 mod tunnels;
@@ -35,6 +36,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         limits::tests(),
         ring::tests(),
         sctp::tests(),
+        tags::tests(),
         tap::tests(),
         transfers::tests(),
         tunnels::tests(),

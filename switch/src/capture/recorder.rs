@@ -146,7 +146,7 @@ impl Recorders {
         }
     }
 
-    /// Shows frames that were to leave by `port`, with what became of them.
+    /// Shows frames that were to leave by `port`, as they leave there, with what became of them.
     pub(crate) fn went_out(
         &mut self,
         now: Timestamp,
@@ -158,9 +158,15 @@ impl Recorders {
             let Some(interface) = recorder.interface(port) else {
                 continue;
             };
-            for (frame, outcome) in frames.iter().zip(outcomes) {
+            for ((frame, action), outcome) in frames.actions().zip(outcomes) {
+                let edited = action.edit(frame);
+                let whole = edited.whole();
+                let frame = Frame {
+                    bytes: &whole,
+                    offload: edited.offload,
+                };
                 if recorder.filter.wants(Direction::Out, frame.bytes) {
-                    recorder.copy(now, interface, Direction::Out, frame, *outcome, None);
+                    recorder.copy(now, interface, Direction::Out, &frame, *outcome, None);
                 }
             }
         }

@@ -458,7 +458,7 @@ impl Datapath {
 
 /// The port, with what it does not do itself done before it.
 fn in_software_if_needed(port: Box<dyn Port>) -> Box<dyn Port> {
-    if port.takes_offloads() {
+    if port.takes_offloads() && port.takes_tag_actions() {
         port
     } else {
         Box::new(SoftwareOffload::new(port))

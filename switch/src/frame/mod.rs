@@ -24,6 +24,7 @@ pub use mac::{MacAddr, ParseMacError};
 pub use offload::{Offload, Segmentation};
 pub use outcome::Outcome;
 pub use port_id::PortId;
+pub(crate) use tag_action::MAX_HEAD_LEN;
 pub use tag_action::{Edited, TagAction};
 pub use time::Timestamp;
 pub use vlan::{TAG_LEN, VlanId, VlanTag};

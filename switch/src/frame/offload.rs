@@ -114,6 +114,16 @@ impl Offload {
         self
     }
 
+    /// The same work after tags have made a frame of `len` bytes one of `edited_len`.
+    #[must_use]
+    pub(crate) fn as_edited(self, len: usize, edited_len: usize) -> Self {
+        let by = |more: usize| u16::try_from(more).unwrap_or(0);
+        match edited_len.checked_sub(len) {
+            Some(more) => self.shifted(by(more)),
+            None => self.shifted_back(by(len - edited_len)),
+        }
+    }
+
     /// Reads the header from the bytes before a frame; multi-byte fields are in host order.
     #[must_use]
     #[inline]

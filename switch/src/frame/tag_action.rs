@@ -1,13 +1,15 @@
 //! What is done to the VLAN tags of a frame on its way out.
 
+use std::borrow::Cow;
+
 use arrayvec::ArrayVec;
 
 use super::{EthernetFrame, Frame, Offload, TAG_LEN, VlanTag};
 
 /// The length of the two addresses, behind which the outer tag stands.
 const ADDRESSES_LEN: usize = 12;
-/// By how much a tag shifts what follows it.
-const SHIFT: u16 = 4;
+/// The longest [`Edited::head`]: the addresses and a tag.
+pub(crate) const MAX_HEAD_LEN: usize = ADDRESSES_LEN + TAG_LEN;
 
 /// What is done to the VLAN tags of a frame on its way out of one port.
 ///
@@ -36,7 +38,19 @@ impl TagAction {
 
     /// The frame as it leaves.
     #[must_use]
+    #[inline]
     pub fn edit<'f>(self, frame: &Frame<'f>) -> Edited<'f> {
+        if self.is_keep() {
+            return Edited {
+                head: ArrayVec::new(),
+                rest: frame.bytes,
+                offload: frame.offload,
+            };
+        }
+        self.edit_tags(frame)
+    }
+
+    fn edit_tags<'f>(self, frame: &Frame<'f>) -> Edited<'f> {
         let has_tag = EthernetFrame::new_checked(frame.bytes)
             .is_ok_and(|view| view.outer_type().is_tag() && view.payload().len() >= TAG_LEN);
         let removed = match self {
@@ -61,11 +75,7 @@ impl TagAction {
         edited.head.extend(addresses.iter().copied());
         edited.head.extend(inserted.into_iter().flatten());
         edited.rest = behind.get(removed..).unwrap_or_default();
-        edited.offload = match (removed, inserted) {
-            (0, _) => frame.offload.shifted(SHIFT),
-            (_, None) => frame.offload.shifted_back(SHIFT),
-            (_, Some(_)) => frame.offload,
-        };
+        edited.offload = frame.offload.as_edited(frame.bytes.len(), edited.len());
         edited
     }
 }
@@ -74,7 +84,7 @@ impl TagAction {
 /// received.
 #[derive(Clone, Debug)]
 pub struct Edited<'f> {
-    head: ArrayVec<u8, { ADDRESSES_LEN + TAG_LEN }>,
+    head: ArrayVec<u8, { MAX_HEAD_LEN }>,
     rest: &'f [u8],
     /// What its sender left undone, at its new place.
     pub offload: Offload,
@@ -98,6 +108,16 @@ impl<'f> Edited<'f> {
     #[expect(clippy::len_without_is_empty, reason = "no frame is empty")]
     pub const fn len(&self) -> usize {
         self.head.len() + self.rest.len()
+    }
+
+    /// The frame in one piece, copied where it is in two.
+    #[must_use]
+    pub fn whole(&self) -> Cow<'f, [u8]> {
+        if self.head.is_empty() {
+            Cow::Borrowed(self.rest)
+        } else {
+            Cow::Owned([&self.head, self.rest].concat())
+        }
     }
 
     /// Writes the frame to the beginning of `memory`; `None` where it does not fit.

@@ -86,10 +86,12 @@ struct Queue {
 }
 
 impl Queue {
-    fn push(&mut self, bytes: &[u8], offload: Offload) {
+    /// Appends a frame of two pieces.
+    fn push(&mut self, head: &[u8], rest: &[u8], offload: Offload) {
         let mut copy = self.spare.pop().unwrap_or_default();
         copy.clear();
-        copy.extend_from_slice(bytes);
+        copy.extend_from_slice(head);
+        copy.extend_from_slice(rest);
         self.frames.push_back(OwnedFrame {
             bytes: copy,
             offload,
@@ -138,6 +140,10 @@ impl Port for MemoryPort {
         self.shared.options.offloads
     }
 
+    fn takes_tag_actions(&self) -> bool {
+        true
+    }
+
     fn receive<'a>(
         &'a mut self,
         _: &'a mut Arena,
@@ -166,16 +172,17 @@ impl Port for MemoryPort {
     fn transmit(&mut self, frames: Selection<'_, '_>, report: &mut TxReport<'_>) -> TxStatus {
         let options = self.shared.options;
         let mut queue = lock(&self.shared.from_switch);
-        for frame in frames.iter() {
-            let fits = frame.bytes.len() <= options.mtu_bytes + HEADER_LEN + crate::frame::TAG_LEN
+        for (frame, action) in frames.actions() {
+            let frame = action.edit(frame);
+            let fits = frame.len() <= options.mtu_bytes + HEADER_LEN + crate::frame::TAG_LEN
                 || frame.offload.segmentation().is_some();
             if !fits {
                 report.dropped(DropReason::EgressTooBig, 1);
             } else if queue.frames.len() >= options.capacity {
                 report.dropped(DropReason::EgressFull, 1);
             } else {
-                queue.push(frame.bytes, frame.offload);
-                report.sent(1, frame.bytes.len());
+                queue.push(frame.head(), frame.rest(), frame.offload);
+                report.sent(1, frame.len());
             }
         }
         drop(queue);
@@ -204,7 +211,7 @@ impl Cable {
         if waiting >= self.shared.options.capacity {
             return Err(SendError::Full(waiting));
         }
-        queue.push(bytes, offload);
+        queue.push(&[], bytes, offload);
         drop(queue);
         if waiting == 0 {
             // Fails only if the counter is about to overflow, and then it is readable anyway.

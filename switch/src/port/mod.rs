@@ -33,7 +33,7 @@ pub use report::{Outcomes, TxReport};
 pub use tap::{TapData, TapError, TapOptions, TapPort};
 pub use vacant::VacantPort;
 
-pub use crate::frame::{BATCH, Batch, Counters, Drops, Frame, Selection, Traffic};
+pub use crate::frame::{BATCH, Batch, Counters, Drops, Frame, Selection, TagAction, Traffic};
 
 /// One port of a switch: a packet socket, a TAP device, a queue in memory, or your own.
 ///
@@ -61,6 +61,12 @@ pub trait Port: Send {
     /// Whether [`Port::transmit`] takes frames with unfinished offloads. Where it does not, the
     /// switch finishes checksums and segments in software before.
     fn takes_offloads(&self) -> bool {
+        false
+    }
+
+    /// Whether [`Port::transmit`] does the tag actions of the frames that it is given
+    /// ([`Selection::actions`]). Where it does not, the switch writes such frames anew before.
+    fn takes_tag_actions(&self) -> bool {
         false
     }
 

@@ -52,6 +52,10 @@ impl Port for VacantPort {
         true
     }
 
+    fn takes_tag_actions(&self) -> bool {
+        true
+    }
+
     fn parts(&self) -> io::Result<Option<PortParts>> {
         Ok(Some(PortParts {
             data: self.to_data(),

@@ -36,7 +36,8 @@ const IN_ORDER: [u8; BATCH] = {
     indices
 };
 
-/// A port around one that takes no offloads: whatever leaves through it is finished first.
+/// A port around one that takes no offloads, or no tag actions: whatever leaves through it is
+/// finished first, and written anew where its tags change.
 ///
 /// Frames that need nothing pass untouched; the others are finished in memory of the
 /// decorator's own, in the order they came. Receiving, and everything else, is the inner
@@ -50,6 +51,8 @@ const IN_ORDER: [u8; BATCH] = {
 pub struct SoftwareOffload {
     inner: Box<dyn Port>,
     scratch: Scratch,
+    /// Memory for frames whose tags change.
+    rewritten: Scratch,
 }
 
 impl SoftwareOffload {
@@ -59,7 +62,72 @@ impl SoftwareOffload {
         Self {
             inner: inner.into(),
             scratch: Scratch::default(),
+            rewritten: Scratch::default(),
         }
+    }
+
+    /// Writes frames anew whose tags change, as many at a time as there is memory for.
+    fn send_rewritten(&mut self, frames: Selection<'_, '_>, report: &mut TxReport<'_>) -> TxStatus {
+        let mut memory = std::mem::take(&mut self.rewritten);
+        let mut worst = TxStatus::Done;
+        let mut rest = frames.actions().peekable();
+        while rest.peek().is_some() {
+            let mut run: ArrayVec<Frame<'_>, BATCH> = ArrayVec::new();
+            let mut free = memory.memory();
+            let mut is_too_long = false;
+            while let Some((frame, action)) = rest.peek() {
+                let edited = action.edit(frame);
+                if edited.len() > free.len() || run.is_full() {
+                    is_too_long = run.is_empty();
+                    break;
+                }
+                let (copy, behind) = std::mem::take(&mut free).split_at_mut(edited.len());
+                free = behind;
+                let _ = edited.write(copy);
+                run.push(Frame {
+                    bytes: copy,
+                    offload: edited.offload,
+                });
+                rest.next();
+            }
+            if is_too_long {
+                rest.next();
+                report.dropped(DropReason::EgressTooBig, 1);
+                continue;
+            }
+            let status = self.finish(Selection::new(&run, &IN_ORDER[..run.len()]), report);
+            if status != TxStatus::Done {
+                worst = status;
+            }
+        }
+        self.rewritten = memory;
+        worst
+    }
+
+    /// Sends frames that leave as they came, finished where they are not.
+    fn finish(&mut self, frames: Selection<'_, '_>, report: &mut TxReport<'_>) -> TxStatus {
+        let takes_all = self.inner.takes_offloads();
+        if takes_all || frames.iter().all(|frame| frame.offload.is_finished()) {
+            return self.inner.transmit(frames, report);
+        }
+        let mut worst = TxStatus::Done;
+        let mut rest = frames.iter().peekable();
+        while let Some(&next) = rest.peek() {
+            let status = if next.bytes.len() > Scratch::LEN && !next.offload.is_finished() {
+                rest.next();
+                report.dropped(DropReason::EgressTooBig, 1);
+                TxStatus::Done
+            } else if next.offload.segmentation().is_some() {
+                rest.next();
+                self.send_super(next, report)
+            } else {
+                self.send_run(&mut rest, report)
+            };
+            if status != TxStatus::Done {
+                worst = status;
+            }
+        }
+        worst
     }
 
     /// Sends frames that remain one frame each, up to the next super-frame, one that cannot be
@@ -147,6 +215,10 @@ impl Port for SoftwareOffload {
         true
     }
 
+    fn takes_tag_actions(&self) -> bool {
+        true
+    }
+
     fn receive<'a>(
         &'a mut self,
         arena: &'a mut Arena,
@@ -157,27 +229,11 @@ impl Port for SoftwareOffload {
     }
 
     fn transmit(&mut self, frames: Selection<'_, '_>, report: &mut TxReport<'_>) -> TxStatus {
-        if frames.iter().all(|frame| frame.offload.is_finished()) {
-            return self.inner.transmit(frames, report);
+        if frames.keeps_tags() {
+            self.finish(frames, report)
+        } else {
+            self.send_rewritten(frames, report)
         }
-        let mut worst = TxStatus::Done;
-        let mut rest = frames.iter().peekable();
-        while let Some(&next) = rest.peek() {
-            let status = if next.bytes.len() > Scratch::LEN && !next.offload.is_finished() {
-                rest.next();
-                report.dropped(DropReason::EgressTooBig, 1);
-                TxStatus::Done
-            } else if next.offload.segmentation().is_some() {
-                rest.next();
-                self.send_super(next, report)
-            } else {
-                self.send_run(&mut rest, report)
-            };
-            if status != TxStatus::Done {
-                worst = status;
-            }
-        }
-        worst
     }
 
     fn release(&mut self) {

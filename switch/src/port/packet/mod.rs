@@ -316,6 +316,10 @@ impl Port for PacketPort {
         true
     }
 
+    fn takes_tag_actions(&self) -> bool {
+        true
+    }
+
     fn receive<'a>(
         &'a mut self,
         arena: &'a mut Arena,

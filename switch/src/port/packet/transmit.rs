@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 use socket2::Socket;
 
 use super::sys::{self, Outgoing};
-use crate::frame::{DropReason, Offload, TAG_LEN};
+use crate::frame::{DropReason, Edited, Offload, TAG_LEN};
 use crate::port::offload::{Scratch, outgoing_header, send_cut};
 use crate::port::{BATCH, Frame, FrameLimit, Selection, TxReport, TxStatus};
 
@@ -27,6 +27,8 @@ pub(super) struct WayOut {
     pub(super) aside_mark: Option<u32>,
     /// Memory to cut super-frames in.
     pub(super) scratch: Scratch,
+    /// Memory for a frame whose tags change and that cannot be sent in pieces.
+    pub(super) whole: Vec<u8>,
 }
 
 /// What an error of the kernel's means for the first frame that is left to send.
@@ -62,42 +64,106 @@ pub(super) fn transmit(
         is_stuck: &mut way_out.is_stuck,
         aside_mark: way_out.aside_mark,
     };
-    let mut rest = frames.iter().take(BATCH);
-    loop {
-        let mut outgoing: ArrayVec<Outgoing<'_>, BATCH> = ArrayVec::new();
-        // A super-frame that the kernel cannot be told how to cut, or a frame whose outer tag travels
-        // beside it.
-        let mut special = None;
-        for frame in rest.by_ref() {
-            let header = outgoing_header(frame).filter(|_| !call.sets_aside(frame));
-            let Some(header) = header else {
-                special = Some(frame);
-                break;
-            };
-            outgoing.push(Outgoing {
-                header,
-                frame: frame.bytes,
-            });
-        }
-        let mut status = call.send(&outgoing, &mut way_out.scratch, report);
-        let Some(frame) = special else {
-            return status;
-        };
-        if status == TxStatus::Done && call.sets_aside(frame) {
-            status = call.set_aside(frame, report);
-        } else if status == TxStatus::Done {
-            status = call.cut(frame, &mut way_out.scratch, report);
-        } else {
-            report.dropped(DropReason::EgressDown, 1);
-        }
-        if status != TxStatus::Done {
-            report.dropped(DropReason::EgressDown, rest.count());
-            return status;
-        }
+    if frames.keeps_tags() {
+        call.send_all(frames.iter().take(BATCH), &mut way_out.scratch, report)
+    } else {
+        call.send_edited(frames, &mut way_out.scratch, &mut way_out.whole, report)
     }
 }
 
 impl Call<'_> {
+    /// Sends frames as they came, cut or with a tag beside them where it has to be.
+    fn send_all<'s, 'f: 's>(
+        &mut self,
+        mut rest: impl Iterator<Item = &'s Frame<'f>>,
+        scratch: &mut Scratch,
+        report: &mut TxReport<'_>,
+    ) -> TxStatus {
+        loop {
+            let mut outgoing: ArrayVec<Outgoing<'_>, BATCH> = ArrayVec::new();
+            // A super-frame that the kernel cannot be told how to cut, or a frame whose outer tag travels
+            // beside it.
+            let mut special = None;
+            for frame in rest.by_ref() {
+                let header = outgoing_header(frame).filter(|_| !self.sets_aside(frame));
+                let Some(header) = header else {
+                    special = Some(frame);
+                    break;
+                };
+                outgoing.push(Outgoing::new(header, frame.bytes));
+            }
+            let mut status = self.send(&outgoing, scratch, report);
+            let Some(frame) = special else {
+                return status;
+            };
+            if status == TxStatus::Done && self.sets_aside(frame) {
+                status = self.set_aside(frame, report);
+            } else if status == TxStatus::Done {
+                status = self.cut(frame, scratch, report);
+            } else {
+                report.dropped(DropReason::EgressDown, 1);
+            }
+            if status != TxStatus::Done {
+                report.dropped(DropReason::EgressDown, rest.count());
+                return status;
+            }
+        }
+    }
+
+    /// The same with frames of which some leave with other tags than they came with.
+    fn send_edited(
+        &mut self,
+        frames: Selection<'_, '_>,
+        scratch: &mut Scratch,
+        whole: &mut Vec<u8>,
+        report: &mut TxReport<'_>,
+    ) -> TxStatus {
+        let mut rest = frames.actions().take(BATCH);
+        loop {
+            let mut outgoing: ArrayVec<Outgoing<'_>, BATCH> = ArrayVec::new();
+            let mut special = None;
+            for (frame, action) in rest.by_ref() {
+                let edited = action.edit(frame);
+                let Some(header) = self.edited_header(frame, &edited) else {
+                    special = Some(edited);
+                    break;
+                };
+                outgoing.push(Outgoing::edited(header, &edited));
+            }
+            let mut status = self.send(&outgoing, scratch, report);
+            let Some(edited) = special else {
+                return status;
+            };
+            if status == TxStatus::Done {
+                whole.clear();
+                whole.extend_from_slice(edited.head());
+                whole.extend_from_slice(edited.rest());
+                let frame = Frame {
+                    bytes: whole,
+                    offload: edited.offload,
+                };
+                status = self.send_all([&frame].into_iter(), scratch, report);
+            } else {
+                report.dropped(DropReason::EgressDown, 1);
+            }
+            if status != TxStatus::Done {
+                report.dropped(DropReason::EgressDown, rest.count());
+                return status;
+            }
+        }
+    }
+
+    /// The offload header of a frame that leaves as `edited`; `None` where it has to be cut, or may
+    /// have to travel with a tag beside it.
+    fn edited_header(&self, frame: &Frame<'_>, edited: &Edited<'_>) -> Option<[u8; Offload::LEN]> {
+        let is_long = self.limit.sets_tags_aside && edited.len() > self.limit.peer_len();
+        if is_long && edited.offload.segmentation().is_none() {
+            return None;
+        }
+        let header = Offload::from_bytes(outgoing_header(frame)?);
+        Some(header.as_edited(frame.bytes.len(), edited.len()).to_bytes())
+    }
+
     /// Sends frames as they are; those that the kernel cannot cut, as their segments.
     fn send(
         &mut self,
@@ -109,7 +175,7 @@ impl Call<'_> {
             match sys::send(self.socket.as_fd(), rest) {
                 Ok(sent) => {
                     let (done, left) = rest.split_at(sent.min(rest.len()));
-                    let bytes: usize = done.iter().map(|message| message.frame.len()).sum();
+                    let bytes = done.iter().map(Outgoing::len).sum();
                     report.sent(done.len(), bytes);
                     *self.is_stuck = false;
                     rest = left;
@@ -117,9 +183,10 @@ impl Call<'_> {
                 Err(error) => match self.judge(error.raw_os_error().unwrap_or(0), first) {
                     Judgement::AskAgain => std::thread::yield_now(),
                     Judgement::Cut => {
+                        let bytes = first.frame();
                         let frame = Frame {
-                            bytes: first.frame,
-                            offload: Offload::from_bytes(first.header),
+                            bytes: &bytes,
+                            offload: Offload::from_bytes(first.header()),
                         };
                         rest = behind;
                         let status = self.cut(&frame, scratch, report);
@@ -151,15 +218,10 @@ impl Call<'_> {
     /// Sends a frame with one tag too many, and the mark by which the interface removes it.
     fn set_aside(&mut self, frame: &Frame<'_>, report: &mut TxReport<'_>) -> TxStatus {
         let mark = self.aside_mark.unwrap_or_default();
-        let outgoing = Outgoing {
-            header: frame.offload.shifted(4).to_bytes(),
-            frame: frame.bytes,
-        };
+        let header = frame.offload.shifted(4).to_bytes();
+        let outgoing = Outgoing::new(header, frame.bytes);
         // What the other end sees of it.
-        let seen = Outgoing {
-            frame: frame.bytes.get(TAG_LEN..).unwrap_or_default(),
-            ..outgoing
-        };
+        let seen = Outgoing::new(header, frame.bytes.get(TAG_LEN..).unwrap_or_default());
         while let Err(error) = sys::send_aside(self.socket.as_fd(), &outgoing, mark) {
             match self.judge(error.raw_os_error().unwrap_or(0), &seen) {
                 Judgement::AskAgain => std::thread::yield_now(),
@@ -194,10 +256,7 @@ impl Call<'_> {
         send_cut(frame, mtu, memory, report, |segments, report| {
             let outgoing: ArrayVec<Outgoing<'_>, BATCH> = segments
                 .iter()
-                .map(|segment| Outgoing {
-                    header: Offload::NONE.to_bytes(),
-                    frame: segment.bytes,
-                })
+                .map(|segment| Outgoing::new(Offload::NONE.to_bytes(), segment.bytes))
                 .collect();
             // They are whole frames: none of them is cut again.
             self.send(&outgoing, &mut Scratch::default(), report)
@@ -205,10 +264,10 @@ impl Call<'_> {
     }
 
     fn judge(&mut self, errno: i32, first: &Outgoing<'_>) -> Judgement {
-        let offload = Offload::from_bytes(first.header);
+        let offload = Offload::from_bytes(first.header());
         let is_super = offload.segmentation().is_some();
         match errno {
-            libc::ENOBUFS if !is_super && first.frame.len() > self.limit.peer_len() => {
+            libc::ENOBUFS if !is_super && first.len() > self.limit.peer_len() => {
                 Judgement::Drop(self.limit.peer_refusal())
             }
             libc::ENOBUFS | libc::EAGAIN | libc::ENOMEM | libc::EINTR if self.retries > 0 => {
@@ -235,10 +294,9 @@ impl Call<'_> {
 mod tests {
     use super::*;
 
-    const FRAME: Outgoing<'_> = Outgoing {
-        header: [0; Offload::LEN],
-        frame: &[0; 60],
-    };
+    fn outgoing(len: usize) -> Outgoing<'static> {
+        Outgoing::new([0; Offload::LEN], &[0; 60][..len])
+    }
 
     /// What `errno` means in the end for `frame`, and how often it is asked again before.
     fn judged(retries: usize, errno: i32, frame: &Outgoing<'_>) -> (usize, Option<DropReason>) {
@@ -266,10 +324,7 @@ mod tests {
 
     #[test]
     fn patience_with_a_full_queue_is_bounded_and_a_stuck_one_gets_none() {
-        let short = Outgoing {
-            frame: &[0; 59],
-            ..FRAME
-        };
+        let short = outgoing(59);
         let full = Some(DropReason::EgressFull);
         assert_eq!(judged(RETRIES, libc::ENOBUFS, &short), (RETRIES, full));
         assert_eq!(judged(0, libc::ENOBUFS, &short), (0, full));
@@ -287,7 +342,7 @@ mod tests {
                 aside_mark: None,
                 retries,
             };
-            call.judge(libc::ENOBUFS, &FRAME);
+            call.judge(libc::ENOBUFS, &outgoing(60));
             assert_eq!(is_stuck, expected);
         }
     }
@@ -296,12 +351,9 @@ mod tests {
     fn each_refusal_has_its_reason() {
         let mut header = Offload::NONE;
         header.gso_type = Offload::GSO_TCP_V4;
-        let super_frame = Outgoing {
-            header: header.to_bytes(),
-            ..FRAME
-        };
+        let super_frame = Outgoing::new(header.to_bytes(), &[0; 60]);
         let too_long = Some(DropReason::EgressPeerMtu);
-        assert_eq!(judged(RETRIES, libc::ENOBUFS, &FRAME), (0, too_long));
+        assert_eq!(judged(RETRIES, libc::ENOBUFS, &outgoing(60)), (0, too_long));
         let full = Some(DropReason::EgressFull);
         assert_eq!(
             judged(0, libc::ENOBUFS, &super_frame).1,
@@ -309,11 +361,11 @@ mod tests {
             "any length is taken"
         );
         let no_memory = Some(DropReason::EgressNoMemory);
-        assert_eq!(judged(3, libc::ENOMEM, &FRAME), (3, no_memory));
+        assert_eq!(judged(3, libc::ENOMEM, &outgoing(60)), (3, no_memory));
         assert_eq!(judged(3, libc::ENOMEM, &super_frame), (3, None));
         assert_eq!(judged(3, libc::EINVAL, &super_frame), (0, None));
         assert_eq!(
-            judged(0, libc::EMSGSIZE, &FRAME).1,
+            judged(0, libc::EMSGSIZE, &outgoing(60)).1,
             Some(DropReason::EgressTooBig)
         );
     }

@@ -154,6 +154,10 @@ impl Port for TapPort {
         self.offloads
     }
 
+    fn takes_tag_actions(&self) -> bool {
+        true
+    }
+
     fn receive<'a>(
         &'a mut self,
         arena: &'a mut Arena,

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, IoSlice, Write};
 
-use crate::frame::{DropReason, EthernetFrame, HEADER_LEN, Offload};
+use crate::frame::{DropReason, Edited, EthernetFrame, HEADER_LEN, Offload, TagAction};
 use crate::port::offload::{Scratch, outgoing_header, send_cut};
 use crate::port::{Frame, Selection, TxReport, TxStatus};
 
@@ -36,17 +36,21 @@ impl Sender<'_> {
         report: &mut TxReport<'_>,
     ) -> TxStatus {
         let mut retries = RETRIES;
-        let mut rest = frames.iter();
-        while let Some(frame) = rest.next() {
+        let mut rest = frames.actions();
+        while let Some((frame, action)) = rest.next() {
+            let edited = action.edit(frame);
             let status = match outgoing_header(frame) {
-                Some(header) => self.send_one(&header, frame, &mut retries, report),
-                None => send_cut(
-                    frame,
-                    self.mtu,
-                    scratch.memory(),
-                    report,
-                    |segments, report| self.send_segments(segments, &mut retries, report),
-                ),
+                // What is too big is so with any tags: they do not count.
+                Some(_) if self.is_too_big(frame) => {
+                    report.dropped(DropReason::EgressTooBig, 1);
+                    TxStatus::Done
+                }
+                Some(header) => {
+                    let header = Offload::from_bytes(header);
+                    let header = header.as_edited(frame.bytes.len(), edited.len());
+                    self.send_one(&header, &edited, &mut retries, report)
+                }
+                None => self.cut(&edited, scratch, &mut retries, report),
             };
             if status != TxStatus::Done {
                 report.dropped(DropReason::EgressDown, rest.count());
@@ -56,6 +60,25 @@ impl Sender<'_> {
         TxStatus::Done
     }
 
+    /// Sends a super-frame as its segments.
+    fn cut(
+        self,
+        edited: &Edited<'_>,
+        scratch: &mut Scratch,
+        retries: &mut usize,
+        report: &mut TxReport<'_>,
+    ) -> TxStatus {
+        let whole = edited.whole();
+        let frame = Frame {
+            bytes: &whole,
+            offload: edited.offload,
+        };
+        let memory = scratch.memory();
+        send_cut(&frame, self.mtu, memory, report, |segments, report| {
+            self.send_segments(segments, retries, report)
+        })
+    }
+
     /// Sends frames that need nothing more, until the link ends.
     fn send_segments(
         self,
@@ -63,10 +86,10 @@ impl Sender<'_> {
         retries: &mut usize,
         report: &mut TxReport<'_>,
     ) -> TxStatus {
-        let header = Offload::NONE.to_bytes();
-        let mut statuses = segments
-            .iter()
-            .map(|segment| self.send_one(&header, segment, retries, report));
+        let mut statuses = segments.iter().map(|segment| {
+            let segment = TagAction::Keep.edit(segment);
+            self.send_one(&Offload::NONE, &segment, retries, report)
+        });
         statuses
             .find(|status| *status != TxStatus::Done)
             .unwrap_or(TxStatus::Done)
@@ -75,8 +98,8 @@ impl Sender<'_> {
     /// Sends one frame and reports it.
     fn send_one(
         self,
-        header: &[u8; Offload::LEN],
-        frame: &Frame<'_>,
+        header: &Offload,
+        frame: &Edited<'_>,
         retries: &mut usize,
         report: &mut TxReport<'_>,
     ) -> TxStatus {
@@ -86,7 +109,7 @@ impl Sender<'_> {
             attempt = self.attempt(header, frame);
         }
         match attempt {
-            Attempt::Sent => report.sent(1, frame.bytes.len()),
+            Attempt::Sent => report.sent(1, frame.len()),
             Attempt::Busy => report.dropped(DropReason::EgressFull, 1),
             Attempt::Dropped(reason) => report.dropped(reason, 1),
             Attempt::Ended(status) => {
@@ -97,10 +120,7 @@ impl Sender<'_> {
         TxStatus::Done
     }
 
-    fn attempt(self, header: &[u8; Offload::LEN], frame: &Frame<'_>) -> Attempt {
-        if self.is_too_big(frame) {
-            return Attempt::Dropped(DropReason::EgressTooBig);
-        }
+    fn attempt(self, header: &Offload, frame: &Edited<'_>) -> Attempt {
         let Err(error) = self.send(header, frame) else {
             return Attempt::Sent;
         };
@@ -117,13 +137,11 @@ impl Sender<'_> {
     }
 
     /// Writes one frame, which the kernel takes whole or not at all.
-    fn send(mut self, header: &[u8; Offload::LEN], frame: &Frame<'_>) -> io::Result<()> {
-        if self.offloads {
-            let parts = [IoSlice::new(header), IoSlice::new(frame.bytes)];
-            self.tun.write_vectored(&parts).map(drop)
-        } else {
-            self.tun.write(frame.bytes).map(drop)
-        }
+    fn send(mut self, header: &Offload, frame: &Edited<'_>) -> io::Result<()> {
+        let header = header.to_bytes();
+        let parts = [&header, frame.head(), frame.rest()].map(IoSlice::new);
+        let parts = if self.offloads { &parts } else { &parts[1..] };
+        self.tun.write_vectored(parts).map(drop)
     }
 
     /// Whether a frame that is no super-frame has a packet, behind all tags, that is longer than

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use self::flow::{Flow, Transport, flow};
 use self::reader::{Packet, read};
 use super::SoftwareOffload;
-use crate::frame::{DropReason, Offload, Outcome};
+use crate::frame::{DropReason, Offload, Outcome, TagAction, TagActions, VlanTag};
 use crate::port::memory::{Cable, MemoryOptions, pair};
 use crate::port::{BATCH, Counters, Frame, Outcomes, Port, Selection, Traffic, TxReport, TxStatus};
 
@@ -40,6 +40,27 @@ fn finish(frames: &[Frame<'_>], mtu_bytes: usize) -> (Vec<Vec<u8>>, Counters) {
     assert_eq!(status, TxStatus::Done);
     let out = std::iter::from_fn(|| cable.try_recv());
     (out.map(|frame| frame.bytes).collect(), counters)
+}
+
+/// The same of frames with what is done to the tags of each, and what became of each.
+fn finish_with_tags(frames: &[Frame<'_>], actions: &[TagAction]) -> (Vec<Vec<u8>>, Outcomes) {
+    let (mut port, cable) = port(65_535, 1 << 14);
+    let (mut counters, mut outcomes) = (Counters::default(), Outcomes::new());
+    let mut report = TxReport::watched(&mut counters, &mut outcomes);
+    let selection = Selection::new(frames, &ALL[..frames.len()]);
+    port.transmit(selection.with_tags(TagActions::Each(actions)), &mut report);
+    let out = std::iter::from_fn(|| cable.try_recv());
+    (out.map(|frame| frame.bytes).collect(), outcomes)
+}
+
+fn tag_action() -> impl Strategy<Value = TagAction> {
+    let tag = |tpid| any::<u16>().prop_map(move |tci| VlanTag { tpid, tci });
+    prop_oneof![
+        Just(TagAction::Keep),
+        Just(TagAction::Pop),
+        tag(0x8100).prop_map(TagAction::Push),
+        tag(0x88a8).prop_map(TagAction::Replace),
+    ]
 }
 
 fn one_sent(bytes: usize) -> Traffic {
@@ -85,6 +106,32 @@ proptest! {
         let expected = flow.payload.len().div_ceil(usize::from(flow.gso_size)).max(1);
         prop_assert_eq!(packets.len(), expected);
         check_segments(&flow, &packets);
+    }
+
+    #[test]
+    fn frames_whose_tags_change_leave_as_if_they_had_come_so(
+        flows in prop::collection::vec((flow(), tag_action(), 0..3_u8), 0..12),
+    ) {
+        let frames: Vec<_> = flows.iter().map(|(flow, _, unfinished)| {
+            let (bytes, offload) = flow.super_frame();
+            let partial = Offload { gso_type: 0, gso_size: 0, ..offload };
+            (bytes, [Offload::NONE, partial, offload][usize::from(*unfinished)])
+        }).collect();
+        let actions: Vec<_> = flows.iter().map(|(_, action, _)| *action).collect();
+        let frame = |(bytes, offload): &'_ (Vec<u8>, Offload)| (bytes.clone(), *offload);
+        let by_hand: Vec<_> = frames.iter().map(frame).zip(&actions).map(|((bytes, offload), action)| {
+            let edited = action.edit(&Frame { bytes: &bytes, offload });
+            (edited.whole().into_owned(), edited.offload)
+        }).collect();
+        let borrow = |frames: &'_ [(Vec<u8>, Offload)], actions: &[TagAction]| {
+            let frames: Vec<_> = frames
+                .iter()
+                .map(|(bytes, offload)| Frame { bytes, offload: *offload })
+                .collect();
+            finish_with_tags(&frames, actions)
+        };
+        let keep = vec![TagAction::Keep; actions.len()];
+        prop_assert_eq!(borrow(&frames, &actions), borrow(&by_hand, &keep));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Many messages in one call.
 
+use std::borrow::Cow;
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -8,7 +9,7 @@ use std::ptr;
 use arrayvec::ArrayVec;
 
 use super::count;
-use crate::frame::{EtherType, Offload, VlanTag};
+use crate::frame::{Edited, EtherType, MAX_HEAD_LEN, Offload, VlanTag};
 use crate::port::BATCH;
 
 #[cfg(not(target_env = "musl"))]
@@ -36,12 +37,67 @@ pub(in super::super) struct Message {
     pub(in super::super) tag: Option<VlanTag>,
 }
 
-/// One message to send.
+/// One message to send: the offload header, in one piece with the first bytes of a frame whose tags
+/// change, and the frame or its rest.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Outgoing<'a> {
-    pub(in super::super) header: [u8; Offload::LEN],
-    pub(in super::super) frame: &'a [u8],
+    front: [u8; Offload::LEN + MAX_HEAD_LEN],
+    front_len: usize,
+    rest: &'a [u8],
 }
+
+impl<'a> Outgoing<'a> {
+    /// A frame as it is.
+    #[inline]
+    pub(in super::super) fn new(header: [u8; Offload::LEN], frame: &'a [u8]) -> Self {
+        Self::in_front_of(frame, header, &[])
+    }
+
+    /// A frame whose tags change.
+    pub(in super::super) fn edited(header: [u8; Offload::LEN], frame: &Edited<'a>) -> Self {
+        Self::in_front_of(frame.rest(), header, frame.head())
+    }
+
+    #[inline]
+    fn in_front_of(rest: &'a [u8], header: [u8; Offload::LEN], head: &[u8]) -> Self {
+        let mut front = [0; Offload::LEN + MAX_HEAD_LEN];
+        let head = &head[..head.len().min(MAX_HEAD_LEN)];
+        front[..Offload::LEN].copy_from_slice(&header);
+        front[Offload::LEN..][..head.len()].copy_from_slice(head);
+        Self {
+            front,
+            front_len: Offload::LEN + head.len(),
+            rest,
+        }
+    }
+
+    /// The offload header.
+    pub(in super::super) fn header(&self) -> [u8; Offload::LEN] {
+        let (header, _) = self.front.split_first_chunk().unwrap_or((&NO_HEADER, &[]));
+        *header
+    }
+
+    /// The length of the frame.
+    #[inline]
+    pub(in super::super) const fn len(&self) -> usize {
+        self.front_len - Offload::LEN + self.rest.len()
+    }
+
+    /// The frame in one piece.
+    pub(in super::super) fn frame(&self) -> Cow<'a, [u8]> {
+        let head = self.front.get(Offload::LEN..self.front_len);
+        match head.unwrap_or_default() {
+            [] => Cow::Borrowed(self.rest),
+            head => Cow::Owned([head, self.rest].concat()),
+        }
+    }
+
+    fn front(&self) -> &[u8] {
+        self.front.get(..self.front_len).unwrap_or_default()
+    }
+}
+
+const NO_HEADER: [u8; Offload::LEN] = [0; Offload::LEN];
 
 /// Receives as many messages as there are, one in each of `buffers` from `skip` on; appends
 /// them to `messages`. Does not wait. At least one message, or an error.
@@ -119,10 +175,11 @@ pub(in super::super) fn send(
     messages: &[Outgoing<'_>],
 ) -> io::Result<usize> {
     let mut vectors: ArrayVec<[libc::iovec; 2], BATCH> = ArrayVec::new();
-    for Outgoing { header, frame } in messages.iter().take(BATCH) {
+    for message in messages.iter().take(BATCH) {
+        let (front, rest) = (message.front(), message.rest);
         vectors.push([
-            io_vector(header.as_ptr().cast_mut(), header.len()),
-            io_vector(frame.as_ptr().cast_mut(), frame.len()),
+            io_vector(front.as_ptr().cast_mut(), front.len()),
+            io_vector(rest.as_ptr().cast_mut(), rest.len()),
         ]);
     }
     let mut headers: ArrayVec<libc::mmsghdr, BATCH> = ArrayVec::new();
@@ -170,10 +227,10 @@ pub(in super::super) fn send_aside(
     }
     .to_bytes();
     let (addresses, rest) = message
-        .frame
+        .rest
         .split_at_checked(ADDRESSES_LEN)
         .ok_or(io::ErrorKind::InvalidInput)?;
-    let parts: [&[u8]; 4] = [&message.header, addresses, &tag, rest];
+    let parts: [&[u8]; 4] = [message.front(), addresses, &tag, rest];
     let mut vectors = parts.map(|part| io_vector(part.as_ptr().cast_mut(), part.len()));
     // SAFETY: plain numbers, for which all bits zero is a value.
     let mut control: Mark = unsafe { mem::zeroed() };
