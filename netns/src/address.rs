@@ -14,7 +14,7 @@ use crate::answer::{attributes_of, u32_of};
 use crate::link::Link;
 use crate::netlink::{Netlink, NetlinkError};
 
-/// Why something cannot be done with an address.
+/// Reports why an operation on an address failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AddressError {
@@ -26,7 +26,7 @@ pub enum AddressError {
         /// The address.
         address: IpNet,
     },
-    /// The interface does not have it.
+    /// The interface does not have the address.
     #[error("the interface {interface} does not have the address {address}")]
     NotFound {
         /// The interface.
@@ -34,7 +34,7 @@ pub enum AddressError {
         /// The address.
         address: IpNet,
     },
-    /// No interface may have such an address.
+    /// The address cannot be assigned to an interface.
     #[error("{address} cannot be the address of an interface: {reason}")]
     Unusable {
         /// The address.
@@ -42,10 +42,10 @@ pub enum AddressError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// IPv6 is switched off.
+    /// IPv6 is disabled on the interface.
     #[error(
-        "the IPv6 address {address} cannot be given to {interface}: IPv6 is off there; switch it \
-         on (`sysctl net.ipv6.conf.{interface}.disable_ipv6=0`), or boot without ipv6.disable=1"
+        "the IPv6 address {address} cannot be added to {interface}: IPv6 is disabled there; enable \
+         it (`sysctl net.ipv6.conf.{interface}.disable_ipv6=0`), or boot without ipv6.disable=1"
     )]
     Ipv6Off {
         /// The interface.
@@ -56,13 +56,13 @@ pub enum AddressError {
     /// The kernel refused.
     #[error("cannot {action} the address {address} of the interface {interface}: {source}")]
     Refused {
-        /// What was being done.
+        /// The operation, as a verb.
         action: &'static str,
         /// The interface.
         interface: String,
         /// The address.
         address: IpNet,
-        /// Why not.
+        /// The error from the kernel.
         source: NetlinkError,
     },
     /// The list of addresses cannot be read.
@@ -70,14 +70,15 @@ pub enum AddressError {
     List(#[source] NetlinkError),
 }
 
-/// Whether an IPv6 address is used before the network was asked if somebody has it already
-/// (duplicate address detection, RFC 4862 5.4). IPv4 knows nothing of the kind.
+/// Selects whether the kernel probes for another user of an IPv6 address before it uses the address
+/// (duplicate address detection, RFC 4862 5.4). IPv4 in Linux has no such step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum DuplicateDetection {
-    /// It works at once. Right where the addresses are assigned by one hand, as in a lab.
+    /// Use the address at once. Suits networks whose addresses all come from one source, as in a
+    /// lab.
     #[default]
     Skip,
-    /// It is tentative, and of no use, for a second or two.
+    /// Probe first: the address is tentative, and cannot be used, for one or two seconds.
     Perform,
 }
 
@@ -85,34 +86,35 @@ pub enum DuplicateDetection {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Address {
-    /// The address with the length of its prefix.
+    /// The address and its prefix length.
     pub net: IpNet,
-    /// The index of its interface.
+    /// The index of the interface.
     pub link_index: u32,
-    /// Not of use yet: duplicate address detection is under way.
+    /// Not usable yet: duplicate address detection is in progress.
     pub tentative: bool,
-    /// Not of use: somebody else has it.
+    /// Not usable: another station has the address.
     pub duplicate: bool,
-    /// Given by hand and for good, not by a router or the interface itself.
+    /// Added by an administrator without a lifetime, not by a router advertisement or by the
+    /// kernel.
     pub permanent: bool,
-    /// How far it is known.
+    /// The scope in which the address is valid.
     pub scope: AddressScope,
 }
 
-/// How far an address is known (`RT_SCOPE_*`).
+/// The scope of an address (`RT_SCOPE_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum AddressScope {
-    /// Everywhere.
+    /// Valid everywhere.
     #[default]
     Global,
-    /// Within a site, by IPv6's old custom.
+    /// Valid within a site (deprecated for IPv6).
     Site,
-    /// On its link alone: `fe80::/10`, say.
+    /// Valid on its link only, such as `fe80::/10`.
     Link,
-    /// In its own namespace alone: `127.0.0.1`, say.
+    /// Valid in its namespace only, such as `127.0.0.1`.
     Host,
-    /// By a number that somebody made up.
+    /// Another scope number.
     Other(u8),
 }
 
@@ -144,9 +146,9 @@ impl fmt::Display for AddressScope {
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_FLAGS: u16 = 8;
-/// Where `ifaddrmsg` has the scope.
+/// Offset of the scope in `ifaddrmsg`.
 const SCOPE_AT: usize = 3;
-/// Length of `ifaddrmsg`, after which the attributes come.
+/// Length of `ifaddrmsg`; the attributes follow it.
 const HEADER_BYTES: usize = 8;
 
 impl Address {
@@ -157,7 +159,8 @@ impl Address {
         for (kind, value) in attributes_of(&payload[HEADER_BYTES..]) {
             match kind {
                 IFA_ADDRESS => address = ip_of(value),
-                // On a point-to-point link IFA_ADDRESS is the peer's, and this one our own.
+                // On a point-to-point link IFA_ADDRESS is the peer's address and IFA_LOCAL is the
+                // local one.
                 IFA_LOCAL => local = ip_of(value),
                 IFA_FLAGS => flags = u32_of(value)?,
                 _ => {}
@@ -183,7 +186,7 @@ pub(crate) fn ip_of(value: &[u8]) -> Option<IpAddr> {
 }
 
 impl Netlink {
-    /// The addresses of an interface, or of all.
+    /// Lists the addresses of an interface, or of all interfaces.
     pub fn addresses(&mut self, link: Option<&Link>) -> Result<Vec<Address>, AddressError> {
         let request = RouteNetlinkMessage::GetAddress(AddressMessage::default());
         let replies = self.dump(&request).map_err(AddressError::List)?;
@@ -195,7 +198,7 @@ impl Netlink {
         Ok(addresses.collect())
     }
 
-    /// Gives an interface an address, which also makes the route to its prefix.
+    /// Adds an address to an interface; the kernel also adds the route to its prefix.
     pub fn add_address(
         &mut self,
         link: &Link,
@@ -236,7 +239,7 @@ impl Netlink {
         })
     }
 
-    /// Takes an address from an interface.
+    /// Removes an address from an interface.
     pub fn delete_address(&mut self, link: &Link, address: IpNet) -> Result<(), AddressError> {
         let interface = link.name.clone();
         self.change(RouteNetlinkMessage::DelAddress(message(link, address)), 0)
@@ -252,7 +255,7 @@ impl Netlink {
     }
 }
 
-/// Refuses what the kernel would take although no packet ever reached it.
+/// Refuses addresses that the kernel accepts but no packet could ever reach.
 fn check(address: IpNet) -> Result<(), AddressError> {
     let ip = address.addr();
     let unusable = |reason| Err(AddressError::Unusable { address, reason });
@@ -263,14 +266,16 @@ fn check(address: IpNet) -> Result<(), AddressError> {
         return unusable("it is a multicast address");
     }
     if address.prefix_len() == 0 {
-        return unusable("its prefix takes in every address there is; give a length of 1 or more");
+        return unusable("its prefix covers every address; give a length of 1 or more");
     }
     if let IpNet::V4(v4) = address {
         if v4.addr().is_broadcast() {
             return unusable("it is the broadcast address");
         }
         if v4.prefix_len() < 31 && v4.addr() == v4.network() {
-            return unusable("it is the address of the network itself; choose a host of it");
+            return unusable(
+                "it is the address of the network itself; choose a host address in it",
+            );
         }
         if v4.prefix_len() < 31 && v4.addr() == v4.broadcast() {
             return unusable("it is the broadcast address of its network");

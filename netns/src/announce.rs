@@ -1,18 +1,20 @@
-//! Announcing the addresses of an interface to its neighbours.
+//! Announces the addresses of an interface to its neighbours.
 //!
 //! # Theory of operation
 //!
-//! A host keeps the Ethernet address of a neighbour for as long as it seems to answer: after a new
-//! interface has taken over an IP address, up to half a minute passes until neighbours ask again. So
-//! the new holder says unasked where the address is now:
+//! A host keeps a neighbour's MAC address for as long as the neighbour seems to answer. When a new
+//! interface takes over an IP address, up to half a minute can pass before the neighbours resolve
+//! it again. So the new holder announces the address unasked:
 //!
-//! - IPv4: a broadcast ARP request whose sender and target are the address (RFC 5227 3, which says why a
-//!   request and not a reply). Linux updates an entry that it has, also one that was confirmed
-//!   just now (`arp_process` in net/ipv4/arp.c), and makes none that it has not.
-//! - IPv6: a neighbour advertisement to all nodes with the Override flag (RFC 4861 7.2.6). It carries the
-//!   Router flag where the interface forwards: without it, its neighbours would forget it as a router.
+//! - IPv4: a broadcast ARP request whose sender and target are the address (RFC 5227 3, which
+//!   explains why it is a request and not a reply). Linux updates an existing entry, even one that
+//!   was confirmed just before (`arp_process` in net/ipv4/arp.c), and does not create a missing
+//!   one.
+//! - IPv6: a neighbour advertisement to all nodes with the Override flag (RFC 4861 7.2.6). It
+//!   carries the Router flag where the interface forwards; without the flag, the neighbours would
+//!   no longer use the interface as a router.
 //!
-//! The frames leave by a packet socket in the namespace, as if its own stack had sent them.
+//! The frames leave through a packet socket in the namespace, as if its own IP stack had sent them.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -36,44 +38,44 @@ const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 const ROUTER: u8 = 0x80;
 const OVERRIDE: u8 = 0x20;
 const TARGET_LINK_LAYER_ADDRESS: u8 = 2;
-/// An advertisement of 24 bytes with one option of 8.
+/// Length of an advertisement: 24 bytes and one option of 8 bytes.
 const ADVERTISEMENT_BYTES: u8 = 32;
 
 /// A packet socket that sends announcements in the namespace where it was opened, and receives
-/// nothing. It needs `CAP_NET_RAW` to be opened, and nothing to be used.
+/// nothing. Opening it needs `CAP_NET_RAW`; using it needs no capability.
 #[derive(Debug)]
 pub struct Announcer(OwnedFd);
 
 impl Announcer {
-    /// For the interfaces of the calling thread's namespace.
+    /// Opens a socket for the interfaces of the calling thread's namespace.
     pub fn open() -> io::Result<Self> {
-        // Of protocol 0 a packet socket gets no frames (packet(7)).
+        // A packet socket of protocol 0 receives no frames (packet(7)).
         let none = Protocol::from(0);
         Ok(Self(
             Socket::new(Domain::PACKET, Type::RAW, Some(none))?.into(),
         ))
     }
 
-    /// For the interfaces of a namespace.
+    /// Opens a socket for the interfaces of `namespace`.
     pub fn open_in(namespace: &Namespace) -> Result<Self, NamespaceError> {
         let _inside = namespace.enter()?;
         Self::open().map_err(|error| NamespaceError::io("open a packet socket", &error))
     }
 
-    /// Takes over a socket that somebody else has opened with [`Announcer::open_in`].
+    /// Takes over a socket that another process opened with [`Announcer::open_in`].
     #[must_use]
     pub const fn from_descriptor(fd: OwnedFd) -> Self {
         Self(fd)
     }
 
-    /// The socket alone, to be handed to somebody else.
+    /// Returns the socket, to hand it to another process.
     #[must_use]
     pub fn into_descriptor(self) -> OwnedFd {
         self.0
     }
 
-    /// Announces an address as that of an interface. Where the interface is down or takes part in
-    /// no neighbour discovery there is nobody to tell.
+    /// Announces that `link` has `address`. Does nothing if the interface is down or takes no part
+    /// in neighbour discovery.
     pub fn announce(&self, link: &Link, address: IpAddr) -> io::Result<()> {
         let (Some(mac), true, true) = (link.mac, link.up, link.arp) else {
             return Ok(());
@@ -86,18 +88,18 @@ impl Announcer {
     }
 }
 
-/// Whether an address is in use, so that it may be announced: not one that duplicate address
-/// detection is still about, or has found with somebody else (RFC 4862 5.4).
+/// Reports whether an address is in use and may be announced: duplicate address detection has
+/// finished and found no other station with the address (RFC 4862 5.4).
 #[must_use]
 pub fn is_announceable(address: &Address) -> bool {
     let ip = address.net.addr();
     !address.tentative && !address.duplicate && !ip.is_loopback() && !ip.is_unspecified()
 }
 
-/// An ARP announcement (RFC 826, RFC 5227 3).
+/// Builds an ARP announcement (RFC 826, RFC 5227 3).
 fn arp_announcement(mac: MacBytes, address: Ipv4Addr) -> Vec<u8> {
     let mut frame = ethernet(BROADCAST, mac, ETHERTYPE_ARP);
-    // Ethernet, IPv4, the lengths of both kinds of addresses, a request.
+    // Hardware type Ethernet, protocol IPv4, lengths of both kinds of address, operation request.
     frame.extend([0, 1, 0x08, 0x00, 6, 4, 0, 1]);
     frame.extend(mac);
     frame.extend(address.octets());
@@ -106,7 +108,7 @@ fn arp_announcement(mac: MacBytes, address: Ipv4Addr) -> Vec<u8> {
     frame
 }
 
-/// An unsolicited neighbour advertisement (RFC 4861 4.4, 7.2.6).
+/// Builds an unsolicited neighbour advertisement (RFC 4861 4.4, 7.2.6).
 fn advertisement(mac: MacBytes, address: Ipv6Addr, is_router: bool) -> Vec<u8> {
     let mut flags = OVERRIDE;
     if is_router {
@@ -114,14 +116,15 @@ fn advertisement(mac: MacBytes, address: Ipv6Addr, is_router: bool) -> Vec<u8> {
     }
     let mut message = vec![NEIGHBOUR_ADVERTISEMENT, 0, 0, 0, flags, 0, 0, 0];
     message.extend(address.octets());
-    // Its length is in units of 8 bytes.
+    // The option's length is in units of 8 bytes.
     message.extend([TARGET_LINK_LAYER_ADDRESS, 1]);
     message.extend(mac);
     let sum = checksum(address, ALL_NODES, &message);
     message[2..4].copy_from_slice(&sum.to_be_bytes());
 
     let mut frame = ethernet(ALL_NODES_MAC, mac, ETHERTYPE_IPV6);
-    // Version 6; who forwards such a packet would make it invalid: its hop limit must be 255.
+    // Version 6. Hop limit 255: receivers refuse a smaller one, which shows that a router forwarded
+    // it.
     frame.extend([0x60, 0, 0, 0, 0, ADVERTISEMENT_BYTES, ICMPV6, 255]);
     frame.extend(address.octets());
     frame.extend(ALL_NODES.octets());
@@ -133,7 +136,8 @@ fn ethernet(to: MacBytes, from: MacBytes, ethertype: [u8; 2]) -> Vec<u8> {
     [&to[..], &from, &ethertype].concat()
 }
 
-/// The checksum of an `ICMPv6` message with its pseudo-header (RFC 4443 2.3, RFC 8200 8.1).
+/// Computes the checksum of an `ICMPv6` message with its pseudo-header (RFC 4443 2.3, RFC 8200
+/// 8.1).
 fn checksum(from: Ipv6Addr, to: Ipv6Addr, message: &[u8]) -> u16 {
     let mut summed = [from.octets(), to.octets()].concat();
     summed.extend([0, 0, 0, ADVERTISEMENT_BYTES, 0, 0, 0, ICMPV6]);
@@ -181,7 +185,7 @@ mod tests {
             assert_eq!(frame[58], flags);
             assert_eq!(frame[62..78], address.octets());
             assert_eq!(frame[78..], [2, 1, 2, 0, 0, 0, 0, 1]);
-            // With its sum in it, a message sums up to nothing.
+            // The sum over a message that contains its checksum is zero.
             assert_eq!(checksum(address, ALL_NODES, &frame[54..]), 0);
         }
     }

@@ -1,4 +1,4 @@
-//! The kernel's answers, taken apart with care: whatever comes, nothing here panics.
+//! Parses the kernel's netlink replies. No input makes this code panic.
 
 use std::iter;
 
@@ -13,29 +13,29 @@ use crate::netlink::NetlinkError;
 /// Attribute of an extended acknowledgement that holds the text (linux/netlink.h).
 const NLMSGERR_ATTR_MSG: u16 = 1;
 
-/// One message of an answer, without its netlink header.
+/// One message of a reply, without its netlink header.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) message_type: u16,
     pub(crate) payload: Vec<u8>,
 }
 
-/// What has come of an answer so far.
+/// The reply to a request, as far as it has been received.
 #[derive(Default)]
 pub(crate) struct Answer {
     replies: Vec<Reply>,
     pub(crate) complete: bool,
-    /// The list changed while it was read.
+    /// The list changed while the kernel dumped it.
     interrupted: bool,
     refusal: Option<NetlinkError>,
 }
 
 impl Answer {
-    /// Takes in a datagram: some messages, one after the other.
+    /// Adds the messages of one datagram.
     pub(crate) fn take(&mut self, datagram: &[u8], sequence: u32) -> Result<(), NetlinkError> {
         for message in Messages(datagram) {
             let message = message?;
-            // An answer to an earlier request, given up before it was complete.
+            // A reply to an earlier request that was abandoned before the reply was complete.
             if message.sequence_number() != sequence {
                 continue;
             }
@@ -68,7 +68,7 @@ impl Answer {
     }
 }
 
-/// The messages of a datagram, each checked to be whole.
+/// Iterates over the messages of a datagram; each is complete.
 pub(crate) struct Messages<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Iterator for Messages<'a> {
@@ -81,7 +81,7 @@ impl<'a> Iterator for Messages<'a> {
         }
         match NetlinkBuffer::new_checked(bytes) {
             Ok(message) => {
-                // Messages begin at multiples of four (netlink(7)).
+                // Messages are aligned to four bytes (netlink(7)).
                 let length = (message.length() as usize).next_multiple_of(4);
                 self.0 = bytes.get(length..).unwrap_or_default();
                 Some(Ok(message))
@@ -94,7 +94,7 @@ impl<'a> Iterator for Messages<'a> {
     }
 }
 
-/// The error in an acknowledgement or at a dump's end; `None` if it says that all went well.
+/// Returns the error of an acknowledgement or of a dump's end; `None` on success.
 fn refusal(message: &NetlinkBuffer<&[u8]>) -> Option<NetlinkError> {
     let payload = message.payload();
     let code = payload
@@ -108,7 +108,7 @@ fn refusal(message: &NetlinkBuffer<&[u8]>) -> Option<NetlinkError> {
     Some(NetlinkError::Refused { errno, message })
 }
 
-/// The kernel's own words in an acknowledgement (`NLMSGERR_ATTR_MSG`).
+/// Returns the kernel's error text from an acknowledgement (`NLMSGERR_ATTR_MSG`).
 fn extended_ack(message: &NetlinkBuffer<&[u8]>) -> Option<String> {
     if message.flags() & NLM_F_ACK_TLVS == 0 {
         return None;
@@ -117,7 +117,8 @@ fn extended_ack(message: &NetlinkBuffer<&[u8]>) -> Option<String> {
     let attributes = if message.message_type() == NLMSG_DONE {
         payload.get(4..)?
     } else {
-        // After the code comes the request's header, and all of the request unless capped.
+        // The error code is followed by the request's header and, unless capped, by the whole
+        // request.
         let length: [u8; 4] = payload.get(4..8)?.try_into().ok()?;
         let capped = message.flags() & NLM_F_CAPPED != 0;
         let request = if capped {
@@ -132,7 +133,7 @@ fn extended_ack(message: &NetlinkBuffer<&[u8]>) -> Option<String> {
         .map(|(_, value)| text_of(value))
 }
 
-/// The attributes in `bytes`, up to the first that is not whole (struct `nlattr`).
+/// Iterates over the attributes in `bytes`, up to the first truncated one (struct `nlattr`).
 pub(crate) fn attributes_of(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     iter::from_fn(move || {
         let [l0, l1, k0, k1] = *bytes.first_chunk()?;
@@ -144,7 +145,7 @@ pub(crate) fn attributes_of(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8
     })
 }
 
-/// A text attribute, which ends at its first zero.
+/// Decodes a text attribute, which ends at its first zero byte.
 pub(crate) fn text_of(value: &[u8]) -> String {
     let end = value
         .iter()
@@ -153,7 +154,7 @@ pub(crate) fn text_of(value: &[u8]) -> String {
     String::from_utf8_lossy(&value[..end]).into_owned()
 }
 
-/// A number attribute; `None` if it is too short.
+/// Decodes a number attribute; `None` if it is too short.
 pub(crate) fn u32_of(value: &[u8]) -> Option<u32> {
     value.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes))
 }
@@ -163,7 +164,7 @@ mod tests {
     use super::*;
     use crate::link::Link;
 
-    /// `IFLA_LINKINFO` with the mark of nested attributes.
+    /// `IFLA_LINKINFO` with the flag of nested attributes.
     const NESTED_LINKINFO: u16 = 0x8012;
 
     fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
@@ -185,7 +186,7 @@ mod tests {
         bytes
     }
 
-    /// An answer with a link, and the refusal that ends it.
+    /// A reply that contains one link and ends with an error.
     fn datagram() -> Vec<u8> {
         let mut link = vec![0; 16];
         link.extend(attribute(3, b"mario-vsw\0"));
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_carries_the_kernels_own_words() {
+    fn an_error_carries_the_text_of_the_kernel() {
         let answer = take(&datagram(), 7).unwrap();
         assert!(answer.complete);
         let link = Link::parse(&answer.replies[0].payload).unwrap();
@@ -220,20 +221,20 @@ mod tests {
     }
 
     #[test]
-    fn answers_to_earlier_requests_are_passed_over() {
+    fn replies_to_earlier_requests_are_ignored() {
         let answer = take(&datagram(), 8).unwrap();
         assert!(!answer.complete && answer.replies.is_empty());
     }
 
     #[test]
-    fn a_changed_list_is_begun_anew() {
+    fn a_list_that_changed_is_read_again() {
         let dump = message(NLMSG_DONE, NLM_F_DUMP_INTR, 7, &[0; 4]);
         let outcome = take(&dump, 7).unwrap().outcome();
         assert!(matches!(outcome, Err(NetlinkError::Unsteady)));
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn a_missing_capability_is_named() {
         let error = NetlinkError::Refused {
             errno: Errno::EPERM,
             message: String::new(),
@@ -245,9 +246,9 @@ mod tests {
         );
     }
 
-    /// No answer, whole or torn or scrambled, may end the program.
+    /// No reply, whether complete, truncated or corrupt, may panic.
     #[test]
-    fn damaged_answers_do_no_harm() {
+    fn corrupt_replies_do_not_panic() {
         let whole = datagram();
         let read = |bytes: &[u8]| {
             if let Ok(answer) = take(bytes, 7) {

@@ -1,4 +1,4 @@
-//! The kernel's own Ethernet bridges, and what is plugged into them.
+//! The kernel's Ethernet bridges and their ports.
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
@@ -10,8 +10,8 @@ use crate::name::InterfaceName;
 use crate::netlink::Netlink;
 
 impl Netlink {
-    /// Makes a bridge in the socket's namespace, down, without ports, as `ip link add NAME type
-    /// bridge` does: learning, no spanning tree.
+    /// Creates a bridge in the socket's namespace, down and without ports, as `ip link add NAME
+    /// type bridge` does: with learning, without spanning tree.
     pub fn create_bridge(&mut self, name: &InterfaceName) -> Result<Link, LinkError> {
         let mut message = LinkMessage::default();
         message.attributes = vec![
@@ -36,7 +36,8 @@ impl Netlink {
         self.link(name.as_str())
     }
 
-    /// Plugs an interface into a bridge of the same namespace, or unplugs it (`None`).
+    /// Makes an interface a port of a bridge in the same namespace, or removes it from its bridge
+    /// (`None`).
     pub fn set_bridge(&mut self, port: &Link, bridge: Option<&Link>) -> Result<(), LinkError> {
         let mut message = LinkMessage::default();
         message.header.index = port.index;

@@ -1,4 +1,4 @@
-//! Changing a link: everything that is asked for, in one request.
+//! Changes several settings of a link with one request.
 
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -13,7 +13,7 @@ use crate::name::InterfaceName;
 use crate::namespace::Namespace;
 use crate::netlink::Netlink;
 
-/// What to change of a link. What is not named stays as it is.
+/// The settings of a link to change. Settings that are not given stay as they are.
 #[derive(Clone, Debug, Default)]
 #[must_use = "a change does nothing until it is applied with `Netlink::change_link`"]
 pub struct LinkChange<'a> {
@@ -28,23 +28,23 @@ pub struct LinkChange<'a> {
     bridge: Option<u32>,
 }
 
-/// Whence an interface takes its IPv6 link-local address (`addrgenmode`).
+/// How an interface generates its IPv6 link-local address (`addrgenmode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkLocal {
-    /// It makes none.
+    /// It does not generate one.
     None,
     /// From its MAC address (RFC 4291, appendix A): the kernel's default.
     Eui64,
 }
 
 impl<'a> LinkChange<'a> {
-    /// Nothing, yet.
+    /// Creates an empty change.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Switches it on or off.
+    /// Sets the interface up or down.
     pub fn up(self, up: bool) -> Self {
         Self {
             up: Some(up),
@@ -52,7 +52,7 @@ impl<'a> LinkChange<'a> {
         }
     }
 
-    /// Has it resolve neighbours, or not.
+    /// Enables or disables ARP.
     pub fn arp(self, arp: bool) -> Self {
         Self {
             arp: Some(arp),
@@ -60,7 +60,7 @@ impl<'a> LinkChange<'a> {
         }
     }
 
-    /// Renames it.
+    /// Renames the interface.
     pub fn name(self, name: InterfaceName) -> Self {
         Self {
             name: Some(name),
@@ -68,7 +68,7 @@ impl<'a> LinkChange<'a> {
         }
     }
 
-    /// Sets its MTU in bytes.
+    /// Sets the MTU in bytes.
     pub fn mtu_bytes(self, mtu_bytes: u32) -> Self {
         Self {
             mtu_bytes: Some(mtu_bytes),
@@ -76,7 +76,7 @@ impl<'a> LinkChange<'a> {
         }
     }
 
-    /// Sets its Ethernet address.
+    /// Sets the MAC address.
     pub fn mac(self, mac: MacBytes) -> Self {
         Self {
             mac: Some(mac),
@@ -84,7 +84,7 @@ impl<'a> LinkChange<'a> {
         }
     }
 
-    /// Gives it a remark; an empty one removes it. The kernel keeps up to 255 bytes.
+    /// Sets the alias; an empty one removes it. The kernel stores up to 255 bytes.
     pub fn alias(self, alias: impl Into<String>) -> Self {
         Self {
             alias: Some(alias.into()),
@@ -92,7 +92,7 @@ impl<'a> LinkChange<'a> {
         }
     }
 
-    /// Says whence its IPv6 link-local address comes, from when it next goes up.
+    /// Sets how the IPv6 link-local address is generated when the interface next goes up.
     pub fn link_local(self, link_local: LinkLocal) -> Self {
         Self {
             link_local: Some(link_local),
@@ -100,7 +100,7 @@ impl<'a> LinkChange<'a> {
         }
     }
 
-    /// Moves it into a namespace. It goes down and loses its addresses.
+    /// Moves the interface into a namespace. It goes down and loses its addresses.
     pub fn namespace(self, namespace: &'a Namespace) -> Self {
         Self {
             namespace: Some(namespace),
@@ -108,8 +108,9 @@ impl<'a> LinkChange<'a> {
         }
     }
 
-    /// Plugs it into a bridge, or unplugs it (`None`). If it moves into another namespace at the
-    /// same time, the bridge is one of that namespace.
+    /// Makes the interface a port of a bridge, or removes it from its bridge (`None`). If the
+    /// interface moves into another namespace in the same request, the bridge is one of that
+    /// namespace.
     pub fn bridge(self, bridge: Option<&Link>) -> Self {
         Self {
             bridge: Some(bridge.map_or(0, |bridge| bridge.index)),
@@ -157,7 +158,8 @@ impl<'a> LinkChange<'a> {
         message
     }
 
-    /// Finds what the kernel would refuse half-way, after it has changed other things.
+    /// Refuses what the kernel would refuse only after it has applied other settings of the
+    /// request.
     fn check(&self, link: &Link) -> Result<(), LinkError> {
         if let Some(mac) = self.mac {
             check_mac(&link.name, mac)?;
@@ -188,7 +190,7 @@ fn check_mtu(link: &Link, mtu_bytes: u32) -> Result<(), LinkError> {
 impl Netlink {
     /// Applies a change to an interface of the socket's namespace.
     ///
-    /// What can be known to be impossible (an MTU, a MAC address) is refused before anything is
+    /// Values that are known to be invalid (an MTU, a MAC address) are refused before anything is
     /// changed.
     pub fn change_link(&mut self, link: &Link, change: &LinkChange<'_>) -> Result<(), LinkError> {
         change.check(link)?;
@@ -200,7 +202,7 @@ impl Netlink {
                     name: new_name
                         .as_ref()
                         .map_or(link.name.clone(), ToString::to_string),
-                    place: namespace.map_or(String::new(), place),
+                    place: namespace.map_or(String::new(), in_namespace),
                 },
                 (Some(Errno::EBUSY), Some(_), _) if link.up => LinkError::Busy {
                     name: link.name.clone(),
@@ -210,19 +212,19 @@ impl Netlink {
         )
     }
 
-    /// Switches an interface on.
+    /// Sets an interface up.
     pub fn set_up(&mut self, link: &Link) -> Result<(), LinkError> {
         self.change_link(link, &LinkChange::new().up(true))
     }
 
-    /// Switches an interface off.
+    /// Sets an interface down.
     pub fn set_down(&mut self, link: &Link) -> Result<(), LinkError> {
         self.change_link(link, &LinkChange::new().up(false))
     }
 }
 
-/// " in the network namespace NAME", for the end of a sentence.
-pub(crate) fn place(namespace: &Namespace) -> String {
+/// Formats " in the network namespace NAME", for the end of a sentence.
+pub(crate) fn in_namespace(namespace: &Namespace) -> String {
     match namespace.name() {
         Some(name) => format!(" in the network namespace {name}"),
         None => " in the other network namespace".to_owned(),

@@ -1,4 +1,4 @@
-//! What interfaces have counted: frames and bytes, each way.
+//! Frame and byte counters of interfaces, per direction.
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::LinkMessage;
@@ -8,33 +8,34 @@ use crate::link::{Link, LinkError};
 use crate::name::shown;
 use crate::netlink::Netlink;
 
-// Of linux/if_link.h: the attribute, and the first members of its structure, in their order.
+// From linux/if_link.h: the attribute, and the first members of its structure, in order.
 const IFLA_STATS64: u16 = 23;
 const RX_PACKETS: usize = 0;
 const TX_PACKETS: usize = 1;
 const RX_BYTES: usize = 2;
 const TX_BYTES: usize = 3;
-/// Length of `ifinfomsg`, after which the attributes come.
+/// Length of `ifinfomsg`; the attributes follow it.
 const HEADER_BYTES: usize = 16;
 
-/// Frames and bytes since an interface was made. A super-frame is one frame.
+/// Frames and bytes since an interface was created. A super-frame counts as one frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Frames that came in.
+    /// Frames received.
     pub rx_frames: u64,
-    /// Their bytes, from the destination address on, without the check sequence.
+    /// Bytes received, from the destination address on, without the check sequence.
     pub rx_bytes: u64,
-    /// Frames that went out.
+    /// Frames sent.
     pub tx_frames: u64,
-    /// Their bytes.
+    /// Bytes sent, counted in the same way.
     pub tx_bytes: u64,
 }
 
 impl Netlink {
-    /// What the interface itself has counted (`rtnl_link_stats64`), whoever the frames were for.
+    /// Reads the interface's own counters (`rtnl_link_stats64`), which include frames for other
+    /// stations.
     ///
-    /// A veth end counts a frame as received when the processor's backlog has taken it.
+    /// A veth end counts a frame as received when a CPU's backlog queue accepts it.
     pub fn counters(&mut self, link: &Link) -> Result<Counters, LinkError> {
         let mut message = LinkMessage::default();
         message.header.index = link.index;
@@ -51,7 +52,7 @@ impl Netlink {
     }
 }
 
-/// The statistics in a link message.
+/// Decodes the statistics of a link message.
 fn counters(payload: &[u8]) -> Option<Counters> {
     let (_, statistics) =
         attributes_of(payload.get(HEADER_BYTES..)?).find(|(kind, _)| *kind == IFLA_STATS64)?;
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statistics_are_read_and_those_cut_off_are_none() {
+    fn statistics_are_decoded_and_truncated_ones_are_none() {
         let mut message = vec![0; HEADER_BYTES];
         let statistics: Vec<u8> = (5..9_u64).flat_map(u64::to_ne_bytes).collect();
         let length = u16::try_from(4 + statistics.len()).unwrap();

@@ -1,9 +1,9 @@
-//! Running programs inside a namespace, as `ip netns exec` does.
+//! Runs programs inside a namespace, as `ip netns exec` does.
 //!
-//! A program looks at more than its network namespace: `/sys/class/net` shows the interfaces of
-//! the namespace in which `/sys` was mounted, and `/etc/resolv.conf` is one for all. So the program
-//! gets a mount namespace of its own, with `/sys` mounted anew and the files under
-//! `/etc/netns/NAME` over those of the same names in `/etc` (ip-netns(8)).
+//! A program depends on more than its network namespace: `/sys/class/net` shows the interfaces of
+//! the namespace in which `/sys` was mounted, and all namespaces share one `/etc/resolv.conf`. So
+//! the program gets its own mount namespace, with a new mount of `/sys` and with the files under
+//! `/etc/netns/NAME` bind-mounted over those of the same names in `/etc` (ip-netns(8)).
 
 use std::fs;
 use std::io;
@@ -16,21 +16,21 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::statvfs::{FsFlags, statvfs};
 
 use crate::namespace::{Namespace, NamespaceError};
-use crate::visible::keep_shared;
+use crate::visible::copy_shared_mount;
 
 impl Namespace {
-    /// Moves the calling thread into the namespace for good, with its own view of `/sys` and
+    /// Moves the calling thread into the namespace permanently, with its own view of `/sys` and
     /// `/etc`, ready for `exec` or for starting children. Needs `CAP_SYS_ADMIN`.
     ///
-    /// What cannot be mounted (in a container, say) is left as it is, with a warning in the log:
-    /// the network is the namespace's all the same.
+    /// A mount that fails (in a container, for example) is skipped with a warning in the log: the
+    /// thread is in the network namespace regardless.
     pub fn enter_for_exec(&self) -> Result<(), NamespaceError> {
         self.enter_for_good()?;
         unshare(CloneFlags::CLONE_NEWNS)
             .map_err(|errno| NamespaceError::system("make a mount namespace", errno))?;
-        // Namespaces that are made and deleted inside are so outside too.
-        let names = keep_shared();
-        // Mounts made outside still arrive here, those made here stay here.
+        // Keeps names that are created or deleted inside visible outside.
+        let names = copy_shared_mount();
+        // Mounts made outside still propagate here; mounts made here stay here.
         let slave = MsFlags::MS_REC | MsFlags::MS_SLAVE;
         mount(Some(""), "/", Some("none"), slave, None::<&str>)
             .map_err(|errno| NamespaceError::system("detach the mounts", errno))?;
@@ -45,8 +45,9 @@ impl Namespace {
 
     /// Starts a program inside the namespace, with its own view of `/sys` and `/etc`.
     ///
-    /// The calling thread stays where it is. The program is started by a thread that ends at
-    /// once: a `PR_SET_PDEATHSIG` in the command would end the program at once too.
+    /// The calling thread stays in its namespace. A helper thread starts the program and ends at
+    /// once, so do not set `PR_SET_PDEATHSIG` in the command: the signal would be sent when that
+    /// thread ends.
     pub fn spawn(&self, command: &mut Command) -> Result<Child, SpawnError> {
         let program = command.get_program().to_string_lossy().into_owned();
         let failed = |source| SpawnError::Start { program, source };
@@ -65,32 +66,32 @@ impl Namespace {
     }
 }
 
-/// Why a program cannot be started in a namespace.
+/// Reports why a program cannot be started in a namespace.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpawnError {
     /// The namespace cannot be entered.
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
-    /// The program cannot be run.
+    /// The program cannot be executed.
     #[error("cannot run {program:?}: {source}")]
     Start {
         /// The program.
         program: String,
-        /// Why not.
+        /// The error from the system.
         source: io::Error,
     },
 }
 
 fn mount_sys(name: &str) {
-    // A read-only /sys, as containers have it, stays read-only.
+    // A /sys that is mounted read-only, as in containers, stays read-only.
     let read_only = statvfs("/sys").is_ok_and(|fs| fs.flags().contains(FsFlags::ST_RDONLY));
     let flags = if read_only {
         MsFlags::MS_RDONLY
     } else {
         MsFlags::empty()
     };
-    // In a user namespace the old one cannot be unmounted; the new one then covers it.
+    // In a user namespace the old mount is locked and cannot be unmounted; the new mount covers it.
     let _ = umount2("/sys", MntFlags::MNT_DETACH);
     if let Err(errno) = mount(Some(name), "/sys", Some("sysfs"), flags, None::<&str>) {
         log::warn!("/sys cannot be mounted for the namespace {name}: {errno}");
@@ -106,7 +107,7 @@ fn bind_etc(name: &str) {
         let none = None::<&str>;
         if let Err(errno) = mount(Some(&from), &to, none, MsFlags::MS_BIND, none) {
             log::warn!(
-                "{} cannot be put over {}: {errno}",
+                "cannot bind-mount {} over {}: {errno}",
                 from.display(),
                 to.display()
             );

@@ -1,4 +1,4 @@
-//! The far end of a veth pair, looked at from the near one.
+//! Finds the far end of a veth pair from the near one.
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkMessage};
@@ -8,8 +8,9 @@ use crate::link::Link;
 use crate::netlink::{Netlink, NetlinkError};
 
 impl Netlink {
-    /// The other end of a link of the socket's namespace, in whichever namespace that is; none if
-    /// it has none, is gone, or is where this process has no `CAP_NET_ADMIN`.
+    /// Looks up the other end of a link of the socket's namespace, in whichever namespace that end
+    /// is. Returns `None` if the link has no other end, if it is gone, or if it is in a namespace
+    /// for which this process has no `CAP_NET_ADMIN`.
     pub fn far_end(&mut self, link: &Link) -> Result<Option<Link>, NetlinkError> {
         let Some(index) = link.peer_index else {
             return Ok(None);

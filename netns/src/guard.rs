@@ -1,12 +1,13 @@
-//! A guard that holds the calling thread in a namespace.
+//! A guard that keeps the calling thread in a namespace.
 //!
 //! # Theory of operation
 //!
-//! The network namespace belongs to a thread (setns(2)), so a guard must not change threads: it is
-//! `!Send`. What to return to is not kept in the guard but on a stack of the thread, because
-//! guards may be dropped in any order. The one dropped last is the one that acts: an inner guard
-//! returns to where its outer one was entered, and one dropped before those above it hands its
-//! place of return to the next. So after the last guard is gone the thread is where it began.
+//! The network namespace is an attribute of a thread (setns(2)), so a guard must not move to
+//! another thread: it is `!Send`. The namespace to return to is not stored in the guard but on a
+//! stack per thread, because guards may be dropped in any order. Dropping the innermost guard
+//! returns the thread to the namespace from which that guard was entered. Dropping an outer guard
+//! first passes its return namespace to the guard above it. So after the last guard is dropped, the
+//! thread is in its original namespace.
 
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
@@ -19,21 +20,21 @@ use nix::sys::stat::fstat;
 use crate::namespace::{Namespace, NamespaceError};
 
 thread_local! {
-    /// Where the guards of this thread return to, the outermost first.
+    /// The namespaces to which the guards of this thread return, the outermost first.
     static RETURNS: RefCell<Vec<(u64, OwnedFd)>> = const { RefCell::new(Vec::new()) };
     static NEXT_ID: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Keeps the calling thread in a namespace until it is dropped, also by a panic.
+/// Keeps the calling thread in a namespace until the guard is dropped, also by a panic.
 ///
-/// If the thread cannot return (the kernel has never been seen to refuse that) the process is
-/// aborted with a message: nothing may go on in the wrong namespace. A guard that is forgotten
-/// (`mem::forget`) leaves the thread where it is.
+/// If the thread cannot return (the kernel has never been seen to refuse it), the process aborts
+/// with a message: no code may run in the wrong namespace. A forgotten guard (`mem::forget`) leaves
+/// the thread where it is.
 #[derive(Debug)]
 #[must_use = "the thread leaves the namespace when the guard is dropped"]
 pub struct Entered {
     id: u64,
-    /// The thread that entered is the thread that has to return.
+    /// The thread that entered the namespace must also be the one that returns.
     not_send: PhantomData<*const ()>,
 }
 
@@ -41,7 +42,7 @@ impl Entered {
     pub(crate) fn enter(namespace: &Namespace) -> Result<Self, NamespaceError> {
         let previous = Namespace::current()?;
         match namespace.enter_for_good() {
-            // To stay where it is takes no right: not even that of entering.
+            // Entering the thread's current namespace must succeed without any capability.
             Err(_) if previous == *namespace => {}
             other => other?,
         }
@@ -56,7 +57,7 @@ impl Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        // While the thread is being torn down there is nothing left to run in any namespace.
+        // While the thread's locals are being destroyed, no more code runs in any namespace.
         let _ = RETURNS.try_with(|returns| {
             let mut returns = returns.borrow_mut();
             let Some(place) = returns.iter().position(|(id, _)| *id == self.id) else {
@@ -80,7 +81,7 @@ fn return_to(previous: &OwnedFd) {
     }
 }
 
-/// Whether the thread is in that namespace anyhow.
+/// Reports whether the thread is already in that namespace.
 fn is_in(namespace: &OwnedFd) -> bool {
     let Ok(current) = Namespace::current() else {
         return false;

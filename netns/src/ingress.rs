@@ -1,8 +1,8 @@
-//! Rules at the ingress of an interface that a packet socket does not heed.
+//! Finds ingress rules of an interface that do not apply to a packet socket.
 //!
-//! A packet socket gets its copy of a frame before the classifiers of `tc` and the chains of
-//! `nft` at ingress see it (`__netif_receive_skb_core` in net/core/dev.c). So what they drop, a
-//! switch forwards all the same; whoever has such rules should know.
+//! A packet socket gets its copy of a frame before the classifiers of `tc` and the chains of `nft`
+//! at ingress see the frame (`__netif_receive_skb_core` in net/core/dev.c). So a switch forwards
+//! even the frames that such rules drop, and the user has to be warned.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ use crate::quiet;
 
 // Numbers of linux/rtnetlink.h and linux/pkt_cls.h.
 const TCA_KIND: u16 = 1;
-/// Length of `tcmsg`, after which the attributes come, and where it has the priority.
+/// Length of `tcmsg`, which the attributes follow, and the offset of its priority.
 const TC_HEADER_BYTES: usize = 20;
 const TC_INFO_AT: usize = 16;
 const TC_INDEX_AT: usize = 4;
@@ -38,15 +38,15 @@ const NFPROTO_INET: u8 = 1;
 const NFPROTO_NETDEV: u8 = 5;
 const NF_NETDEV_INGRESS: u32 = 0;
 const NF_INET_INGRESS: u32 = 5;
-/// Length of `nfgenmsg`, after which the attributes come.
+/// Length of `nfgenmsg`; the attributes follow it.
 const NF_HEADER_BYTES: usize = 4;
 /// Length of `nlmsghdr`.
 const NETLINK_HEADER_BYTES: u8 = 16;
 const BUFFER_BYTES: usize = 1 << 16;
 
 impl Netlink {
-    /// The classifiers at the ingress of an interface that are not those of [`Netlink::quiet`], each
-    /// in words: `tc filter flower (priority 10)`.
+    /// Lists the classifiers at the ingress of an interface, except that of [`Netlink::quiet`], as
+    /// text such as `tc filter flower (priority 10)`.
     pub fn ingress_filters(&mut self, link: &Link) -> Result<Vec<String>, NetlinkError> {
         let all = RouteNetlinkMessage::GetQueueDiscipline(TcMessage::default());
         let disciplines = self.dump(&all)?;
@@ -85,10 +85,11 @@ fn index_of(payload: &[u8]) -> Option<u32> {
     u32_of(payload.get(TC_INDEX_AT..)?)
 }
 
-/// The chains of nftables at the ingress of an interface of the calling thread's namespace, each in
-/// words: `nft chain filter drop_all`. Needs `CAP_NET_ADMIN`; a kernel without nftables has none.
+/// Lists the nftables chains at the ingress of an interface of the calling thread's namespace, as
+/// text such as `nft chain filter drop_all`. Needs `CAP_NET_ADMIN`. A kernel without nftables has
+/// no chains.
 pub fn ingress_chains(interface: &str) -> Result<Vec<String>, NetlinkError> {
-    if !is_there() {
+    if !is_loaded() {
         return Ok(Vec::new());
     }
     let mut told = Vec::new();
@@ -103,10 +104,10 @@ pub fn ingress_chains(interface: &str) -> Result<Vec<String>, NetlinkError> {
     Ok(told)
 }
 
-/// Whether this kernel has nftables at the moment. To ask it would load the module.
-fn is_there() -> bool {
+/// Reports whether nftables is loaded now. A request over its socket would load the module.
+fn is_loaded() -> bool {
     let Ok(modules) = fs::read_to_string("/proc/modules") else {
-        // A kernel without modules.
+        // The kernel was built without modules.
         return true;
     };
     let has = |wanted: &str| {
@@ -117,7 +118,7 @@ fn is_there() -> bool {
     has("nf_tables") || !has("nfnetlink") && nfnetlink_answers()
 }
 
-/// Whether the kernel has its end of such sockets (proc(5): the kernel's have the number 0).
+/// Reports whether the kernel has bound its end of nfnetlink (kernel sockets have port 0; proc(5)).
 fn nfnetlink_answers() -> bool {
     let sockets = fs::read_to_string("/proc/net/netlink").unwrap_or_default();
     sockets.lines().any(|line| {
@@ -127,7 +128,7 @@ fn nfnetlink_answers() -> bool {
     })
 }
 
-/// All chains of this family.
+/// Lists all chains of an address family.
 fn chains(family: u8) -> Result<Vec<Vec<u8>>, NetlinkError> {
     const SEQUENCE: u32 = 1;
     let mut socket = Socket::new(NETLINK_NETFILTER).map_err(|e| NetlinkError::socket(&e))?;
@@ -164,7 +165,7 @@ fn chains(family: u8) -> Result<Vec<Vec<u8>>, NetlinkError> {
         .collect())
 }
 
-/// What a chain is called, if it is at this hook of the interface.
+/// Returns the name of a chain that is attached to this hook of the interface.
 fn chain_at(payload: &[u8], wanted: u32, interface: &str) -> Option<String> {
     let attributes = || attributes_of(payload.get(NF_HEADER_BYTES..).unwrap_or_default());
     let value =
@@ -172,7 +173,7 @@ fn chain_at(payload: &[u8], wanted: u32, interface: &str) -> Option<String> {
     let (mut number, mut is_here) = (None, false);
     for (kind, value) in attributes_of(value(NFTA_CHAIN_HOOK)?) {
         match kind {
-            // In network order, as all numbers of nftables.
+            // In network byte order, like all numbers of nftables.
             NFTA_HOOK_HOOKNUM => number = u32_of(value).map(u32::from_be),
             NFTA_HOOK_DEV => is_here |= text_of(value) == interface,
             NFTA_HOOK_DEVS => {

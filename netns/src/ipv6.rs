@@ -1,4 +1,4 @@
-//! Whether IPv6 is switched off on an interface.
+//! Detects whether IPv6 is disabled on an interface.
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::LinkMessage;
@@ -12,13 +12,13 @@ const IFLA_AF_SPEC: u16 = 26;
 const IFLA_INET6_CONF: u16 = 2;
 const DEVCONF_DISABLE_IPV6: usize = 26;
 const AF_INET6: u16 = 10;
-/// Length of `ifinfomsg`, after which the attributes come.
+/// Length of `ifinfomsg`; the attributes follow it.
 const HEADER_BYTES: usize = 16;
 
 impl Netlink {
-    /// Whether IPv6 is switched off on an interface of the socket's namespace
-    /// (`net.ipv6.conf.NAME.disable_ipv6`): it can have no IPv6 address then. Where the kernel
-    /// has no IPv6 at all, it is not told.
+    /// Reports whether IPv6 is disabled on an interface of the socket's namespace
+    /// (`net.ipv6.conf.NAME.disable_ipv6`), so that it cannot have an IPv6 address. Returns false
+    /// where the kernel has no IPv6 at all.
     pub fn is_ipv6_off(&mut self, link: &Link) -> Result<bool, NetlinkError> {
         let mut message = LinkMessage::default();
         message.header.index = link.index;
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn the_setting_is_found_and_missing_ones_are_none() {
+    fn the_setting_is_decoded_and_a_missing_one_is_none() {
         let answer = |settings: &[i32]| {
             let settings: Vec<u8> = settings.iter().flat_map(|s| s.to_ne_bytes()).collect();
             let inet6 = attribute(AF_INET6, &attribute(IFLA_INET6_CONF, &settings));

@@ -1,5 +1,5 @@
-//! Linux network namespaces, veth pairs, addresses and routes, by system calls and netlink alone:
-//! no shell, no `ip`, no external program.
+//! Linux network namespaces, veth pairs, addresses and routes, by system calls and netlink only: no
+//! shell, no `ip`, no external program.
 //!
 //! ```toml
 //! [dependencies]
@@ -13,7 +13,7 @@
 //! use vswitch_netns::{DuplicateDetection, InterfaceName, Namespace, Netlink, VethEnd};
 //!
 //! fn main() -> Result<(), Box<dyn Error>> {
-//!     // Two namespaces without names, which end with the program.
+//!     // Two namespaces without names, which disappear with the program.
 //!     let (mario, luigi) = (Namespace::create_unnamed()?, Namespace::create_unnamed()?);
 //!     let end = || InterfaceName::new("eth0").map(VethEnd::new);
 //!     Netlink::open_in(&mario)?.create_veth(&end()?, &end()?, Some(&luigi))?;
@@ -28,44 +28,44 @@
 //!     let receiver = luigi.run(|| UdpSocket::bind("10.0.0.2:7000"))??;
 //!     let sender = mario.run(|| UdpSocket::bind("10.0.0.1:0"))??;
 //!     sender.send_to(b"it's-a me", "10.0.0.2:7000")?;
-//!     let mut heard = [0; 64];
-//!     let (length, _) = receiver.recv_from(&mut heard)?;
-//!     assert_eq!(&heard[..length], b"it's-a me");
+//!     let mut received = [0; 64];
+//!     let (length, _) = receiver.recv_from(&mut received)?;
+//!     assert_eq!(&received[..length], b"it's-a me");
 //!     Ok(())
 //! }
 //! ```
 //!
-//! A named namespace is an entry under `/run/netns`, the same that `ip netns` makes and sees. The
-//! rights that are needed are root's, or those of an ordinary user in a user namespace: see
-//! [`userns`].
+//! A named namespace is an entry under `/run/netns`, the same that `ip netns` creates and lists.
+//! The operations need the capabilities of root, or those of an ordinary user inside a user
+//! namespace: see [`userns`].
 //!
 //! # The modules
 //!
-//! - [`name`]: what may be a name, and the names of interfaces derived from that of a namespace
-//! - [`namespace`]: handles on namespaces, the named ones, and running code inside
-//! - `named`: making and removing the entries under `/run/netns`
-//! - `visible`: whether those are seen by the rest of the system
-//! - `guard`: the guard that returns a thread to where it came from
-//! - [`exec`]: running programs inside, with their own `/sys` and `/etc`
-//! - [`userns`]: all of it without root
-//! - [`netlink`]: the socket to the kernel, and requests; `answer`: what it says to them
-//! - [`link`]: what interfaces there are
-//! - [`counters`]: the frames and bytes that they have counted
-//! - [`aside`]: room for a second VLAN tag
-//! - [`losses`]: what they have lost
-//! - [`change`]: changing them: up, down, name, MTU, MAC, namespace
+//! - [`name`]: rules for names, and interface names that are derived from the name of a namespace
+//! - [`namespace`]: handles on namespaces, and running code inside them
+//! - `named`: creating and removing the entries under `/run/netns`
+//! - `visible`: whether the rest of the system sees those entries
+//! - `guard`: the guard that returns a thread to its previous namespace
+//! - [`exec`]: running programs inside a namespace, with their own `/sys` and `/etc`
+//! - [`userns`]: user namespaces, for use without root
+//! - [`netlink`]: the netlink socket and its requests; `answer`: parsing the replies
+//! - [`link`]: network interfaces
+//! - [`counters`]: frame and byte counters of interfaces
+//! - [`aside`]: moving a second VLAN tag into metadata
+//! - [`losses`]: drop counters of interfaces
+//! - [`change`]: changing interfaces: up, down, name, MTU, MAC address, namespace
 //! - [`veth`]: pairs of virtual Ethernet devices
-//! - [`bridge`]: the kernel's own bridges
-//! - [`address`], [`route`]: IPv4 and IPv6
-//! - [`announce`]: telling neighbours of addresses
-//! - `neighbour`: who is known to be where on a link
-//! - `probe`: what a path leads to
-//! - `peer`: in which namespace the other end of a link is
-//! - [`monitor`]: news of interfaces that come, change and go
-//! - [`offload`]: segmentation that a packet socket can pass on, and that which it cannot
-//! - [`ingress`]: rules that a packet socket does not heed
-//! - `uplink`: what the default routes need
-//! - [`quiet`]: keeping the host's own stack out of an interface
+//! - [`bridge`]: the kernel's bridges
+//! - [`address`], [`route`]: IPv4 and IPv6 addresses and routes
+//! - [`announce`]: announcing addresses to neighbours
+//! - `neighbour`: the neighbour table
+//! - `probe`: telling a network namespace from other files
+//! - `peer`: the namespace of a link's other end; `far`: that other end itself
+//! - [`monitor`]: events of interfaces that are added, changed or removed
+//! - [`offload`]: segmentation offloads that a packet socket can or cannot forward
+//! - [`ingress`]: ingress rules that do not apply to a packet socket
+//! - `uplink`: the interfaces that the default routes need
+//! - [`quiet`]: keeping the host's IP stack off an interface
 
 pub mod address;
 pub mod announce;

@@ -1,4 +1,4 @@
-//! Links: what network interfaces there are, and changing them.
+//! Network interfaces: listing and deleting them.
 
 use netlink_packet_core::DefaultNla;
 use netlink_packet_route::RouteNetlinkMessage;
@@ -13,42 +13,42 @@ use crate::netlink::{Netlink, NetlinkError};
 /// Six octets of an Ethernet address, in the order of the wire.
 pub type MacBytes = [u8; 6];
 
-/// Why something cannot be done with an interface.
+/// Reports why an operation on an interface failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum LinkError {
-    /// The name breaks the rules of names.
+    /// The name is not valid.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// There is none of this name.
+    /// There is no interface of this name.
     #[error("there is no interface {name} in this network namespace")]
     NotFound {
         /// The name, fit to be printed.
         name: String,
     },
-    /// There is one of this name already.
+    /// An interface of this name exists already.
     #[error("an interface {name} exists already{}; delete it or choose another name", .place)]
     Exists {
         /// The name.
         name: String,
-        /// Where: empty, or " in the network namespace …".
+        /// The namespace: empty, or " in the network namespace …".
         place: String,
     },
-    /// The device cannot have this MTU.
+    /// The device does not support this MTU.
     #[error(
         "the interface {name} cannot have an MTU of {mtu_bytes} bytes; choose one from {min_bytes} to {max_bytes}"
     )]
     Mtu {
         /// The interface.
         name: String,
-        /// What was asked for.
+        /// The requested MTU.
         mtu_bytes: u32,
-        /// The least that it can have.
+        /// The smallest MTU that the device supports.
         min_bytes: u32,
-        /// The most that it can have.
+        /// The greatest MTU that the device supports.
         max_bytes: u32,
     },
-    /// The address is none that an interface may have.
+    /// An interface cannot have this MAC address.
     #[error(
         "the interface {name} cannot have the MAC address {}; choose one that is neither multicast \
          nor all zeroes", mac_text(*.mac)
@@ -69,13 +69,13 @@ pub enum LinkError {
         /// The interface.
         name: String,
     },
-    /// It is a part of the machine, or of its namespace.
+    /// The interface cannot be deleted: it is hardware, or belongs to its namespace.
     #[error("the interface {name} cannot be deleted: only virtual interfaces can")]
     Permanent {
         /// The interface.
         name: String,
     },
-    /// The kernel does not rename it while it is in use.
+    /// The kernel does not rename an interface that is in use.
     #[error("the interface {name} cannot be renamed while it is up; set it down first")]
     Busy {
         /// The interface.
@@ -84,11 +84,11 @@ pub enum LinkError {
     /// The kernel refused.
     #[error("cannot {action} the interface {name}: {source}")]
     Refused {
-        /// What was being done.
+        /// The operation, as a verb.
         action: &'static str,
         /// The interface.
         name: String,
-        /// Why not.
+        /// The error from the kernel.
         source: NetlinkError,
     },
     /// The list of interfaces cannot be read.
@@ -99,7 +99,7 @@ pub enum LinkError {
 impl LinkError {
     pub(crate) fn refused(action: &'static str, name: &str, source: NetlinkError) -> Self {
         match source.errno() {
-            // The interface went away since it was looked up.
+            // The interface was removed after it had been looked up.
             Some(Errno::ENODEV) => Self::NotFound { name: shown(name) },
             _ => Self::Refused {
                 action,
@@ -115,7 +115,7 @@ fn mac_text(mac: MacBytes) -> String {
     format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
 }
 
-/// Refuses an address that no station may have (IEEE 802-2014 8.2).
+/// Refuses a MAC address that no station can have (IEEE 802-2014 8.2).
 pub(crate) fn check_mac(name: &str, mac: MacBytes) -> Result<(), LinkError> {
     if mac[0] & 1 == 1 || mac == [0; 6] {
         return Err(LinkError::Mac {
@@ -126,22 +126,22 @@ pub(crate) fn check_mac(name: &str, mac: MacBytes) -> Result<(), LinkError> {
     Ok(())
 }
 
-/// Whether an interface can carry traffic (RFC 2863, `ifOperStatus`).
+/// The operational state of an interface (RFC 2863, `ifOperStatus`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum OperState {
-    /// The driver does not say; treat it as up if the carrier is there.
+    /// The driver does not report a state; treat it as up if there is a carrier.
     #[default]
     Unknown,
-    /// A part of it is missing.
+    /// A component is missing.
     NotPresent,
     /// Down.
     Down,
-    /// What it stands on is down: the other end of a veth pair, say.
+    /// The lower device is down, such as the other end of a veth pair.
     LowerLayerDown,
     /// In a test mode.
     Testing,
-    /// Waiting for something, an authentication, say.
+    /// Waiting for an external event, such as authentication.
     Dormant,
     /// Up.
     Up,
@@ -161,7 +161,7 @@ impl From<u8> for OperState {
     }
 }
 
-/// A network interface, as it was when it was asked for.
+/// A network interface, as it was when the kernel was queried.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 #[allow(
@@ -169,43 +169,45 @@ impl From<u8> for OperState {
     reason = "flags of the kernel's, each by itself"
 )]
 pub struct Link {
-    /// Its index in its namespace. May be taken over by another device after it is gone.
+    /// The index in its namespace. The kernel may reuse it after the interface is removed.
     pub index: u32,
     /// Its name.
     pub name: String,
-    /// The kind of virtual device: `veth`, `bridge`, `tun`; none for `lo` and hardware.
+    /// The kind of virtual device: `veth`, `bridge`, `tun`; `None` for `lo` and hardware.
     pub kind: Option<String>,
-    /// The greatest payload of a frame, in bytes.
+    /// The MTU: the greatest payload of a frame, in bytes.
     pub mtu_bytes: u32,
-    /// The least MTU that it takes; 0 where the kernel does not say.
+    /// The smallest MTU that the device supports; 0 where the kernel does not report it.
     pub min_mtu_bytes: u32,
-    /// The greatest MTU that it takes; 0 where the kernel does not say or knows no limit.
+    /// The greatest MTU that the device supports; 0 where the kernel does not report it or has no
+    /// limit.
     pub max_mtu_bytes: u32,
-    /// Its Ethernet address, if it has one of six octets.
+    /// The MAC address, if the link-layer address has six octets.
     pub mac: Option<MacBytes>,
     /// The hardware type (`ARPHRD_*`): 1 for Ethernet.
     pub hardware_type: u16,
-    /// Whether it is switched on (`IFF_UP`).
+    /// Whether the interface is administratively up (`IFF_UP`).
     pub up: bool,
     /// Whether it has a carrier (`IFF_LOWER_UP`).
     pub lower_up: bool,
-    /// Whether neighbours are resolved on it (no `IFF_NOARP`).
+    /// Whether the interface resolves neighbours (`IFF_NOARP` is not set).
     pub arp: bool,
-    /// Whether it is a loopback.
+    /// Whether it is a loopback interface.
     pub loopback: bool,
-    /// Whether it forwards IPv6 packets, and so is a router to its neighbours.
+    /// Whether it forwards IPv6 packets and so acts as a router for its neighbours.
     pub ipv6_forwarding: bool,
-    /// Its operational state.
+    /// The operational state.
     pub state: OperState,
-    /// The index of the other end of a veth pair, or of the device that it stands on.
+    /// The index of the other end of a veth pair, or of the lower device.
     pub peer_index: Option<u32>,
-    /// The number, in this namespace, of the namespace where that one is; none if it is this one.
+    /// The number, in this namespace, of the namespace of that other device; `None` if it is this
+    /// one.
     pub peer_namespace_id: Option<i32>,
-    /// The index of the bridge or bond that it is a member of.
+    /// The index of the bridge or bond of which it is a member.
     pub master: Option<u32>,
-    /// The group of interfaces that it is in (`IFLA_GROUP`); 0 as they are made.
+    /// The interface group (`IFLA_GROUP`); 0 by default.
     pub group: u32,
-    /// A remark of the administrator's.
+    /// The alias that an administrator has set.
     pub alias: Option<String>,
 }
 
@@ -226,11 +228,11 @@ const IFLA_MIN_MTU: u16 = 50;
 const IFLA_MAX_MTU: u16 = 51;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INET6_CONF: u16 = 2;
-/// Length of `ifinfomsg`, after which the attributes come.
+/// Length of `ifinfomsg`; the attributes follow it.
 const HEADER_BYTES: usize = 16;
 
 impl Link {
-    /// Takes a link message apart: `ifinfomsg` and what attributes of it are wanted.
+    /// Parses a link message: `ifinfomsg` and the attributes that this library uses.
     pub(crate) fn parse(payload: &[u8]) -> Option<Self> {
         let header: &[u8; HEADER_BYTES] = payload.first_chunk()?;
         let flags = u32_of(&header[8..])?.cast_signed();
@@ -275,14 +277,14 @@ impl Link {
         }
     }
 
-    /// Whether it is an Ethernet device: one that can be a port of a switch.
+    /// Reports whether it is an Ethernet device, which can be a port of a switch.
     #[must_use]
     pub fn is_ethernet(&self) -> bool {
         self.hardware_type == libc::ARPHRD_ETHER && !self.loopback
     }
 }
 
-/// The first of the IPv6 settings that come with a link (`DEVCONF_FORWARDING` of linux/ipv6.h).
+/// Reads the first IPv6 setting that comes with a link (`DEVCONF_FORWARDING` of linux/ipv6.h).
 fn forwards_ipv6(families: &[u8]) -> Option<bool> {
     let value = |attributes, wanted: u16| {
         attributes_of(attributes).find_map(|(kind, value)| (kind == wanted).then_some(value))
@@ -293,7 +295,7 @@ fn forwards_ipv6(families: &[u8]) -> Option<bool> {
 }
 
 impl Netlink {
-    /// All interfaces of the socket's namespace, by index.
+    /// Lists all interfaces of the socket's namespace, by index.
     pub fn links(&mut self) -> Result<Vec<Link>, LinkError> {
         let request = RouteNetlinkMessage::GetLink(query());
         let replies = self.dump(&request).map_err(LinkError::List)?;
@@ -302,15 +304,15 @@ impl Netlink {
         Ok(links)
     }
 
-    /// The interface of this name; an error if there is none.
+    /// Looks up an interface by name; a missing one is an error.
     pub fn link(&mut self, name: &str) -> Result<Link, LinkError> {
         self.find_link(name)?
             .ok_or_else(|| LinkError::NotFound { name: shown(name) })
     }
 
-    /// The interface of this name, if there is one.
+    /// Looks up an interface by name; `None` if it is missing.
     pub fn find_link(&mut self, name: &str) -> Result<Option<Link>, LinkError> {
-        // The kernel would refuse a longer one with ERANGE and an empty one with EINVAL.
+        // The kernel would refuse a longer name with ERANGE and an empty one with EINVAL.
         if name.is_empty() || name.len() > crate::name::MAX_INTERFACE_NAME_BYTES {
             return Ok(None);
         }
@@ -321,15 +323,16 @@ impl Netlink {
         self.find(message, name)
     }
 
-    /// The interface of this index, if there is one.
+    /// Looks up an interface by index; `None` if it is missing.
     pub fn link_by_index(&mut self, index: u32) -> Result<Option<Link>, LinkError> {
         let mut message = query();
         message.header.index = index;
         self.find(message, &index.to_string())
     }
 
-    /// The other end of a veth pair, as it is now, in whichever namespace it is: the kernel tells it
-    /// from there, to a socket with `CAP_NET_ADMIN` over that one. None if it is gone.
+    /// Looks up the other end of a veth pair in its current namespace. The kernel answers for that
+    /// namespace if the socket has `CAP_NET_ADMIN` over it. Returns `None` if the other end is
+    /// gone.
     pub fn peer_of(&mut self, link: &Link) -> Result<Option<Link>, LinkError> {
         let Some(index) = link.peer_index.filter(|index| *index > 0) else {
             return Ok(None);
@@ -352,7 +355,7 @@ impl Netlink {
         }
     }
 
-    /// Deletes a virtual interface; of a veth pair, both ends.
+    /// Deletes a virtual interface; for a veth pair, both ends.
     pub fn delete_link(&mut self, link: &Link) -> Result<(), LinkError> {
         let mut message = LinkMessage::default();
         message.header.index = link.index;
@@ -366,7 +369,7 @@ impl Netlink {
     }
 }
 
-/// A request without the statistics, which are most of an answer.
+/// Builds a query without the statistics, which would be most of the reply.
 fn query() -> LinkMessage {
     let mut message = LinkMessage::default();
     message

@@ -1,4 +1,4 @@
-//! What interfaces have lost.
+//! Drop counters of interfaces.
 
 use std::collections::BTreeMap;
 
@@ -9,28 +9,28 @@ use crate::answer::attributes_of;
 use crate::link::{Link, LinkError};
 use crate::netlink::Netlink;
 
-// Numbers of linux/if_link.h: the attribute, and the places in its structure.
+// From linux/if_link.h: the attribute, and the offsets in its structure.
 const IFLA_STATS64: u16 = 23;
 const RX_DROPPED_AT: usize = 6 * size_of::<u64>();
 const TX_DROPPED_AT: usize = 7 * size_of::<u64>();
 /// The length of `ifinfomsg`.
 const HEADER_BYTES: usize = 16;
 
-/// What an interface has lost since it was made.
+/// Frames that an interface has dropped since it was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Losses {
-    /// Frames on their way in (`rx_dropped`). On a veth end these are the frames that its peer sent
-    /// and that found the processor's backlog full (`net.core.netdev_max_backlog`) or were too long
-    /// for this end; on other devices the driver's own losses too.
+    /// Received frames that were dropped (`rx_dropped`). On a veth end these are frames from its
+    /// peer that found the CPU's backlog queue full (`net.core.netdev_max_backlog`) or were too
+    /// long for this end. On other devices they include the driver's own drops.
     pub received: u64,
-    /// Attempts to send by it that its driver refused (`tx_dropped`), but not those that a queueing
-    /// discipline or a filter in front of it refused.
+    /// Frames to send that the driver refused (`tx_dropped`), without those that a queueing
+    /// discipline or a filter in front of the driver refused.
     pub sent: u64,
 }
 
 impl Losses {
-    /// What counters of that value say.
+    /// Creates a value from two counters.
     #[must_use]
     pub const fn of(received: u64, sent: u64) -> Self {
         Self { received, sent }
@@ -38,7 +38,7 @@ impl Losses {
 }
 
 impl Netlink {
-    /// All interfaces of the socket's namespace with what they have lost, by index.
+    /// Lists all interfaces of the socket's namespace with their drop counters, by index.
     pub fn losses(&mut self) -> Result<BTreeMap<u32, (Link, Losses)>, LinkError> {
         let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
         let replies = self.dump(&request).map_err(LinkError::List)?;
@@ -53,7 +53,7 @@ impl Netlink {
     }
 }
 
-/// What the statistics in a link message say was lost.
+/// Decodes the drop counters of a link message.
 fn losses(payload: &[u8]) -> Option<Losses> {
     let (_, statistics) =
         attributes_of(payload.get(HEADER_BYTES..)?).find(|(kind, _)| *kind == IFLA_STATS64)?;
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statistics_that_are_cut_off_are_none() {
+    fn truncated_statistics_are_none() {
         let mut message = vec![0; HEADER_BYTES];
         let statistics: Vec<u8> = (0..8_u64).flat_map(u64::to_ne_bytes).collect();
         let length = u16::try_from(4 + statistics.len()).unwrap();

@@ -1,4 +1,4 @@
-//! News of links: a socket that says what came, changed and went.
+//! Reports links that are added, changed or removed in a namespace.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,48 +14,47 @@ use crate::link::{Link, LinkError};
 use crate::namespace::{Namespace, NamespaceError};
 use crate::netlink::{Netlink, NetlinkError, retried};
 
-/// Room for the events of some thousand links.
+/// Room for the events of several thousand links.
 const RECEIVE_BUFFER_BYTES: libc::c_int = 4 << 20;
-/// The greatest event there is fits several times.
+/// Several times the size of the greatest event.
 const EVENT_BYTES: usize = 1 << 16;
-/// Where `ifinfomsg` and `ifaddrmsg` have the index of the interface.
+/// Offset of the interface index in `ifinfomsg` and `ifaddrmsg`.
 const INDEX_AT: usize = 4;
-/// How many queued datagrams are thrown away at most after an overrun; more cannot be queued.
+/// The most datagrams to discard after an overrun; the receive buffer cannot hold more.
 const MAX_DISCARDED: usize = 1 << 20;
 
-/// Something that happened to a link.
+/// An event of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkEvent {
-    /// It is new, or something of it has changed; this is how it is now.
+    /// The link is new or has changed; this is its present state.
     Changed(Link),
-    /// It was deleted, or moved to another namespace.
+    /// The link was deleted, or moved to another namespace.
     Removed {
-        /// Its index, which another may take over.
+        /// The index, which the kernel may reuse.
         index: u32,
-        /// Its name.
+        /// The name.
         name: String,
     },
-    /// The IP addresses of an interface, or whether it has IPv6, may have changed. Only told by
+    /// The IP addresses of an interface, or whether it has IPv6, may have changed. Only reported by
     /// [`LinkMonitor::open_with_addresses`].
     Addresses {
         /// The index of the interface.
         index: u32,
     },
-    /// There was more news than the socket could hold, and some is lost: read the whole list with
-    /// [`LinkMonitor::links`]. Older news has been thrown away: what comes after this event is not
-    /// older than it.
+    /// The socket overran and events were lost: read the whole list with [`LinkMonitor::links`].
+    /// Events from before the overrun were discarded, so later events are not older than this one.
     Resynchronise,
 }
 
-/// Why the news cannot be had.
+/// Reports why links cannot be monitored.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum MonitorError {
     /// The socket failed.
     #[error("cannot watch the interfaces: {0}")]
     Netlink(#[from] NetlinkError),
-    /// The namespace in which to watch cannot be entered.
+    /// The namespace cannot be entered.
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
     /// The list of interfaces cannot be read.
@@ -63,10 +62,10 @@ pub enum MonitorError {
     Links(#[from] LinkError),
 }
 
-/// A socket, never blocking, on which the kernel tells about the links of one namespace.
+/// A non-blocking socket on which the kernel reports the links of one namespace.
 ///
-/// Give its descriptor to a poller; when it is readable, call [`LinkMonitor::next_event`] until
-/// there is none.
+/// Give its descriptor to a poller. When it is readable, call [`LinkMonitor::next_event`] until it
+/// returns `None`.
 #[derive(Debug)]
 pub struct LinkMonitor {
     socket: Socket,
@@ -88,12 +87,12 @@ impl AsRawFd for LinkMonitor {
 }
 
 impl LinkMonitor {
-    /// Begins to watch the calling thread's namespace.
+    /// Monitors the calling thread's namespace.
     pub fn open() -> Result<Self, MonitorError> {
         Self::open_for(&[libc::RTNLGRP_LINK])
     }
 
-    /// The same, and also what the IP stack has to do with the links: their addresses.
+    /// Monitors the calling thread's namespace, including the IP addresses of its links.
     pub fn open_with_addresses() -> Result<Self, MonitorError> {
         Self::open_for(&[
             libc::RTNLGRP_LINK,
@@ -122,13 +121,13 @@ impl LinkMonitor {
         })
     }
 
-    /// Begins to watch a namespace.
+    /// Monitors a namespace.
     pub fn open_in(namespace: &Namespace) -> Result<Self, MonitorError> {
         let _inside = namespace.enter()?;
         Self::open()
     }
 
-    /// The next event, or none if nothing more has happened.
+    /// Returns the next event, or `None` if none is waiting.
     pub fn next_event(&mut self) -> Result<Option<LinkEvent>, MonitorError> {
         loop {
             if let Some(event) = self.waiting.pop_front() {
@@ -146,15 +145,15 @@ impl LinkMonitor {
         }
     }
 
-    /// All links as they are now.
+    /// Lists all links as they are now.
     ///
-    /// News that is still waiting may be older than this list. It does no harm: a link that has
-    /// gone meanwhile is reported as removed by later news.
+    /// Events that are still waiting may be older than this list. They do no harm: if a link has
+    /// been removed meanwhile, a later event reports the removal.
     pub fn links(&mut self) -> Result<Vec<Link>, MonitorError> {
         Ok(self.requests.links()?)
     }
 
-    /// Reads a datagram of the kernel into the buffer; false if there is none.
+    /// Reads one datagram from the kernel into the buffer; false if none is waiting.
     fn receive(&mut self) -> Result<bool, NetlinkError> {
         loop {
             self.buffer.clear();
@@ -165,7 +164,8 @@ impl LinkMonitor {
             match retried(receive)? {
                 None => return Ok(false),
                 Some(sender) if sender.port_number() == 0 => return Ok(true),
-                // Anybody may send to this socket; only the kernel is listened to.
+                // Any process may send to this socket; datagrams that are not from the kernel are
+                // ignored.
                 Some(_) => {}
             }
         }
@@ -180,10 +180,10 @@ impl LinkMonitor {
         Ok(())
     }
 
-    /// Throws away what is queued from before an overrun.
+    /// Discards the datagrams that were queued before an overrun.
     ///
-    /// Were it kept it would be delivered after the resynchronisation, and bring back links
-    /// whose removal is among what was lost.
+    /// If they were kept, they would be delivered after the resynchronisation and bring back links
+    /// whose removal is among the lost events.
     fn discard(&mut self) -> Result<(), NetlinkError> {
         for _ in 0..MAX_DISCARDED {
             match self.receive() {
@@ -197,15 +197,15 @@ impl LinkMonitor {
     }
 }
 
-/// What a message tells, if it is about a link.
+/// Decodes a message, if it is about a link.
 pub(crate) fn event_of(message_type: u16, payload: &[u8]) -> Option<LinkEvent> {
     if matches!(message_type, libc::RTM_NEWADDR | libc::RTM_DELADDR) {
-        // struct ifaddrmsg, with the index where ifinfomsg has it too.
+        // struct ifaddrmsg has the index at the same offset as ifinfomsg.
         let index = u32_of(payload.get(INDEX_AT..)?)?;
         return Some(LinkEvent::Addresses { index });
     }
-    // The news of a bridge about its ports comes the same way, as another family: a port that
-    // leaves its bridge is not deleted.
+    // A bridge reports its ports with the same message types but another family: a port that leaves
+    // its bridge is not deleted.
     let family = i32::from(*payload.first()?);
     if family == libc::AF_INET6 && message_type == libc::RTM_NEWLINK {
         let index = u32_of(payload.get(INDEX_AT..)?)?;

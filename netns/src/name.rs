@@ -1,70 +1,70 @@
-//! The one place where names are checked.
+//! Validates names; no other place does.
 //!
-//! Letters, digits, `.`, `_` and `-`, not beginning with `-` (an option) or `.` (a hidden file,
-//! `..`), no longer than the kernel takes. What passes is safe as a file name, as an interface
-//! name, as an argument of a program and in a message.
+//! A name consists of letters, digits, `.`, `_` and `-`, does not begin with `-` (an option) or `.`
+//! (a hidden file, `..`), and is no longer than the kernel allows. A valid name is safe as a file
+//! name, as an interface name, as a program argument and in a message.
 
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// The longest interface name in bytes (`IFNAMSIZ` without its terminating zero).
+/// The longest interface name in bytes (`IFNAMSIZ` without the terminating zero).
 pub const MAX_INTERFACE_NAME_BYTES: usize = 15;
-/// The longest name of a namespace in bytes: it is a file name (`NAME_MAX`).
+/// The longest namespace name in bytes: it is a file name (`NAME_MAX`).
 pub const MAX_NAMESPACE_NAME_BYTES: usize = 255;
 
-/// Why a name is refused. The text shows the name escaped, and cut if it is long.
+/// Reports why a name is not valid. The text shows the name escaped, and truncated if it is long.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NameError {
-    /// Nothing was given.
+    /// The name is empty.
     #[error("the name of the {kind} is empty; give one of letters, digits, '.', '_' and '-'")]
     Empty {
-        /// What was to be named: "namespace", say.
+        /// The kind of object, such as "namespace".
         kind: &'static str,
     },
-    /// More bytes than fit.
+    /// The name has too many bytes.
     #[error("the {kind} name {shown} has {bytes} bytes; at most {max_bytes} are allowed")]
     TooLong {
-        /// What was to be named.
+        /// The kind of object.
         kind: &'static str,
-        /// The name, fit to be printed.
+        /// The name, escaped for printing.
         shown: String,
-        /// Its length.
+        /// The length of the name.
         bytes: usize,
         /// The greatest length.
         max_bytes: usize,
     },
-    /// A first character that would make it an option or a hidden file.
+    /// The first character would make it an option or a hidden file.
     #[error("the {kind} name {shown} begins with {first:?}; begin it with a letter, digit or '_'")]
     BadStart {
-        /// What was to be named.
+        /// The kind of object.
         kind: &'static str,
-        /// The name, fit to be printed.
+        /// The name, escaped for printing.
         shown: String,
-        /// The offending character.
+        /// The invalid character.
         first: char,
     },
-    /// A character outside the set.
+    /// The name contains a character that is not allowed.
     #[error(
         "the {kind} name {shown} contains {character:?}; only letters, digits, '.', '_' and '-' \
          are allowed"
     )]
     BadCharacter {
-        /// What was to be named.
+        /// The kind of object.
         kind: &'static str,
-        /// The name, fit to be printed.
+        /// The name, escaped for printing.
         shown: String,
-        /// The first offending character.
+        /// The first invalid character.
         character: char,
     },
 }
 
 /// Checks a name of any kind against the common rules.
 ///
-/// `kind` appears in the error ("switch", say), and `max_bytes` is the limit of what the name is
-/// used for.
+/// `kind` appears in the error (for example "switch"), and `max_bytes` is the limit for that kind
+/// of name.
 pub fn check(kind: &'static str, text: &str, max_bytes: usize) -> Result<(), NameError> {
     let Some(first) = text.chars().next() else {
         return Err(NameError::Empty { kind });
@@ -95,7 +95,7 @@ pub fn check(kind: &'static str, text: &str, max_bytes: usize) -> Result<(), Nam
     Ok(())
 }
 
-/// Any text from outside, quoted, escaped, and cut so that it fits into a sentence.
+/// Quotes text from outside, escapes it, and truncates it so that it fits into a sentence.
 #[must_use]
 pub fn shown(text: &str) -> String {
     const MAX_CHARS: usize = 40;
@@ -113,13 +113,13 @@ macro_rules! name_type {
         pub struct $type(String);
 
         impl $type {
-            /// Checks `text` and keeps it.
+            /// Checks `text` and stores it.
             pub fn new(text: &str) -> Result<Self, NameError> {
                 check($kind, text, $max)?;
                 Ok(Self(text.to_owned()))
             }
 
-            /// The name as text.
+            /// Returns the name as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -158,20 +158,20 @@ name_type! {
 }
 
 impl InterfaceName {
-    /// The end of a namespace's cable that is inside it: `NS-netns`.
+    /// Names the end of a namespace's veth pair that is inside it: `NS-netns`.
     #[must_use]
     pub fn inside(namespace: &NamespaceName) -> Self {
         derived(namespace.as_str(), "-netns")
     }
 
-    /// The end of a namespace's cable that is at the switch: `NS-vsw`.
+    /// Names the end of a namespace's veth pair that is at the switch: `NS-vsw`.
     #[must_use]
     pub fn switch_side(namespace: &NamespaceName) -> Self {
         derived(namespace.as_str(), "-vsw")
     }
 
-    /// `text` itself, if it is short enough for an interface; else its first bytes and a hash of
-    /// all of it, as with the names above. What no name may hold becomes `_`.
+    /// Returns `text` itself if it is short enough for an interface name, else its first bytes and
+    /// a hash of all of it, as for the names above. Characters that are not allowed become `_`.
     #[must_use]
     pub fn shortened(text: &str) -> Self {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
@@ -183,18 +183,18 @@ impl InterfaceName {
     }
 }
 
-/// `NS` with a suffix, or, if that has over 15 bytes, the first bytes of `NS`, `_`, seven digits
+/// Returns `NS` with a suffix. If that exceeds 15 bytes: the first bytes of `NS`, `_`, seven digits
 /// of its hash, and the suffix.
 ///
 /// The hash is 64-bit FNV-1a over the whole name, folded to 35 bits, in base 32. It is the same on
-/// every machine and in every version: scripts and a restarted daemon find the interface again.
+/// every machine and in every version, so scripts and a restarted daemon find the interface again.
 fn derived(name: &str, suffix: &str) -> InterfaceName {
     if name.len() + suffix.len() <= MAX_INTERFACE_NAME_BYTES {
         return InterfaceName(format!("{name}{suffix}"));
     }
     let digits = hash_digits(name);
     let room = MAX_INTERFACE_NAME_BYTES - suffix.len() - digits.len() - 1;
-    // A checked name is ASCII, so that any byte is a boundary.
+    // A valid name is ASCII, so every byte is a character boundary.
     InterfaceName(format!("{}_{digits}{suffix}", &name[..room]))
 }
 
@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_the_contract_pass() {
+    fn valid_names_are_accepted() {
         for name in ["mario", "a", "A.b_c-9", "_x", "9", &"n".repeat(255)] {
             assert_eq!(NamespaceName::new(name).unwrap().as_str(), name);
         }
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_names_are_refused_and_shown() {
+    fn invalid_names_are_refused_and_quoted() {
         let long = "x".repeat(300);
         let cases: [(&str, &str); 10] = [
             ("", "is empty"),
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn any_text_makes_a_name() {
+    fn any_text_yields_a_valid_interface_name() {
         for (text, name) in [
             ("leaf1-spine", "leaf1-spine"),
             ("", "_"),
@@ -282,10 +282,10 @@ mod tests {
     }
 
     #[test]
-    fn long_names_are_shortened_stably_and_apart() {
+    fn long_names_are_shortened_to_stable_and_distinct_ones() {
         let one = NamespaceName::new("datacentre-rack1-host1").unwrap();
         let two = NamespaceName::new("datacentre-rack1-host2").unwrap();
-        // These two are written down in users' scripts: they must never change.
+        // Users' scripts contain these two names: they must never change.
         assert_eq!(InterfaceName::switch_side(&one).as_str(), "dat_dlmojke-vsw");
         assert_eq!(InterfaceName::inside(&one).as_str(), "d_dlmojke-netns");
         assert_ne!(

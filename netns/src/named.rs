@@ -1,7 +1,7 @@
-//! Making and removing the named namespaces under `/run/netns`.
+//! Creates and removes the named namespaces under `/run/netns`.
 //!
-//! The directory is prepared, and entries are made and removed, in the same steps as iproute2's
-//! `ip netns add` and `del` (ip/ipnetns.c), under the same lock.
+//! The directory is prepared, and entries are created and removed, in the same steps as by `ip
+//! netns add` and `del` of iproute2 (ip/ipnetns.c), under the same lock.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -22,21 +22,21 @@ use crate::namespace::{NETNS_DIR, Namespace, NamespaceError, path_of};
 use crate::probe::{by_descriptor, resolve};
 use crate::visible::is_hidden;
 
-/// At once, and nothing that a symbolic link leads to.
+/// Unmounts at once, and never follows a symbolic link.
 const UNMOUNT: MntFlags = MntFlags::MNT_DETACH.union(MntFlags::UMOUNT_NOFOLLOW);
 
 impl Namespace {
-    /// Creates a namespace under this name, empty but for `lo`, which is down.
+    /// Creates a namespace of this name, with only `lo`, which is down.
     ///
-    /// Nothing is left behind if that fails. Needs `CAP_SYS_ADMIN`.
+    /// On failure nothing is left behind. Needs `CAP_SYS_ADMIN`.
     pub fn create(name: &str) -> Result<Self, NamespaceError> {
         Self::name_new(name, make_on)
     }
 
-    /// Gives a namespace that has none yet a name, under which `ip netns` finds it too.
+    /// Gives an unnamed namespace a name, under which `ip netns` also finds it.
     ///
-    /// So a program may note which namespace it is that will have the name before it has it.
-    /// Nothing is left behind if that fails. Needs `CAP_SYS_ADMIN`.
+    /// So a program can record the namespace before the name exists. On failure nothing is left
+    /// behind. Needs `CAP_SYS_ADMIN`.
     pub fn give_name(&self, name: &str) -> Result<Self, NamespaceError> {
         let own = format!("/proc/self/fd/{}", self.as_fd().as_raw_fd());
         Self::name_new(name, |path| {
@@ -45,7 +45,7 @@ impl Namespace {
         })
     }
 
-    /// Makes the entry `name`, on which `make` mounts the namespace.
+    /// Creates the entry `name`, on which `make` mounts the namespace.
     fn name_new(
         name: &str,
         make: impl FnOnce(&Path) -> Result<Self, NamespaceError>,
@@ -53,7 +53,7 @@ impl Namespace {
         let name = NamespaceName::new(name)?;
         prepare_directory(&name)?;
         let path = path_of(name.as_str());
-        // Exclusive creation is what decides between two who want the same name.
+        // Exclusive creation decides between two processes that create the same name.
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -82,25 +82,25 @@ impl Namespace {
             })
     }
 
-    /// Creates a namespace without a name, which lives as long as a handle, process or interface
+    /// Creates a namespace without a name. It exists as long as a handle, process or interface
     /// keeps it.
     pub fn create_unnamed() -> Result<Self, NamespaceError> {
         in_new_namespace(Self::current)
     }
 
-    /// Removes the name.
+    /// Removes a name.
     ///
-    /// The namespace itself goes when the last process, handle and socket in it has gone, and its
-    /// interfaces with it, a little later. A stale entry is removed like any other.
+    /// The namespace itself disappears a little after the last process, handle and socket in it is
+    /// gone, together with its interfaces. A stale entry is removed like any other.
     pub fn delete(name: &str) -> Result<(), NamespaceError> {
         let name = NamespaceName::new(name)?;
         let path = path_of(name.as_str());
         if fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir()) {
-            // Something may be mounted there that has nothing to do with namespaces.
+            // A file system that is unrelated to namespaces may be mounted there.
             return Err(is_directory(&name));
         }
         match umount2(&path, UNMOUNT) {
-            // EINVAL: nothing is mounted there. It is a stale entry, or a symbolic link.
+            // EINVAL: nothing is mounted there. The entry is stale, or a symbolic link.
             Ok(()) | Err(Errno::EINVAL) => {}
             Err(Errno::ENOENT) => {
                 return Err(NamespaceError::NotFound {
@@ -117,13 +117,13 @@ impl Namespace {
         remove_entry(&name, &path)
     }
 
-    /// Removes the name of this namespace, if it still leads to this very namespace.
+    /// Removes the name of this namespace, if it still refers to this namespace.
     ///
-    /// While the handle is open the namespace lives, and no other one has its inode number. What is
-    /// unmounted is the mount that was looked at, even if there is another one at its path by then.
-    /// Only the empty file is removed by its path: if somebody removes the name and makes it
-    /// again between the two steps, the kernel refuses to remove a file with a mount on it
-    /// (EBUSY), and theirs stays.
+    /// While the handle is open the namespace exists, and no other namespace has its inode number.
+    /// The mount that was examined is the one that is unmounted, even if another mount is at its
+    /// path by then. Only the empty file is removed by path: if another process removes the name
+    /// and creates it again between the two steps, the kernel refuses to remove a file that has a
+    /// mount on it (EBUSY), and the new name stays.
     pub fn remove_name(&self) -> Result<(), NamespaceError> {
         let Some(name) = self.name() else {
             return Ok(());
@@ -147,7 +147,7 @@ impl Namespace {
         }
         match umount2(by_descriptor(&place).as_str(), MntFlags::MNT_DETACH) {
             Ok(()) => remove_entry(name, &path),
-            // It is not mounted any more: somebody else has removed it just now.
+            // The mount is gone: another process has removed it in the meantime.
             Err(Errno::EINVAL) => Err(replaced()),
             Err(errno) => Err(NamespaceError::system(action(), errno)),
         }
@@ -176,8 +176,8 @@ fn remove_entry(name: &NamespaceName, path: &Path) -> Result<(), NamespaceError>
 
 /// Makes `/run/netns` a shared mount of its own.
 ///
-/// So the entries that are mounted there later show up in the mount namespaces that others made
-/// meanwhile, and removing one removes it there too.
+/// So entries that are mounted there later appear in mount namespaces that were created in the
+/// meantime, and removing an entry removes it there too.
 fn prepare_directory(name: &NamespaceName) -> Result<(), NamespaceError> {
     let action = |what: &str| format!("{what} {NETNS_DIR}");
     let made = fs::DirBuilder::new()
@@ -193,8 +193,8 @@ fn prepare_directory(name: &NamespaceName) -> Result<(), NamespaceError> {
     if share().is_ok() {
         return Ok(());
     }
-    // Two who come here at once would mount the directory on itself twice. Anybody can hold this
-    // lock: it is not waited for any longer than it takes to mount.
+    // Two processes that come here at the same time would bind-mount the directory twice. Any
+    // process can hold this lock, so wait for it no longer than a mount takes.
     let _lock = lock_for_a_moment(
         File::open(NETNS_DIR)
             .map_err(|error| NamespaceError::io(action("open the directory"), &error))?,
@@ -210,7 +210,7 @@ fn prepare_directory(name: &NamespaceName) -> Result<(), NamespaceError> {
     }
 }
 
-/// The lock, unless somebody else holds it for long.
+/// Takes the lock, unless another process holds it for long.
 fn lock_for_a_moment(mut directory: File) -> Option<Flock<File>> {
     let deadline = Instant::now() + Duration::from_secs(1);
     loop {
@@ -225,13 +225,13 @@ fn lock_for_a_moment(mut directory: File) -> Option<Flock<File>> {
     }
 }
 
-/// EINVAL if the directory is not a mount of its own yet.
+/// Makes the mount shared; EINVAL if the directory is not a mount yet.
 fn share() -> Result<(), Errno> {
     let shared = MsFlags::MS_SHARED | MsFlags::MS_REC;
     mount(Some(""), NETNS_DIR, Some("none"), shared, None::<&str>)
 }
 
-/// Makes a namespace and mounts it on `path`.
+/// Creates a namespace and mounts it on `path`.
 fn make_on(path: &Path) -> Result<Namespace, NamespaceError> {
     in_new_namespace(|| {
         bind("/proc/thread-self/ns/net", path)?;
@@ -252,7 +252,7 @@ fn bind(own: &str, path: &Path) -> Result<(), NamespaceError> {
     })
 }
 
-/// Runs `work` in a thread that has made itself a namespace: the caller's own stays its own.
+/// Runs `work` in a thread that has created a new namespace; the calling thread stays in its own.
 fn in_new_namespace<F>(work: F) -> Result<Namespace, NamespaceError>
 where
     F: FnOnce() -> Result<Namespace, NamespaceError> + Send,

@@ -1,7 +1,7 @@
 //! Network namespaces: open handles, and the named ones under `/run/netns`.
 //!
-//! A named namespace is a file under `/run/netns` with the namespace bind-mounted on it, as
-//! ip-netns(8) has it, so that each of the two programs sees what the other made.
+//! A named namespace is a file under `/run/netns` with the namespace bind-mounted on it, as in
+//! ip-netns(8), so this library and `ip netns` see each other's namespaces.
 
 use std::fs::{self, File};
 use std::io;
@@ -20,29 +20,29 @@ use crate::name::{NameError, NamespaceName};
 use crate::probe::{Probed, other_than_network, probe};
 use crate::rights::{errno_of, remedy};
 
-/// Where named namespaces are kept, by this library and by iproute2.
+/// The directory of named namespaces, shared with iproute2.
 pub const NETNS_DIR: &str = "/run/netns";
 
-/// Why something cannot be done with a namespace.
+/// Reports why an operation on a namespace failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum NamespaceError {
-    /// The name breaks the rules of names.
+    /// The name is not valid.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// There is none of this name.
+    /// There is no namespace of this name.
     #[error("there is no network namespace {name}")]
     NotFound {
         /// Its name.
         name: String,
     },
-    /// There is one of this name already.
+    /// A namespace of this name exists already.
     #[error("the network namespace {name} exists already; delete it first or use another name")]
     Exists {
         /// Its name.
         name: String,
     },
-    /// The file is there, but no namespace is mounted on it.
+    /// The file exists, but no namespace is mounted on it.
     #[error(
         "the network namespace {name} is stale: {path} has no namespace mounted on it (a crash, \
          or another mount namespace); delete it first or use another name"
@@ -53,7 +53,7 @@ pub enum NamespaceError {
         /// Its file.
         path: PathBuf,
     },
-    /// The name would lead nowhere outside.
+    /// Outside this process's mount namespace, the name would refer to nothing.
     #[error(
         "cannot make the network namespace {name} here: this process has a mount namespace of its \
          own (as in 'ip netns exec', or in a service with a private view of files), so that the \
@@ -63,7 +63,7 @@ pub enum NamespaceError {
         /// The name.
         name: String,
     },
-    /// There is something else under its name.
+    /// Another kind of file has its name.
     #[error(
         "there is no network namespace {name}, because {NETNS_DIR}/{name} is {what}: remove that, or \
          use another name"
@@ -71,29 +71,29 @@ pub enum NamespaceError {
     Occupied {
         /// Its name.
         name: String,
-        /// What that is, with its article.
+        /// The kind of file, with its article.
         what: String,
     },
-    /// The name leads to another namespace than the one that is meant.
-    #[error("the name {name} leads to another network namespace by now, which is left as it is")]
+    /// The name refers to another namespace than expected.
+    #[error("the name {name} now refers to another network namespace, which was left alone")]
     Replaced {
         /// The name.
         name: String,
     },
-    /// The path leads to something else.
+    /// The path refers to another kind of file.
     #[error("{path} is not a network namespace but {what}")]
     NotANamespace {
         /// The path.
         path: PathBuf,
-        /// What that is, with its article.
+        /// The kind of file, with its article.
         what: String,
     },
-    /// The system refused.
+    /// A system call failed.
     #[error("cannot {action}: {errno}{}", remedy(*.errno, "CAP_SYS_ADMIN"))]
     System {
-        /// What was being done, with the path or name.
+        /// The operation, with the path or name.
         action: String,
-        /// Why not.
+        /// The error from the system.
         errno: Errno,
     },
 }
@@ -113,7 +113,7 @@ impl NamespaceError {
 
 /// An open handle on a network namespace, which keeps the namespace alive.
 ///
-/// Two handles are equal if they are of the same namespace, whatever their names.
+/// Two handles are equal if they refer to the same namespace, whatever their names.
 #[derive(Debug)]
 pub struct Namespace {
     fd: OwnedFd,
@@ -143,17 +143,17 @@ impl From<Namespace> for OwnedFd {
 }
 
 impl Namespace {
-    /// The calling thread's namespace.
+    /// Opens the calling thread's namespace.
     pub fn current() -> Result<Self, NamespaceError> {
         Self::open_path("/proc/thread-self/ns/net")
     }
 
-    /// The namespace of a running process.
+    /// Opens the namespace of a running process.
     pub fn of_process(pid: u32) -> Result<Self, NamespaceError> {
         Self::open_path(format!("/proc/{pid}/ns/net"))
     }
 
-    /// The namespace of this name under `/run/netns`.
+    /// Opens the namespace of this name under `/run/netns`.
     pub fn open(name: &str) -> Result<Self, NamespaceError> {
         let name = NamespaceName::new(name)?;
         let path = path_of(name.as_str());
@@ -177,7 +177,8 @@ impl Namespace {
         }
     }
 
-    /// The namespace that a file is, or that is mounted on it. Never blocks, whatever the file is.
+    /// Opens a namespace file, or the namespace mounted on a file. Never blocks, whatever the file
+    /// is.
     pub fn open_path(path: impl AsRef<Path>) -> Result<Self, NamespaceError> {
         let path = path.as_ref();
         let what = match probe(path) {
@@ -195,10 +196,10 @@ impl Namespace {
         })
     }
 
-    /// Takes over a descriptor that somebody else has opened, as a helper with more rights.
+    /// Takes over a descriptor that another process opened, such as a helper with more rights.
     ///
     /// # Errors
-    /// [`NamespaceError::NotANamespace`] where it is none.
+    /// [`NamespaceError::NotANamespace`] if the descriptor is not a network namespace.
     pub fn from_descriptor(fd: OwnedFd) -> Result<Self, NamespaceError> {
         let file = File::from(fd);
         let what = other_than_network(&file)
@@ -212,7 +213,7 @@ impl Namespace {
         })
     }
 
-    /// Another handle on the same namespace.
+    /// Creates another handle on the same namespace.
     pub fn try_clone(&self) -> Result<Self, NamespaceError> {
         let fd = self.fd.try_clone();
         let fd = fd.map_err(|error| NamespaceError::io("copy a descriptor", &error))?;
@@ -224,12 +225,12 @@ impl Namespace {
         })
     }
 
-    /// Whether it is that of this device and inode.
+    /// Reports whether the namespace has this device and inode number.
     pub(crate) fn is(&self, device: u64, inode: u64) -> bool {
         (self.device, self.inode) == (device, inode)
     }
 
-    /// Takes a descriptor that is known to be of a namespace.
+    /// Wraps a descriptor that is known to be a namespace.
     pub(crate) fn from_fd(fd: OwnedFd) -> Result<Self, NamespaceError> {
         let status =
             fstat(&fd).map_err(|errno| NamespaceError::system("look at a namespace", errno))?;
@@ -241,26 +242,26 @@ impl Namespace {
         })
     }
 
-    /// Its name, if it was opened or created by name.
+    /// Returns the name, if the namespace was opened or created by name.
     #[must_use]
     pub fn name(&self) -> Option<&NamespaceName> {
         self.name.as_ref()
     }
 
-    /// Its inode number: what `readlink /proc/PID/ns/net` shows in brackets.
+    /// Returns the inode number, which `readlink /proc/PID/ns/net` shows in brackets.
     #[must_use]
     pub fn inode(&self) -> u64 {
         self.inode
     }
 
-    /// The device of its file: with the inode number it tells namespaces apart that live at the
-    /// same time.
+    /// Returns the device of its file. Together with the inode number it identifies a namespace
+    /// among those that exist at the same time.
     #[must_use]
     pub fn device(&self) -> u64 {
         self.device
     }
 
-    /// What to call it in a message.
+    /// Describes the namespace in a message.
     fn described(&self) -> String {
         match &self.name {
             Some(name) => format!("the network namespace {name}"),
@@ -268,7 +269,7 @@ impl Namespace {
         }
     }
 
-    /// The same handle, known by this name from now on.
+    /// Returns the same handle with this name.
     #[must_use]
     pub fn with_name(self, name: NamespaceName) -> Self {
         Self {
@@ -277,10 +278,10 @@ impl Namespace {
         }
     }
 
-    /// Moves the calling thread into the namespace and leaves it there.
+    /// Moves the calling thread into the namespace permanently.
     ///
-    /// For a thread or a process that has nothing to do elsewhere. Otherwise see
-    /// [`Namespace::enter`] and [`Namespace::run`].
+    /// For a thread or process that needs no other namespace. Otherwise see [`Namespace::enter`]
+    /// and [`Namespace::run`].
     pub fn enter_for_good(&self) -> Result<(), NamespaceError> {
         setns(&self.fd, CloneFlags::CLONE_NEWNET)
             .map_err(|errno| NamespaceError::system(format!("enter {}", self.described()), errno))
@@ -291,9 +292,9 @@ impl Namespace {
         Entered::enter(self)
     }
 
-    /// Runs a closure inside the namespace, in a thread of its own, and gives what it returns.
+    /// Runs a closure inside the namespace, on a thread of its own, and returns its result.
     ///
-    /// The calling thread stays where it is. A panic of the closure goes on in the caller.
+    /// The calling thread stays in its namespace. A panic of the closure propagates to the caller.
     pub fn run<T, F>(&self, work: F) -> Result<T, NamespaceError>
     where
         T: Send,
@@ -312,13 +313,13 @@ impl Namespace {
         })
     }
 
-    /// Whether there is an entry of this name, stale or not.
+    /// Reports whether there is an entry of this name, stale or not.
     #[must_use]
     pub fn exists(name: &str) -> bool {
         NamespaceName::new(name).is_ok() && fs::symlink_metadata(path_of(name)).is_ok()
     }
 
-    /// The entries under `/run/netns`, by name. None if there is no such directory.
+    /// Lists the entries under `/run/netns`, by name; empty if there is no such directory.
     pub fn list() -> Result<Vec<NamespaceEntry>, NamespaceError> {
         let failed = |error| NamespaceError::io(format!("list {NETNS_DIR}"), &error);
         let entries = match fs::read_dir(NETNS_DIR) {
@@ -341,9 +342,9 @@ impl Namespace {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct NamespaceEntry {
-    /// The file's name. Others may have made it, so it need not keep our rules of names.
+    /// The file's name. Other programs may have created it, so it may break the rules for names.
     pub name: String,
-    /// Whether there is something else than a network namespace: what a crash leaves, for example.
+    /// Whether the file is not a network namespace, as after a crash.
     pub stale: bool,
 }
 
@@ -351,7 +352,7 @@ pub(crate) fn path_of(name: &str) -> PathBuf {
     Path::new(NETNS_DIR).join(name)
 }
 
-/// Whether an entry is not, or no longer, a network namespace; told without opening the file.
+/// Reports whether an entry is not a network namespace, without opening the file.
 fn is_stale(path: &Path) -> bool {
     matches!(probe(path), Ok(Probed::Plain | Probed::Other(_)))
 }

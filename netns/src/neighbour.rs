@@ -1,4 +1,4 @@
-//! The neighbour table: which Ethernet address an IP address of a link has (arp(7)).
+//! The neighbour table: MAC addresses of IP addresses on a link (arp(7)).
 
 use std::net::IpAddr;
 
@@ -12,19 +12,19 @@ use crate::answer::{attributes_of, u32_of};
 use crate::link::MacBytes;
 use crate::netlink::{Netlink, NetlinkError};
 
-/// What a namespace knows of a neighbour.
+/// An entry of a namespace's neighbour table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Neighbour {
-    /// Its IP address.
+    /// The IP address.
     pub address: IpAddr,
-    /// The index of the link that it is on.
+    /// The index of the link.
     pub link_index: u32,
-    /// Its Ethernet address; none where it is being asked for, or was not found.
+    /// The MAC address; `None` while it is being resolved, or if it was not found.
     pub mac: Option<MacBytes>,
 }
 
-/// Length of `ndmsg`, after which the attributes come.
+/// Length of `ndmsg`; the attributes follow it.
 const HEADER_BYTES: usize = 12;
 // Numbers of linux/neighbour.h.
 const NDA_DST: u16 = 1;
@@ -50,7 +50,7 @@ impl Neighbour {
 }
 
 impl Netlink {
-    /// The neighbours that are known on all links.
+    /// Lists the neighbours on all links.
     pub fn neighbours(&mut self) -> Result<Vec<Neighbour>, NetlinkError> {
         let request = RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default());
         let replies = self.dump(&request)?;
@@ -61,11 +61,11 @@ impl Netlink {
         Ok(neighbours.collect())
     }
 
-    /// Has the namespace know the Ethernet address of an IP address on the link with this index,
-    /// as if it had asked on the network just now; says whether it did not know it before.
+    /// Adds an entry for an IP address on the link with this index, as if the namespace had just
+    /// resolved it. Returns whether it was not in the table before.
     ///
-    /// For who lets very many neighbours talk at once, and would rather not have each of them ask
-    /// all others who each other is. The knowledge ages like any other.
+    /// For callers that let very many neighbours exchange traffic at once and want to avoid ARP
+    /// between each two of them. The entry ages like any other.
     pub fn learn_neighbour(
         &mut self,
         link_index: u32,
@@ -85,12 +85,12 @@ impl Netlink {
         }
     }
 
-    /// Forgets what is known of an address on the link with this index, so that it is asked for
-    /// anew when it is next needed; says whether something was known.
+    /// Deletes the entry of an address on the link with this index, so that it is resolved again
+    /// when it is next needed. Returns whether there was an entry.
     ///
-    /// All namespaces of a machine share the room for such entries
-    /// (`net.ipv4.neigh.default.gc_thresh3`): who talks to very many neighbours for a moment
-    /// should make room again.
+    /// All namespaces of a machine share the limit on such entries
+    /// (`net.ipv4.neigh.default.gc_thresh3`), so a caller that used very many neighbours for a
+    /// short time should delete their entries.
     pub fn forget_neighbour(
         &mut self,
         link_index: u32,

@@ -1,7 +1,7 @@
-//! Requests to the kernel over rtnetlink (rtnetlink(7), RFC 3549), and its answers.
+//! Sends requests to the kernel over rtnetlink (rtnetlink(7), RFC 3549) and receives the replies.
 //!
-//! Requests are built with typed messages. Answers are taken apart attribute by attribute, only
-//! those that are wanted: one odd attribute of one odd device must not make a whole list fail.
+//! Requests are built with typed messages. Of the replies only the needed attributes are parsed,
+//! one by one, so that an unknown attribute of one device does not make a whole list fail.
 
 use std::fmt::Display;
 use std::io;
@@ -19,17 +19,17 @@ use crate::namespace::{Namespace, NamespaceError};
 use crate::rights::{errno_of, remedy};
 use crate::sys;
 
-/// How often a dump is begun anew because what it lists changed meanwhile.
+/// How often a dump is restarted because the list changed while the kernel dumped it.
 const MAX_DUMPS: usize = 64;
 /// The kernel fills a reader's buffer of up to 32 KiB with each part of a dump.
 const BUFFER_BYTES: usize = 1 << 16;
 
-/// Why a request has failed.
+/// Reports why a request failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum NetlinkError {
-    /// The kernel refused, perhaps with a text of its own.
-    #[error("{errno}{}{}", said(.message), remedy(*.errno, "CAP_NET_ADMIN"))]
+    /// The kernel refused the request, perhaps with an explanation.
+    #[error("{errno}{}{}", explanation(.message), remedy(*.errno, "CAP_NET_ADMIN"))]
     Refused {
         /// The error number.
         errno: Errno,
@@ -37,27 +37,27 @@ pub enum NetlinkError {
         message: String,
     },
     /// The socket failed.
-    #[error("the netlink socket: {errno}{}", remedy(*.errno, "CAP_NET_ADMIN"))]
+    #[error("the netlink socket failed: {errno}{}", remedy(*.errno, "CAP_NET_ADMIN"))]
     Socket {
         /// The error number.
         errno: Errno,
     },
-    /// The answer makes no sense.
-    #[error("the kernel's answer cannot be understood: {reason}")]
+    /// The reply cannot be parsed.
+    #[error("the kernel's reply cannot be parsed: {reason}")]
     Malformed {
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// What was to be listed kept changing.
+    /// The list changed during every attempt to read it.
     #[error("the list kept changing while it was read; try again")]
     Unsteady,
-    /// The namespace in which the socket was to be opened cannot be entered.
+    /// The namespace of the socket cannot be entered.
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
 }
 
 impl NetlinkError {
-    /// The error number with which the kernel refused the request, if it did.
+    /// Returns the error number with which the kernel refused the request, if it did.
     #[must_use]
     pub fn errno(&self) -> Option<Errno> {
         match self {
@@ -66,9 +66,9 @@ impl NetlinkError {
         }
     }
 
-    /// Whether a list may well be had by asking for it once more: it changed while it was read, or
-    /// the kernel broke off (EINTR ends a dump on some kernels, with no flag set).
-    fn is_passing(&self) -> bool {
+    /// Reports whether reading the list again may succeed: it changed while it was read, or the
+    /// kernel ended the dump early (on some kernels with EINTR and no flag set).
+    fn is_transient(&self) -> bool {
         matches!(self, Self::Unsteady) || matches!(self.errno(), Some(Errno::EINTR | Errno::EAGAIN))
     }
 
@@ -85,7 +85,7 @@ impl NetlinkError {
     }
 }
 
-fn said(message: &str) -> String {
+fn explanation(message: &str) -> String {
     if message.is_empty() {
         String::new()
     } else {
@@ -93,9 +93,10 @@ fn said(message: &str) -> String {
     }
 }
 
-/// A request socket. It stays in the namespace in which it was opened, whoever uses it.
+/// A socket for requests. It acts in the namespace in which it was opened, whichever thread uses
+/// it.
 ///
-/// The operations are methods of this type, defined where their subjects are: links in
+/// The operations are methods of this type, each defined in the module of its subject: links in
 /// [`crate::link`], veth pairs in [`crate::veth`], addresses in [`crate::address`], and so on.
 #[derive(Debug)]
 pub struct Netlink {
@@ -116,10 +117,11 @@ impl Netlink {
         let mut socket = Socket::new(NETLINK_ROUTE).map_err(|e| NetlinkError::socket(&e))?;
         let prepare = |socket: &mut Socket| {
             socket.bind_auto()?;
-            // Keeps others from filling its queue. A process that may not connect any more does
-            // without: what does not come from the kernel is passed over.
+            // Keeps other processes from filling its queue. A sandboxed process may not be allowed
+            // to connect; it relies on the check that ignores datagrams which are not from the
+            // kernel.
             let _ = socket.connect(&SocketAddr::new(0, 0));
-            // Errors then come without a copy of the request, and with a text.
+            // Error replies then come without a copy of the request, and with a text.
             socket.set_cap_ack(true)?;
             socket.set_ext_ack(true)
         };
@@ -131,18 +133,18 @@ impl Netlink {
         })
     }
 
-    /// Opens a socket in a namespace, without leaving the caller's for longer than that takes.
+    /// Opens a socket in a namespace; the calling thread is inside that namespace only meanwhile.
     pub fn open_in(namespace: &Namespace) -> Result<Self, NetlinkError> {
         let _inside = namespace.enter()?;
         Self::open()
     }
 
-    /// Takes over a socket that somebody else has opened with [`Netlink::open_in`], as a helper that
-    /// may enter namespaces. It stays in the namespace where it was opened, and acts there with
-    /// the rights that both have.
+    /// Takes over a socket that another process opened with [`Netlink::open_in`], such as a helper
+    /// that may enter namespaces. It acts in the namespace where it was opened, with the rights
+    /// that both processes have.
     ///
     /// # Errors
-    /// [`NetlinkError::Socket`] where it is no such socket.
+    /// [`NetlinkError::Socket`] if the descriptor is not an rtnetlink socket.
     pub fn from_descriptor(fd: OwnedFd) -> Result<Self, NetlinkError> {
         let is_fitting = sys::is_route_netlink(fd.as_fd()).map_err(|e| NetlinkError::socket(&e))?;
         if !is_fitting {
@@ -157,27 +159,27 @@ impl Netlink {
         })
     }
 
-    /// The socket alone, to be handed to somebody else.
+    /// Returns the socket, to hand it to another process.
     #[must_use]
     pub fn into_descriptor(self) -> OwnedFd {
         sys::descriptor_of(self.socket)
     }
 
-    /// The namespace in which the socket was opened.
+    /// Returns the namespace in which the socket was opened.
     pub fn namespace(&self) -> Result<Namespace, NamespaceError> {
         let fd = sys::namespace_of(self.as_fd())
             .map_err(|error| NamespaceError::io("find the namespace of a socket", &error))?;
         Namespace::from_fd(fd)
     }
 
-    /// The number of the namespace in which the socket was opened. Unlike an inode number it is
-    /// never given to another one. None where the kernel does not tell (before Linux 5.14).
+    /// Returns the cookie of the namespace in which the socket was opened. Unlike an inode number,
+    /// it is never reused. `None` if the kernel does not report it (before Linux 5.14).
     #[must_use]
     pub fn namespace_cookie(&self) -> Option<u64> {
         sys::cookie_of(self.as_fd()).ok()
     }
 
-    /// Sends a request that changes something, and waits for its acknowledgement.
+    /// Sends a request that changes something, and waits for the acknowledgement.
     pub(crate) fn change(
         &mut self,
         message: RouteNetlinkMessage,
@@ -186,19 +188,19 @@ impl Netlink {
         self.exchange(message, NLM_F_ACK | flags).map(drop)
     }
 
-    /// Sends a request for one thing, and gives the answer.
+    /// Sends a request for one object, and returns the reply.
     pub(crate) fn get(&mut self, message: RouteNetlinkMessage) -> Result<Vec<Reply>, NetlinkError> {
         self.exchange(message, NLM_F_ACK)
     }
 
-    /// Sends a request for a list, and gives the whole of it, as it was at one time.
+    /// Sends a request for a list, and returns a consistent list.
     pub(crate) fn dump(
         &mut self,
         message: &RouteNetlinkMessage,
     ) -> Result<Vec<Reply>, NetlinkError> {
         for _ in 0..MAX_DUMPS {
             match self.exchange(message.clone(), NLM_F_DUMP) {
-                Err(error) if error.is_passing() => {}
+                Err(error) if error.is_transient() => {}
                 other => return other,
             }
         }
@@ -227,7 +229,7 @@ impl Netlink {
         answer.outcome()
     }
 
-    /// Reads the next datagram of the kernel into the buffer.
+    /// Reads the next datagram from the kernel into the buffer.
     fn receive(&mut self) -> Result<(), NetlinkError> {
         loop {
             self.buffer.clear();
@@ -238,7 +240,7 @@ impl Netlink {
                     "a message of {length} bytes"
                 )));
             }
-            // Only the kernel has port 0; anybody may send to this socket.
+            // Only the kernel has port 0; any process may send to this socket.
             if sender.port_number() == 0 {
                 return Ok(());
             }
@@ -246,7 +248,7 @@ impl Netlink {
     }
 }
 
-/// Repeats a call that a signal interrupted.
+/// Repeats a system call that a signal interrupted.
 pub(crate) fn retried<T>(mut call: impl FnMut() -> io::Result<T>) -> Result<T, NetlinkError> {
     loop {
         match call() {
@@ -261,13 +263,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_that_broke_off_is_asked_for_again() {
+    fn a_dump_that_ended_early_is_requested_again() {
         let refused = |errno| NetlinkError::Refused {
             errno,
             message: String::new(),
         };
-        assert!(NetlinkError::Unsteady.is_passing());
-        assert!(refused(Errno::EINTR).is_passing());
-        assert!(!refused(Errno::EPERM).is_passing());
+        assert!(NetlinkError::Unsteady.is_transient());
+        assert!(refused(Errno::EINTR).is_transient());
+        assert!(!refused(Errno::EPERM).is_transient());
     }
 }

@@ -1,12 +1,12 @@
-//! Segmentation that an inside end may leave to the device, and what of it a switch can carry.
+//! Segmentation offloads of the inside end, and which of them a switch can forward.
 //!
-//! A veth device lets its stack hand over super-frames of any kind, to be cut up later. A packet
-//! socket describes such a frame with a `virtio_net_hdr` (virtio 1.2, 5.1.6), which knows TCP over
-//! IPv4 and IPv6 and, since Linux 6.2, UDP. Of other kinds (SCTP, ESP) `recvmsg` gives EINVAL, and
-//! the frame is lost. TCP in a tunnel (VXLAN, GRE, IP in IP) is described as TCP without a word of
-//! the tunnel, and the kernel refuses to send that on (ENOMEM of `validate_xmit_skb`, measured on
-//! 6.18): pings pass, transfers crawl. So the end whose stack sends must not be offered those
-//! kinds. The stack then cuts them up itself.
+//! A veth device lets its stack hand over super-frames of any kind, to be segmented later. A packet
+//! socket describes such a frame with a `virtio_net_hdr` (virtio 1.2, 5.1.6), which covers TCP over
+//! IPv4 and IPv6 and, since Linux 6.2, UDP. For other kinds (SCTP, ESP) `recvmsg` returns EINVAL,
+//! and the frame is lost. TCP in a tunnel (VXLAN, GRE, IP in IP) is described as TCP, without the
+//! tunnel, and the kernel refuses to send that (ENOMEM of `validate_xmit_skb`, measured on 6.18):
+//! pings pass, but transfers are very slow. So those offloads must be disabled on the end whose
+//! stack sends; the stack then segments the frames itself.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -20,7 +20,8 @@ use crate::namespace::{Namespace, NamespaceError};
 use crate::rights::{errno_of, remedy};
 use crate::sys;
 
-/// Kinds of segmentation that a `virtio_net_hdr` describes, and the switch that rules all.
+/// Segmentation offloads that a `virtio_net_hdr` describes, and the feature that enables all of
+/// them.
 const DESCRIBABLE: [&str; 5] = [
     "tx-generic-segmentation",
     "tx-tcp-segmentation",
@@ -31,21 +32,21 @@ const DESCRIBABLE: [&str; 5] = [
 /// Describable since Linux 6.2.
 const UDP_SEGMENTATION: &str = "tx-udp-segmentation";
 
-/// Why the offloads of an interface cannot be read or set.
+/// Reports why the offloads of an interface cannot be read or set.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum OffloadError {
     /// The kernel refused.
     #[error("cannot {action} the offloads of {interface}: {errno}{}", remedy(*.errno, "CAP_NET_ADMIN"))]
     Refused {
-        /// What was being done.
+        /// The operation, as a verb.
         action: &'static str,
         /// The interface.
         interface: String,
-        /// Why not.
+        /// The error from the kernel.
         errno: Errno,
     },
-    /// There is no socket to ask with.
+    /// No socket can be opened.
     #[error("cannot open a socket for the offloads of interfaces: {0}")]
     Socket(#[source] io::Error),
     /// The namespace cannot be entered.
@@ -57,15 +58,15 @@ pub enum OffloadError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Feature {
-    /// Its name in the kernel: `tx-tcp-segmentation`, say.
+    /// The name in the kernel, such as `tx-tcp-segmentation`.
     pub name: String,
-    /// Whether it is on.
+    /// Whether it is enabled.
     pub active: bool,
     /// Whether it can be changed.
     pub changeable: bool,
 }
 
-/// Asks about and sets the offloads of the interfaces of one namespace.
+/// Reads and sets the offloads of the interfaces of one namespace.
 #[derive(Debug)]
 pub struct Offloads {
     socket: Socket,
@@ -74,10 +75,10 @@ pub struct Offloads {
 }
 
 impl Offloads {
-    /// For the interfaces of the calling thread's namespace.
+    /// Opens a socket for the interfaces of the calling thread's namespace.
     pub fn open() -> Result<Self, OffloadError> {
-        // Any socket does. A Unix socket would let its owner send datagrams to every service of the
-        // machine that has a name; this one reaches the kernel alone.
+        // Any socket works. A Unix socket would let its owner send datagrams to every named service
+        // of the machine; a netlink socket only reaches the kernel.
         let netlink = Domain::from(libc::AF_NETLINK);
         let socket = Socket::new(netlink, Type::RAW, None).map_err(OffloadError::Socket)?;
         Ok(Self {
@@ -86,13 +87,13 @@ impl Offloads {
         })
     }
 
-    /// For the interfaces of a namespace.
+    /// Opens a socket for the interfaces of `namespace`.
     pub fn open_in(namespace: &Namespace) -> Result<Self, OffloadError> {
         let _inside = namespace.enter()?;
         Self::open()
     }
 
-    /// Takes over a socket that somebody else has opened with [`Offloads::open_in`].
+    /// Takes over a socket that another process opened with [`Offloads::open_in`].
     #[must_use]
     pub fn from_descriptor(fd: OwnedFd) -> Self {
         Self {
@@ -101,13 +102,13 @@ impl Offloads {
         }
     }
 
-    /// The socket alone, to be handed to somebody else.
+    /// Returns the socket, to hand it to another process.
     #[must_use]
     pub fn into_descriptor(self) -> OwnedFd {
         self.socket.into()
     }
 
-    /// All features of an interface.
+    /// Lists all features of an interface.
     pub fn features(&mut self, interface: &str) -> Result<Vec<Feature>, OffloadError> {
         let failed = |error| refused("read", interface, &error);
         if self.names.is_empty() {
@@ -123,7 +124,7 @@ impl Offloads {
         Ok(features.collect())
     }
 
-    /// Switches features off, by name. Names that this kernel does not know are passed over.
+    /// Disables features by name. Names that this kernel does not have are ignored.
     pub fn switch_off(&mut self, interface: &str, names: &[String]) -> Result<(), OffloadError> {
         self.features(interface)?;
         let wanted = |name: &String| names.contains(name);
@@ -134,8 +135,8 @@ impl Offloads {
             .map_err(|error| refused("set", interface, &error))
     }
 
-    /// Switches off every kind of segmentation that a packet socket could not pass on, and gives
-    /// their names. TCP and UDP stay as they are.
+    /// Disables every segmentation offload that a packet socket could not forward, and returns
+    /// their names. TCP and UDP segmentation stay as they are.
     pub fn keep_describable(&mut self, interface: &str) -> Result<Vec<String>, OffloadError> {
         let undescribable = self.undescribable(interface)?;
         if !undescribable.is_empty() {
@@ -144,8 +145,8 @@ impl Offloads {
         Ok(undescribable)
     }
 
-    /// The kinds of segmentation that are on, could be switched off, and that a packet socket could
-    /// not pass on.
+    /// Lists the segmentation offloads that are enabled, can be disabled, and that a packet socket
+    /// could not forward.
     pub fn undescribable(&mut self, interface: &str) -> Result<Vec<String>, OffloadError> {
         let udp = describes_udp();
         let features = self.features(interface)?.into_iter();
@@ -166,13 +167,13 @@ fn is_describable(name: &str, udp: bool) -> bool {
     DESCRIBABLE.contains(&name) || (udp && name == UDP_SEGMENTATION)
 }
 
-/// Whether this kernel's `virtio_net_hdr` knows UDP segmentation: Linux 6.2 and later.
+/// Reports whether this kernel's `virtio_net_hdr` describes UDP segmentation: Linux 6.2 and later.
 fn describes_udp() -> bool {
     let Ok(system) = uname() else { return false };
     version(&system.release().to_string_lossy()) >= (6, 2)
 }
 
-/// The first two numbers of a kernel release.
+/// Parses the first two numbers of a kernel release.
 fn version(release: &str) -> (u32, u32) {
     let mut numbers = release
         .split(|c: char| !c.is_ascii_digit())
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_a_virtio_header_knows_is_kept() {
+    fn only_offloads_that_a_virtio_header_describes_are_kept() {
         assert!(
             is_segmentation("tx-sctp-segmentation")
                 && !is_describable("tx-sctp-segmentation", true)

@@ -1,4 +1,4 @@
-//! In which namespace the other end of a link is.
+//! Finds the namespace of a link's other end.
 
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -12,17 +12,17 @@ use crate::netlink::{Netlink, NetlinkError};
 // Numbers of linux/rtnetlink.h and linux/net_namespace.h.
 const RTM_NEWNSID: u16 = 88;
 const NETNSA_NSID: u16 = 1;
-/// Length of `rtgenmsg`, with its padding.
+/// Length of `rtgenmsg`, including padding.
 const HEADER_BYTES: usize = 4;
 
 impl Netlink {
-    /// The number by which the socket's namespace knows another one: what
-    /// [`crate::Link::peer_namespace_id`] holds. None if it has no number for it, as long as no
-    /// link leads there.
+    /// Returns the number by which the socket's namespace refers to another one, which is what
+    /// [`crate::Link::peer_namespace_id`] contains. `None` if it has no number for that namespace:
+    /// the kernel assigns one when a link first leads there.
     ///
-    /// The kernel refuses a descriptor of anything else than a network namespace (EINVAL), without
-    /// asking the file system that it is of: so this is also a check of a descriptor that somebody
-    /// else has sent, which never blocks.
+    /// The kernel refuses a descriptor that is not a network namespace (EINVAL) without a request
+    /// to the descriptor's file system. So this is also a check, which never blocks, of a
+    /// descriptor that another process has sent.
     pub fn namespace_id(&mut self, other: impl AsFd) -> Result<Option<i32>, NetlinkError> {
         let mut message = NsidMessage::default();
         let fd = u32::try_from(other.as_fd().as_raw_fd())
@@ -39,7 +39,7 @@ impl Netlink {
     }
 }
 
-/// The number in an answer; none if it is the one that stands for none.
+/// Decodes the number in a reply; `None` if it is the value for "not assigned".
 fn id_of(payload: &[u8]) -> Option<i32> {
     attributes_of(payload.get(HEADER_BYTES..)?)
         .find(|(kind, _)| *kind == NETNSA_NSID)
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_number_is_none() {
+    fn the_value_for_not_assigned_is_none() {
         let answer = |id: i32| {
             let mut bytes = vec![0; HEADER_BYTES];
             bytes.extend(8_u16.to_ne_bytes());

@@ -1,12 +1,12 @@
-//! Telling a network namespace from everything else that a path may lead to.
+//! Distinguishes a network namespace from every other kind of file.
 //!
 //! # Theory of operation
 //!
-//! Opening an unknown file can block (a FIFO), change something (a device) or fail for reasons that
-//! say nothing about it (a file without permissions). So the path is resolved without opening what it
-//! leads to (`O_PATH`, open(2)), which is looked at, and only a file of the kernel's namespace file
-//! system is opened, by the descriptor and not by the path again. Which kind of namespace that is, the
-//! kernel says (`NS_GET_NSTYPE`, `ioctl_nsfs`(2)).
+//! Opening an unknown file can block (a FIFO), have side effects (a device) or fail for unrelated
+//! reasons (a file without permissions). So the path is resolved with `O_PATH` (open(2)), which
+//! does not open the file itself, and the result is examined. Only a file of the kernel's namespace
+//! file system is then opened, by descriptor and not by path again. The kernel reports the kind of
+//! namespace (`NS_GET_NSTYPE`, `ioctl_nsfs`(2)).
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -21,21 +21,21 @@ use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
 use crate::rights::errno_of;
 use crate::sys;
 
-/// What a path leads to.
+/// The kind of file that a path refers to.
 #[derive(Debug)]
 pub(crate) enum Probed {
     /// A network namespace.
     Network(OwnedFd),
-    /// A regular file: what is left of a namespace whose mount is gone.
+    /// A regular file: what remains of a namespace whose mount is gone.
     Plain,
-    /// Something else, with its article.
+    /// Another kind of file, with its article.
     Other(&'static str),
 }
 
-/// Finds out what a path leads to. Never blocks on it.
+/// Determines the kind of file that a path refers to. Never blocks on the file.
 ///
 /// # Errors
-/// Where the path leads to nothing, or must not be looked at.
+/// If the path does not exist or must not be searched.
 pub(crate) fn probe(path: &Path) -> Result<Probed, Errno> {
     let place = match resolve(path, 0) {
         Ok(place) => place,
@@ -55,36 +55,36 @@ pub(crate) fn probe(path: &Path) -> Result<Probed, Errno> {
     })
 }
 
-/// The place itself that a path leads to, with `flags` beside `O_PATH`.
+/// Resolves a path with `flags` in addition to `O_PATH`.
 ///
 /// # Errors
-/// What the system says.
+/// The error of open(2).
 pub(crate) fn resolve(path: &Path, flags: i32) -> Result<File, Errno> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_PATH | flags);
     options.open(path).map_err(|error| errno_of(&error))
 }
 
-/// A path that leads to what the descriptor is of, and nowhere else.
+/// Returns a path that refers to the descriptor's file and to no other.
 pub(crate) fn by_descriptor(fd: &impl AsRawFd) -> String {
     format!("/proc/thread-self/fd/{}", fd.as_raw_fd())
 }
 
-/// Whether a path ends in a symbolic link.
+/// Reports whether the last component of a path is a symbolic link.
 fn is_link(path: &Path) -> bool {
     path.symlink_metadata()
         .is_ok_and(|found| found.is_symlink())
 }
 
-/// Whether a descriptor is of a file of a namespace, of whatever kind.
+/// Reports whether a descriptor is a namespace file of any kind.
 fn is_of_nsfs(fd: &impl AsFd) -> Result<bool, Errno> {
     Ok(fstatfs(fd)?.filesystem_type() == NSFS_MAGIC)
 }
 
-/// What an open file is, where it is not a network namespace.
+/// Returns the kind of an open file if it is not a network namespace.
 ///
 /// # Errors
-/// What the system says.
+/// The error of the system call that examines the file.
 pub(crate) fn other_than_network(file: &File) -> Result<Option<&'static str>, Errno> {
     if is_of_nsfs(file)? {
         return kind_of_namespace(file);
@@ -108,12 +108,12 @@ fn kind_of_file(fd: &impl AsFd) -> Result<Probed, Errno> {
     Ok(match known {
         Some((_, what)) => Probed::Other(what),
         None if mode == SFlag::S_IFREG => Probed::Plain,
-        // Neither file nor link, as a descriptor of the kernel's own (anon_inode).
+        // No file type at all, as for a kernel-internal descriptor (anon_inode).
         None => Probed::Other("a file of another kind"),
     })
 }
 
-/// What kind of namespace a file is, where it is not a network namespace.
+/// Returns the kind of a namespace file if it is not a network namespace.
 fn kind_of_namespace(file: &File) -> Result<Option<&'static str>, Errno> {
     let kind = sys::kind_of_namespace(file.as_fd()).map_err(|error: io::Error| errno_of(&error))?;
     Ok(match kind {

@@ -1,22 +1,23 @@
-//! Keeping the host's own stack out of the switch-side end of a cable.
+//! Keeps the host's IP stack off the switch-side end of a veth pair.
 //!
 //! # Theory of operation
 //!
-//! What arrives on a port is for the switch alone: its packet socket gets a copy, and then the
-//! original goes on up the host's stack, which answers (ARP for any address of the host, pings),
-//! learns neighbours and spends time. And the stack speaks of itself: router solicitations,
-//! multicast reports. So three things are done, each of which works where the others may not:
+//! Frames that arrive on a port are for the switch only. Its packet socket gets a copy, and then
+//! the original goes up the host's stack, which answers (ARP for any address of the host, pings),
+//! learns neighbours and uses CPU time. The stack also sends frames of its own: router
+//! solicitations, multicast reports. Three measures prevent this; each works where the others may
+//! not:
 //!
-//! - IPv6 is switched off on the interface (`disable_ipv6`); where `/proc/sys` is read-only, at
-//!   least no link-local address is made (`addrgenmode none`).
-//! - ARP is switched off (`IFF_NOARP`).
-//! - A classifier of one instruction at ingress takes every frame after the packet socket has had
-//!   its copy (`__netif_receive_skb_core` in net/core/dev.c: first the taps, then the ingress
-//!   hook). It is classic BPF, which needs no right beyond `CAP_NET_ADMIN`, so that it works in a
-//!   user namespace too. Its verdict is `TC_ACT_STOLEN` rather than `TC_ACT_SHOT`, because nothing
-//!   is lost: monitors of dropped packets stay silent.
+//! - Disable IPv6 on the interface (`disable_ipv6`). Where `/proc/sys` is read-only, at least
+//!   disable the link-local address (`addrgenmode none`).
+//! - Disable ARP (`IFF_NOARP`).
+//! - Add a classifier of one instruction at ingress that consumes every frame after the packet
+//!   socket has had its copy (`__netif_receive_skb_core` in net/core/dev.c: first the packet
+//!   sockets, then the ingress hook). It is classic BPF, which needs only `CAP_NET_ADMIN`, so it
+//!   also works in a user namespace. Its verdict is `TC_ACT_STOLEN` and not `TC_ACT_SHOT`, because
+//!   no frame is lost: monitors of dropped packets report nothing.
 //!
-//! What was there before is remembered, for interfaces that are the user's own.
+//! For interfaces that belong to the user, the previous settings are recorded.
 
 use std::fs;
 use std::io;
@@ -37,9 +38,9 @@ use crate::link::{Link, LinkError};
 use crate::namespace::NamespaceError;
 use crate::netlink::{Netlink, NetlinkError};
 
-/// Among the classifiers of an interface ours comes late: those of the user act before it.
+/// A late priority: the user's classifiers run first.
 pub(crate) const PRIORITY: u32 = 0xfff0;
-/// Where a classifier hangs that looks at what comes in (`TC_H_MIN_INGRESS` of `clsact`).
+/// The parent handle of classifiers at ingress (`TC_H_MIN_INGRESS` of `clsact`).
 const INGRESS: TcHandle = TcHandle {
     major: 0xffff,
     minor: TcHandle::MIN_INGRESS,
@@ -48,94 +49,94 @@ const CLSACT: TcHandle = TcHandle {
     major: 0xffff,
     minor: 0,
 };
-/// Every protocol, in network order (`ETH_P_ALL`).
+/// Every protocol, in network byte order (`ETH_P_ALL`).
 const ALL_PROTOCOLS: u32 = 0x0003_u16.to_be() as u32;
 
 // Numbers of linux/pkt_cls.h and linux/bpf_common.h.
 const TCA_BPF_OPS_LEN: u16 = 4;
 const TCA_BPF_OPS: u16 = 5;
 const TC_ACT_STOLEN: u32 = 4;
-/// `BPF_RET | BPF_K`: end with a constant.
+/// `BPF_RET | BPF_K`: return a constant.
 const RETURN_CONSTANT: u16 = 0x06;
 
-/// Why an interface cannot be made quiet, or be given back.
+/// Reports why an interface cannot be made quiet or restored.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum QuietError {
-    /// Its flags cannot be changed.
+    /// The interface's flags cannot be changed.
     #[error(transparent)]
     Link(#[from] LinkError),
-    /// Its namespace cannot be found or entered.
+    /// The interface's namespace cannot be found or entered.
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
-    /// Its addresses cannot be read.
+    /// The interface's addresses cannot be read.
     #[error(transparent)]
     Address(#[from] AddressError),
 }
 
-/// How an interface was before it was made quiet.
+/// An interface that was made quiet, with its previous settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "keep it to give the interface back with `Netlink::unquiet`"]
+#[must_use = "keep it to restore the interface with `Netlink::unquiet`"]
 pub struct Quiet {
     link: Link,
     before: Before,
 }
 
-/// What was changed of an interface to make it quiet, as plain data that can be written down for
-/// somebody who gives it back in another process.
+/// The settings that were changed to make an interface quiet, as plain data that can be saved and
+/// restored by another process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Before {
-    /// Whether it had ARP.
+    /// Whether ARP was enabled.
     pub arp: bool,
-    /// The IPv6 addresses that switching IPv6 off has taken away.
+    /// The IPv6 addresses that were lost when IPv6 was disabled.
     pub ipv6_addresses: Vec<IpNet>,
-    /// Whether it was we who switched IPv6 off.
+    /// Whether this library disabled IPv6.
     pub ipv6_switched_off: bool,
-    /// Whether it was we who forbade a link-local address.
+    /// Whether this library disabled the link-local address.
     pub link_local_forbidden: bool,
-    /// What there is of ours at its ingress.
+    /// What this library added at ingress.
     pub ingress: Ingress,
 }
 
-/// What there is at the ingress of the interface.
+/// What this library added at the ingress of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ingress {
-    /// Nothing of ours: the kernel would not.
+    /// Nothing: the kernel refused.
     Open,
-    /// Our classifier, on a `clsact` that somebody else has made.
+    /// The classifier, on a `clsact` that another program had added.
     FilterOnly,
-    /// Our classifier on our own `clsact`.
+    /// The classifier and its `clsact`.
     Own,
 }
 
 impl Quiet {
-    /// Whether frames are taken at ingress, so that the host's stack sees none at all.
+    /// Reports whether frames are consumed at ingress, so that the host's stack sees none.
     #[must_use]
     pub fn takes_all(&self) -> bool {
         self.before.ingress != Ingress::Open
     }
 
-    /// What was changed, to be written down.
+    /// Returns the previous settings, to be saved.
     #[must_use]
     pub const fn before(&self) -> &Before {
         &self.before
     }
 
-    /// What somebody has written down of `link`, which is quiet still.
+    /// Recreates the value from saved settings of `link`, which is still quiet.
     pub const fn recalled(link: Link, before: Before) -> Self {
         Self { link, before }
     }
 }
 
 impl Netlink {
-    /// Keeps the host's stack out of an interface of the socket's namespace; best done before it
-    /// is switched on.
+    /// Keeps the host's stack off an interface of the socket's namespace; preferably called before
+    /// the interface is set up.
     ///
-    /// IPv6 addresses that it has are lost until it is given back; IPv4 addresses stay, useless.
-    /// What this kernel or these rights do not allow is noted in the log, as long as the rest can
-    /// be done.
+    /// The interface loses its IPv6 addresses until it is restored; IPv4 addresses stay but do not
+    /// work. Measures that the kernel or the process's rights do not allow are logged, and the rest
+    /// is done.
     pub fn quiet(&mut self, link: &Link) -> Result<Quiet, QuietError> {
-        // What goes by `/proc/sys` is that of the namespace in which the reader is.
+        // Paths under `/proc/sys` refer to the namespace of the reading thread.
         let _inside = self.namespace()?.enter()?;
         let addresses = self.addresses(Some(link))?.into_iter();
         let ipv6 = addresses
@@ -151,8 +152,8 @@ impl Netlink {
         self.change_link(link, &LinkChange::new().arp(false))?;
         let no_address = LinkChange::new().link_local(LinkLocal::None);
         before.link_local_forbidden = match read_setting(&link.name, "addr_gen_mode").as_deref() {
-            // Stable-privacy and random addresses (2, 3) are the user's choice, and are rare.
-            Some("0") => noted(
+            // Stable-privacy and random addresses (2, 3) are the user's choice, and rare.
+            Some("0") => log_failure(
                 &link.name,
                 "IPv6 addresses",
                 self.change_link(link, &no_address),
@@ -161,21 +162,21 @@ impl Netlink {
         };
         if read_setting(&link.name, "disable_ipv6").as_deref() == Some("0") {
             let written = write_setting(&link.name, "disable_ipv6", "1");
-            before.ipv6_switched_off = noted(&link.name, "IPv6", written);
+            before.ipv6_switched_off = log_failure(&link.name, "IPv6", written);
         }
-        before.ingress = self.take_ingress(link);
+        before.ingress = self.add_to_ingress(link);
         Ok(Quiet {
             link: link.clone(),
             before,
         })
     }
 
-    /// Gives an interface back as it was.
+    /// Restores the settings that an interface had before.
     pub fn unquiet(&mut self, quiet: &Quiet) -> Result<(), QuietError> {
-        // What goes by `/proc/sys` is that of the namespace in which the reader is.
+        // Paths under `/proc/sys` refer to the namespace of the reading thread.
         let _inside = self.namespace()?.enter()?;
         let Quiet { link, before } = quiet;
-        // It may have been renamed meanwhile, and the settings go by name.
+        // The interface may have been renamed meanwhile, and the settings are found by name.
         let name = match self.link_by_index(link.index)? {
             Some(now) if now.kind == link.kind => now.name,
             _ => {
@@ -185,18 +186,18 @@ impl Netlink {
                 .into());
             }
         };
-        self.release_ingress(link, before.ingress);
+        self.remove_from_ingress(link, before.ingress);
         let mut change = LinkChange::new().arp(before.arp);
         if before.link_local_forbidden {
             change = change.link_local(LinkLocal::Eui64);
         }
         self.change_link(link, &change)?;
         if before.ipv6_switched_off {
-            noted(&name, "IPv6", write_setting(&name, "disable_ipv6", "0"));
+            log_failure(&name, "IPv6", write_setting(&name, "disable_ipv6", "0"));
         }
         for &address in &before.ipv6_addresses {
             match self.add_address(link, address, DuplicateDetection::Skip) {
-                // The link-local one is back by itself.
+                // The kernel has already added the link-local address itself.
                 Ok(()) | Err(AddressError::Exists { .. }) => {}
                 Err(error) => log::warn!("{error}"),
             }
@@ -204,26 +205,27 @@ impl Netlink {
         Ok(())
     }
 
-    /// Gives back an interface that somebody made quiet who has ended without giving it back, as
-    /// the kernel makes interfaces: ARP on, IPv6 on with a link-local address. Whether it was such
-    /// a one: the classifier tells. To be called only by who knows that nobody uses it.
+    /// Restores an interface that a process made quiet and did not restore before it ended, to the
+    /// kernel's defaults: ARP enabled, IPv6 enabled with a link-local address. The classifier shows
+    /// whether it is such an interface; returns whether it was. Call it only for an interface that
+    /// no process uses.
     pub fn unquiet_leftover(&mut self, link: &Link) -> Result<bool, QuietError> {
         let _inside = self.namespace()?.enter()?;
         let ours = RouteNetlinkMessage::DelTrafficFilter(filter(link));
         if self.change(ours, 0).is_err() {
             return Ok(false);
         }
-        // The `clsact` stays: there may be classifiers of others on it by now.
+        // The `clsact` stays: other programs may have added classifiers to it.
         self.change_link(link, &LinkChange::new().arp(true))?;
         if read_setting(&link.name, "addr_gen_mode").as_deref() == Some("1") {
             let address = LinkChange::new().link_local(LinkLocal::Eui64);
-            noted(
+            log_failure(
                 &link.name,
                 "IPv6 addresses",
                 self.change_link(link, &address),
             );
         }
-        noted(
+        log_failure(
             &link.name,
             "IPv6",
             write_setting(&link.name, "disable_ipv6", "0"),
@@ -231,11 +233,11 @@ impl Netlink {
         Ok(true)
     }
 
-    /// Makes an interface quiet again that was made quiet and that somebody has changed since; `ours` where
-    /// it is to have no address at all. Gives what was put back, in words.
+    /// Makes an interface quiet again that another program has changed since; `ours` if the
+    /// interface must have no address at all. Returns descriptions of what was corrected.
     ///
-    /// To be called by who has made it quiet, and what the kernel did not allow then is not asked
-    /// for again with a warning.
+    /// Call it only for an interface that was made quiet before. Measures that the kernel did not
+    /// allow then are not tried again with a warning.
     pub fn keep_quiet(&mut self, link: &Link, ours: bool) -> Result<Vec<String>, QuietError> {
         let _inside = self.namespace()?.enter()?;
         let mut put_back = Vec::new();
@@ -260,7 +262,7 @@ impl Netlink {
         for address in addresses {
             match self.delete_address(link, address.net) {
                 Ok(()) => put_back.push(format!("without the address {}", address.net)),
-                // It has gone with another, or with IPv6.
+                // The address was removed with another one, or with IPv6.
                 Err(AddressError::NotFound { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -268,20 +270,20 @@ impl Netlink {
         Ok(put_back)
     }
 
-    /// Whether an interface of the socket's namespace is quiet at the moment: the classifier tells.
-    /// Nothing is changed.
+    /// Reports whether an interface of the socket's namespace is quiet now, by its classifier.
+    /// Changes nothing.
     pub fn is_quiet(&mut self, link: &Link) -> bool {
         self.get(RouteNetlinkMessage::GetTrafficFilter(filter(link)))
             .is_ok()
     }
 
-    fn take_ingress(&mut self, link: &Link) -> Ingress {
+    fn add_to_ingress(&mut self, link: &Link) -> Ingress {
         let own = match self.add_clsact(link) {
             Ok(()) => true,
             Err(error) if error.errno() == Some(Errno::EEXIST) => false,
             Err(error) => {
                 log::warn!(
-                    "{}: the host's stack sees what comes in: {error}",
+                    "{}: the host's stack sees received frames: {error}",
                     link.name
                 );
                 return Ingress::Open;
@@ -290,22 +292,22 @@ impl Netlink {
         match self.add_filter(link) {
             Ok(()) if own => Ingress::Own,
             Ok(()) => Ingress::FilterOnly,
-            // A daemon that was killed has left it there.
+            // A daemon that was killed has left the classifier there.
             Err(error) if error.errno() == Some(Errno::EEXIST) => Ingress::FilterOnly,
             Err(error) => {
                 log::warn!(
-                    "{}: the host's stack sees what comes in: {error}",
+                    "{}: the host's stack sees received frames: {error}",
                     link.name
                 );
                 if own {
-                    self.release_ingress(link, Ingress::Own);
+                    self.remove_from_ingress(link, Ingress::Own);
                 }
                 Ingress::Open
             }
         }
     }
 
-    fn release_ingress(&mut self, link: &Link, ingress: Ingress) {
+    fn remove_from_ingress(&mut self, link: &Link, ingress: Ingress) {
         let outcome = match ingress {
             Ingress::Open => Ok(()),
             Ingress::FilterOnly => {
@@ -317,7 +319,7 @@ impl Netlink {
                 self.change(RouteNetlinkMessage::DelQueueDiscipline(message), 0)
             }
         };
-        noted(&link.name, "the classifier", outcome);
+        log_failure(&link.name, "the classifier", outcome);
     }
 
     fn add_clsact(&mut self, link: &Link) -> Result<(), NetlinkError> {
@@ -329,7 +331,7 @@ impl Netlink {
         let mut message = filter(link);
         message
             .attributes
-            .push(TcAttribute::Options(take_everything()));
+            .push(TcAttribute::Options(consume_every_frame()));
         let message = RouteNetlinkMessage::NewTrafficFilter(message);
         self.change(message, NLM_F_CREATE | NLM_F_EXCL)
     }
@@ -345,7 +347,7 @@ fn clsact(link: &Link) -> TcMessage {
     message
 }
 
-/// What hangs at the ingress of an interface.
+/// The ingress hook of an interface.
 pub(crate) fn ingress_of(link: &Link) -> TcMessage {
     let mut message = TcMessage::with_index(link.index.cast_signed());
     message.header.parent = INGRESS;
@@ -360,8 +362,8 @@ fn filter(link: &Link) -> TcMessage {
     message
 }
 
-/// A program of one instruction, whose value is the verdict.
-fn take_everything() -> Vec<TcOption> {
+/// Builds a program of one instruction, whose value is the verdict.
+fn consume_every_frame() -> Vec<TcOption> {
     // struct sock_filter: code, two jumps, constant.
     let mut instruction = RETURN_CONSTANT.to_ne_bytes().to_vec();
     instruction.extend([0, 0]);
@@ -375,21 +377,21 @@ fn take_everything() -> Vec<TcOption> {
     ]
 }
 
-/// Whether something succeeded; if not, the log says so.
-fn noted<E: std::fmt::Display>(interface: &str, what: &str, outcome: Result<(), E>) -> bool {
+/// Reports whether an operation succeeded; logs the error if it did not.
+fn log_failure<E: std::fmt::Display>(interface: &str, what: &str, outcome: Result<(), E>) -> bool {
     outcome
         .inspect_err(|error| log::warn!("{interface}: {what}: {error}"))
         .is_ok()
 }
 
-/// The file of an IPv6 setting of an interface of the calling thread's namespace.
+/// Returns the file of an IPv6 setting of an interface of the calling thread's namespace.
 fn setting(interface: &str, setting: &str) -> PathBuf {
     ["/proc/sys/net/ipv6/conf", interface, setting]
         .iter()
         .collect()
 }
 
-/// None where the kernel has no IPv6.
+/// Reads an IPv6 setting; `None` where the kernel has no IPv6.
 fn read_setting(interface: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(setting(interface, name)).ok()?;
     Some(text.trim().to_owned())

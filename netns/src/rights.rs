@@ -1,10 +1,10 @@
-//! What to tell somebody whom the kernel refuses.
+//! Advice for errors that mean a missing right or an exhausted limit.
 
 use nix::errno::Errno;
 
-/// The remedy for an error number, to be put after the error itself; empty where there is none.
+/// Returns advice to append to an error; empty if there is none.
 ///
-/// `capability` is the one that the operation needs.
+/// `capability` is the capability that the operation needs.
 pub(crate) fn remedy(errno: Errno, capability: &str) -> String {
     match errno {
         Errno::EPERM | Errno::EACCES => format!(
@@ -19,7 +19,7 @@ pub(crate) fn remedy(errno: Errno, capability: &str) -> String {
     }
 }
 
-/// The error number of an I/O error that came from the system.
+/// Returns the error number of an I/O error that came from a system call.
 pub(crate) fn errno_of(error: &std::io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }

@@ -1,4 +1,4 @@
-//! Routes of the main table.
+//! Routes of the main routing table.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -17,23 +17,23 @@ use crate::answer::{attributes_of, u32_of};
 use crate::link::Link;
 use crate::netlink::{Netlink, NetlinkError};
 
-/// Why something cannot be done with a route.
+/// Reports why an operation on a route failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RouteError {
-    /// There is such a route already.
+    /// The route exists already.
     #[error("there is a route {route} already; delete it first, or give another metric")]
     Exists {
         /// The route.
         route: Box<Route>,
     },
-    /// There is no such route.
+    /// The route does not exist.
     #[error("there is no route {route}")]
     NotFound {
         /// The route.
         route: Box<Route>,
     },
-    /// It leads nowhere.
+    /// The route's gateway is not reachable.
     #[error(
         "the route {route} leads nowhere: its gateway is on no network of this namespace, or the \
          interface is down"
@@ -51,11 +51,11 @@ pub enum RouteError {
     /// The kernel refused.
     #[error("cannot {action} the route {route}: {source}")]
     Refused {
-        /// What was being done.
+        /// The operation, as a verb.
         action: &'static str,
         /// The route.
         route: Box<Route>,
-        /// Why not.
+        /// The error from the kernel.
         source: NetlinkError,
     },
     /// The list of routes cannot be read.
@@ -67,16 +67,17 @@ pub enum RouteError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Route {
-    /// What it leads to.
+    /// The destination network.
     pub destination: IpNet,
-    /// The router; none if the destination is on the link itself.
+    /// The router; `None` if the destination is on the link itself.
     pub gateway: Option<IpAddr>,
-    /// The index of the interface; where there is a gateway the kernel finds it.
+    /// The index of the interface; for a route with a gateway the kernel determines it.
     pub link_index: Option<u32>,
-    /// The lower, the better. None: the kernel's default, 0 for IPv4 and 1024 for IPv6.
+    /// The metric; the lowest wins. `None` selects the kernel's default, 0 for IPv4 and 1024 for
+    /// IPv6.
     pub metric: Option<u32>,
-    /// The address that packets of this namespace's own have as their source, if they have none
-    /// yet. The kernel sets it for the networks of IPv4 addresses.
+    /// The source address of packets that this namespace sends without one. The kernel sets it for
+    /// the networks of IPv4 addresses.
     pub source: Option<IpAddr>,
 }
 
@@ -86,13 +87,13 @@ pub struct Route {
 pub struct RouteEntry {
     /// The route.
     pub route: Route,
-    /// Who made it.
+    /// What added the route.
     pub origin: RouteOrigin,
-    /// Whether its interface has no carrier, so that nothing can be sent this way now.
+    /// Whether its interface has no carrier, so that packets cannot be sent over it now.
     pub link_down: bool,
 }
 
-/// Who made a route (`RTPROT_*`, linux/rtnetlink.h).
+/// What added a route (`RTPROT_*`, linux/rtnetlink.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RouteOrigin {
@@ -100,13 +101,13 @@ pub enum RouteOrigin {
     Redirect,
     /// The kernel, together with an address.
     Kernel,
-    /// Somebody by hand, with `ip route add`.
+    /// An administrator, with `ip route add`.
     Boot,
-    /// Somebody by hand, with this library.
+    /// An administrator, with this library.
     Static,
     /// An IPv6 router's advertisement.
     RouterAdvertisement,
-    /// A program with this number: a routing daemon, a DHCP client.
+    /// A program of this protocol number, such as a routing daemon or a DHCP client.
     Other(u8),
 }
 
@@ -124,7 +125,7 @@ impl From<u8> for RouteOrigin {
 }
 
 impl fmt::Display for RouteOrigin {
-    /// The word that ip-route(8) has for it.
+    /// Prints the keyword that ip-route(8) uses.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Redirect => f.write_str("redirect"),
@@ -156,18 +157,19 @@ const RTA_PRIORITY: u16 = 6;
 const RTA_PREFSRC: u16 = 7;
 const RTA_TABLE: u16 = 15;
 const RTPROT_RA: u8 = 9;
-/// Where `rtmsg` has who made a route.
+/// Offset of the origin in `rtmsg`.
 const ORIGIN_AT: usize = 5;
-/// Where `rtmsg` has the flags of a route.
+/// Offset of the flags in `rtmsg`.
 const FLAGS_AT: usize = 8;
 const RTNH_F_LINKDOWN: u32 = 16;
-/// Where `rtmsg` has the type of a route.
+/// Offset of the route type in `rtmsg`.
 const TYPE_AT: usize = 7;
-/// Length of `rtmsg`, after which the attributes come.
+/// Length of `rtmsg`; the attributes follow it.
 const HEADER_BYTES: usize = 12;
 
 impl Route {
-    /// To a network, by whatever way: enough to delete one.
+    /// Describes a route to a network without a gateway or interface, which is enough to delete
+    /// one.
     #[must_use]
     pub fn to(destination: IpNet) -> Self {
         Self {
@@ -179,7 +181,7 @@ impl Route {
         }
     }
 
-    /// To a network through a router.
+    /// Describes a route to a network through a router.
     #[must_use]
     pub fn via(destination: IpNet, gateway: IpAddr) -> Self {
         Self {
@@ -188,19 +190,19 @@ impl Route {
         }
     }
 
-    /// To everything else of the router's address family, through that router.
+    /// Describes the default route of the router's address family.
     #[must_use]
     pub fn default_via(gateway: IpAddr) -> Self {
-        Self::via(everything(gateway), gateway)
+        Self::via(default_destination(gateway), gateway)
     }
 
-    /// To a network that is on a link itself.
+    /// Describes a route to a network that is on a link itself.
     #[must_use]
     pub fn on_link(destination: IpNet, link: &Link) -> Self {
         Self::to(destination).through(link)
     }
 
-    /// The same with an interface, which a link-local gateway needs.
+    /// Adds the interface, which a link-local gateway needs.
     #[must_use]
     pub fn through(self, link: &Link) -> Self {
         Self {
@@ -209,7 +211,7 @@ impl Route {
         }
     }
 
-    /// The same with a metric.
+    /// Adds a metric.
     #[must_use]
     pub fn metric(self, metric: u32) -> Self {
         Self {
@@ -218,7 +220,7 @@ impl Route {
         }
     }
 
-    /// The same with a source address for the namespace's own packets.
+    /// Adds a source address for the namespace's own packets.
     #[must_use]
     pub fn source(self, source: IpAddr) -> Self {
         Self {
@@ -227,7 +229,7 @@ impl Route {
         }
     }
 
-    /// Takes a route message apart; none if it is not a plain route of the main table.
+    /// Parses a route message; `None` if it is not a plain route of the main table.
     pub(crate) fn parse(payload: &[u8]) -> Option<Self> {
         let header: &[u8; HEADER_BYTES] = payload.first_chunk()?;
         let mut table = u32::from(header[4]);
@@ -309,8 +311,8 @@ impl RouteEntry {
     }
 }
 
-/// `0.0.0.0/0` or `::/0`, whichever is of the same family.
-fn everything(address: IpAddr) -> IpNet {
+/// Returns `0.0.0.0/0` or `::/0`, depending on the address family.
+fn default_destination(address: IpAddr) -> IpNet {
     match address {
         IpAddr::V4(_) => IpNet::V4(ipnet::Ipv4Net::default()),
         IpAddr::V6(_) => IpNet::V6(ipnet::Ipv6Net::default()),
@@ -318,13 +320,13 @@ fn everything(address: IpAddr) -> IpNet {
 }
 
 impl Netlink {
-    /// The routes of the main table, of both address families.
+    /// Lists the routes of the main table, of both address families.
     pub fn routes(&mut self) -> Result<Vec<Route>, RouteError> {
         let entries = self.route_entries()?.into_iter();
         Ok(entries.map(|entry| entry.route).collect())
     }
 
-    /// The routes of the main table, of both address families, and who made them.
+    /// Lists the routes of the main table, of both address families, with their origins.
     pub fn route_entries(&mut self) -> Result<Vec<RouteEntry>, RouteError> {
         let request = RouteNetlinkMessage::GetRoute(RouteMessage::default());
         let replies = self.dump(&request).map_err(RouteError::List)?;
@@ -335,10 +337,10 @@ impl Netlink {
         Ok(routes.collect())
     }
 
-    /// Whether packets to this address are for the namespace itself.
+    /// Reports whether packets to this address are delivered to the namespace itself.
     ///
-    /// Those to an IPv6 address that was just added are not at once: its route is made by a worker
-    /// of the kernel's some milliseconds later, also without duplicate address detection
+    /// An IPv6 address is not local at once after it was added: a worker of the kernel adds its
+    /// route some milliseconds later, even without duplicate address detection
     /// (`addrconf_dad_start` in net/ipv6/addrconf.c).
     pub fn leads_here(&mut self, destination: IpAddr) -> Result<bool, NetlinkError> {
         let mut message = RouteMessage::default();
@@ -364,8 +366,7 @@ impl Netlink {
         self.make_route("add", route, NLM_F_CREATE | NLM_F_EXCL)
     }
 
-    /// Adds a route, in place of the one to the same destination with the same metric if there is
-    /// one.
+    /// Adds a route, replacing one to the same destination with the same metric.
     pub fn replace_route(&mut self, route: &Route) -> Result<(), RouteError> {
         self.make_route("replace", route, NLM_F_CREATE | NLM_F_REPLACE)
     }

@@ -1,4 +1,4 @@
-//! System calls that no dependency wraps: ioctls on sockets.
+//! System calls that no dependency wraps: ioctls and socket options.
 
 use std::io;
 use std::mem;
@@ -8,7 +8,7 @@ use std::process::Command;
 
 use netlink_sys::Socket;
 
-// Numbers of linux/ethtool.h, which libc has not.
+// Numbers of linux/ethtool.h that libc lacks.
 const ETHTOOL_GSTRINGS: u32 = 0x1b;
 const ETHTOOL_GSSET_INFO: u32 = 0x37;
 const ETHTOOL_GFEATURES: u32 = 0x3a;
@@ -17,10 +17,10 @@ const ETH_SS_FEATURES: u32 = 4;
 /// Length of a name in a set of strings (`ETH_GSTRING_LEN`).
 const STRING_BYTES: usize = 32;
 
-/// Has a new process call `prepare` before it becomes the program of `command`.
+/// Makes a new process call `prepare` before it executes the program of `command`.
 ///
-/// `prepare` must make system calls alone, and allocate nothing: other threads of this process may
-/// have held locks, of the allocator's for instance, when it was forked.
+/// `prepare` must only make system calls and must not allocate: when the process was forked, other
+/// threads may have held locks, such as those of the allocator.
 pub(crate) fn before_exec(
     command: &mut Command,
     prepare: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
@@ -29,20 +29,20 @@ pub(crate) fn before_exec(
     unsafe { command.pre_exec(prepare) };
 }
 
-/// The namespace that a socket was opened in (`SIOCGSKNS`, linux/sockios.h).
+/// Opens the namespace in which a socket was opened (`SIOCGSKNS`, linux/sockios.h).
 pub(crate) fn namespace_of(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    // SAFETY: SIOCGSKNS takes no argument and gives a new descriptor.
+    // SAFETY: SIOCGSKNS takes no argument and returns a new descriptor.
     let fd = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGSKNS) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor is new, and nobody else has it.
+    // SAFETY: the descriptor is new and has no other owner.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// The kind of the namespace that a file is, as a flag of clone(2) (`NS_GET_NSTYPE`, linux/nsfs.h).
+/// Returns the kind of a namespace file, as a flag of clone(2) (`NS_GET_NSTYPE`, linux/nsfs.h).
 pub(crate) fn kind_of_namespace(file: BorrowedFd<'_>) -> io::Result<libc::c_int> {
-    // SAFETY: NS_GET_NSTYPE takes no argument and gives a number.
+    // SAFETY: NS_GET_NSTYPE takes no argument and returns a number.
     let kind = unsafe { libc::ioctl(file.as_raw_fd(), libc::NS_GET_NSTYPE) };
     if kind < 0 {
         return Err(io::Error::last_os_error());
@@ -50,13 +50,13 @@ pub(crate) fn kind_of_namespace(file: BorrowedFd<'_>) -> io::Result<libc::c_int>
     Ok(kind)
 }
 
-/// Whether a descriptor is a socket of rtnetlink.
+/// Reports whether a descriptor is an rtnetlink socket.
 pub(crate) fn is_route_netlink(fd: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(option(fd, libc::SO_DOMAIN)? == libc::AF_NETLINK
         && option(fd, libc::SO_PROTOCOL)? == libc::NETLINK_ROUTE)
 }
 
-/// A number that the kernel tells of a socket.
+/// Reads a socket option that is a number.
 fn option(fd: BorrowedFd<'_>, name: libc::c_int) -> io::Result<libc::c_int> {
     let mut value: libc::c_int = 0;
     let mut length = libc::socklen_t::try_from(mem::size_of_val(&value)).unwrap_or_default();
@@ -76,20 +76,20 @@ fn option(fd: BorrowedFd<'_>, name: libc::c_int) -> io::Result<libc::c_int> {
     Ok(value)
 }
 
-/// A netlink socket of what is known to be one.
+/// Wraps a descriptor that is known to be a netlink socket.
 pub(crate) fn netlink_socket(fd: OwnedFd) -> Socket {
-    // SAFETY: the descriptor is owned by nobody else once it was taken out of `fd`.
+    // SAFETY: `into_raw_fd` has given up the descriptor, so it has no other owner.
     unsafe { Socket::from_raw_fd(fd.into_raw_fd()) }
 }
 
-/// What such a socket is made of.
+/// Returns the descriptor of a netlink socket.
 pub(crate) fn descriptor_of(socket: Socket) -> OwnedFd {
-    // SAFETY: the socket has given the descriptor up, so that nobody else owns it.
+    // SAFETY: `into_raw_fd` has given up the descriptor, so it has no other owner.
     unsafe { OwnedFd::from_raw_fd(socket.into_raw_fd()) }
 }
 
-/// The number of the namespace that a socket was opened in, which no other namespace ever has
-/// until the machine is started anew (`SO_NETNS_COOKIE`, Linux 5.14).
+/// Returns the cookie of the namespace in which a socket was opened, which is unique until the
+/// machine reboots (`SO_NETNS_COOKIE`, Linux 5.14).
 pub(crate) fn cookie_of(socket: BorrowedFd<'_>) -> io::Result<u64> {
     let mut cookie = 0_u64;
     let mut length = libc::socklen_t::try_from(mem::size_of::<u64>()).unwrap_or_default();
@@ -109,10 +109,10 @@ pub(crate) fn cookie_of(socket: BorrowedFd<'_>) -> io::Result<u64> {
     Ok(cookie)
 }
 
-/// Sends a frame out of an interface by a packet socket, without waiting.
+/// Sends a frame out of an interface through a packet socket, without waiting.
 ///
-/// The socket is bound to the interface first, rather than given an address to send to: a system call
-/// filter may allow the former alone.
+/// Binds the socket to the interface first instead of passing a destination address, because a
+/// system call filter may allow only that.
 pub(crate) fn send_frame(socket: BorrowedFd<'_>, interface: u32, frame: &[u8]) -> io::Result<()> {
     // SAFETY: sockaddr_ll is plain data, for which all zeroes is a valid value.
     let mut to: libc::sockaddr_ll = unsafe { mem::zeroed() };
@@ -140,7 +140,7 @@ pub(crate) fn send_frame(socket: BorrowedFd<'_>, interface: u32, frame: &[u8]) -
     }
 }
 
-/// The names of all features that the running kernel knows, in the order of their bits.
+/// Reads the names of all features that the running kernel has, in the order of their bits.
 pub(crate) fn feature_names(socket: impl AsFd, interface: &str) -> io::Result<Vec<String>> {
     // struct ethtool_sset_info: command, reserved, mask of 64 bits, one length.
     let mut info = [ETHTOOL_GSSET_INFO, 0, 1 << ETH_SS_FEATURES, 0, 0];
@@ -149,8 +149,8 @@ pub(crate) fn feature_names(socket: impl AsFd, interface: &str) -> io::Result<Ve
     }
     ethtool(socket.as_fd(), interface, &mut info)?;
     let count = info[4] as usize;
-    // struct ethtool_gstrings: command, set, length, the strings. The kernel writes as many as
-    // it knows, a number that is fixed when it is built: the one that it has just told.
+    // struct ethtool_gstrings: command, set, length, the strings. The kernel writes all the names
+    // that it has. Their number is fixed at build time and is the one that it has just returned.
     let mut strings = vec![0_u32; 3 + count * STRING_BYTES / 4];
     strings[..3].copy_from_slice(&[ETHTOOL_GSTRINGS, ETH_SS_FEATURES, info[4]]);
     ethtool(socket.as_fd(), interface, &mut strings)?;
@@ -164,7 +164,7 @@ pub(crate) fn feature_names(socket: impl AsFd, interface: &str) -> io::Result<Ve
         .collect())
 }
 
-/// Whether each feature may be changed, and whether it is on, in the order of the names.
+/// Reads whether each feature may be changed, and whether it is enabled, in the order of the names.
 pub(crate) fn features(
     socket: impl AsFd,
     interface: &str,
@@ -186,7 +186,7 @@ pub(crate) fn features(
         .collect())
 }
 
-/// Asks that features, given by their numbers, be off.
+/// Requests that features, given by their numbers, be disabled.
 pub(crate) fn switch_features_off(
     socket: impl AsFd,
     interface: &str,
@@ -205,7 +205,8 @@ pub(crate) fn switch_features_off(
     ethtool(socket.as_fd(), interface, &mut words)
 }
 
-/// One ethtool command. Its structure is in `words`, long enough for all that the kernel writes.
+/// Executes an ethtool command. `words` holds its structure, with room for all that the kernel
+/// writes.
 fn ethtool(socket: BorrowedFd<'_>, interface: &str, words: &mut [u32]) -> io::Result<()> {
     // SAFETY: ifreq is plain data, for which all zeroes is a valid value.
     let mut request: libc::ifreq = unsafe { mem::zeroed() };
@@ -220,7 +221,7 @@ fn ethtool(socket: BorrowedFd<'_>, interface: &str, words: &mut [u32]) -> io::Re
     // SAFETY: SIOCETHTOOL reads the ifreq and the structure that its data points to, and writes
     // to that structure as much as the callers above have made room for; both outlive the call.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) };
-    // ETHTOOL_SFEATURES gives positive bits where what was asked for could not all be had.
+    // ETHTOOL_SFEATURES returns positive bits if it could not apply all of the request.
     if result < 0 {
         Err(io::Error::last_os_error())
     } else {

@@ -1,15 +1,15 @@
-//! What fuzzers and tests call with bytes of any kind; no part of the library's interface.
+//! Entry points for fuzzers and tests, which pass arbitrary bytes; not part of the public
+//! interface.
 
 use crate::answer::{Answer, Messages};
 use crate::link::Link;
 use crate::monitor::event_of;
 use crate::{Address, RouteEntry};
 
-/// What the kernel might send on a netlink socket, taken for news and for an answer. Panics where
-/// something is wrong.
+/// Parses bytes as messages of a netlink socket, both as events and as a reply.
 ///
 /// # Panics
-/// Where something is wrong.
+/// If an invariant does not hold.
 pub fn netlink(bytes: &[u8]) {
     let mut sequence = 0;
     for message in Messages(bytes) {

@@ -1,8 +1,8 @@
-//! Which interfaces the default routes of a namespace need.
+//! Finds the interfaces that the default routes of a namespace need.
 //!
-//! An interface that becomes the port of a switch is lost to the stack above it. Where a default route
-//! leads through it, or through a device that stands on it (a VLAN, a macvlan, the bridge or
-//! bond that it is a member of), the namespace is off the network then.
+//! An interface that becomes a port of a switch is no longer usable by the IP stack. If a default
+//! route uses it, or uses an upper device of it (a VLAN, a macvlan, the bridge or bond of which it
+//! is a member), the namespace loses its network access.
 
 use std::collections::BTreeSet;
 
@@ -17,39 +17,43 @@ use crate::route::RouteError;
 // Numbers of linux/rtnetlink.h.
 const RTA_OIF: u16 = 4;
 const RTA_MULTIPATH: u16 = 9;
-/// Length of `rtmsg`, after which the attributes come.
+/// Length of `rtmsg`; the attributes follow it.
 const HEADER_BYTES: usize = 12;
-/// Length of `rtnexthop`, and where it has the index of the interface.
+/// Length of `rtnexthop`, and the offset of its interface index.
 const HOP_BYTES: usize = 8;
 const HOP_INDEX_AT: usize = 4;
-/// Default routes that are cut in two halves (`0.0.0.0/1`) are some too, and `2000::/3`.
+/// Default routes split into two halves (`0.0.0.0/1`) count too, as does `2000::/3`.
 const MAX_PREFIX_V4: u8 = 1;
 const MAX_PREFIX_V6: u8 = 3;
 
 impl Netlink {
-    /// The interface by which a default route leads that is lost with `link`: itself, or what
-    /// stands on it. Of any routing table and either address family; none if there is none.
+    /// Returns the interface of a default route that would be lost with `link`: `link` itself or an
+    /// upper device. Covers all routing tables and both address families; `None` if there is none.
     pub fn default_route_through(&mut self, link: &Link) -> Result<Option<Link>, RouteError> {
         let request = RouteNetlinkMessage::GetRoute(RouteMessage::default());
         let replies = self.dump(&request).map_err(RouteError::List)?;
         let mut ways = BTreeSet::new();
         for reply in replies {
             if reply.message_type == libc::RTM_NEWROUTE {
-                ways.extend(default_ways(&reply.payload).into_iter().flatten());
+                ways.extend(
+                    default_route_interfaces(&reply.payload)
+                        .into_iter()
+                        .flatten(),
+                );
             }
         }
         let links = self
             .links()
             .map_err(|_| RouteError::List(crate::NetlinkError::Unsteady))?;
-        Ok(standing_on(link, &links)
+        Ok(with_upper_devices(link, &links)
             .into_iter()
             .find(|upper| ways.contains(&upper.index))
             .cloned())
     }
 }
 
-/// The interfaces of a route, if it is a default one.
-fn default_ways(payload: &[u8]) -> Option<Vec<u32>> {
+/// Returns the interfaces of a route, if it is a default route.
+fn default_route_interfaces(payload: &[u8]) -> Option<Vec<u32>> {
     let header: &[u8; HEADER_BYTES] = payload.first_chunk()?;
     let (family, prefix, kind) = (i32::from(header[0]), header[1], header[7]);
     let longest = match family {
@@ -64,40 +68,41 @@ fn default_ways(payload: &[u8]) -> Option<Vec<u32>> {
     for (kind, value) in attributes_of(&payload[HEADER_BYTES..]) {
         match kind {
             RTA_OIF => ways.extend(u32_of(value)),
-            RTA_MULTIPATH => ways.extend(hops(value)),
+            RTA_MULTIPATH => ways.extend(next_hop_interfaces(value)),
             _ => {}
         }
     }
     Some(ways)
 }
 
-/// The interfaces of a route with several next hops.
-fn hops(mut bytes: &[u8]) -> Vec<u32> {
+/// Returns the interfaces of a route with several next hops.
+fn next_hop_interfaces(mut bytes: &[u8]) -> Vec<u32> {
     let mut ways = Vec::new();
     while let Some(hop) = bytes.first_chunk::<HOP_BYTES>() {
         ways.extend(u32_of(&hop[HOP_INDEX_AT..]));
         let length = usize::from(u16::from_ne_bytes([hop[0], hop[1]]));
-        // Aligned to four bytes (RTNH_ALIGN). A length of less than its own header would never end.
+        // Entries are aligned to four bytes (RTNH_ALIGN). A length below its own header would loop
+        // forever.
         let next = length.max(HOP_BYTES).next_multiple_of(4);
         bytes = bytes.get(next..).unwrap_or_default();
     }
     ways
 }
 
-/// The interface itself, and all that carries its traffic to the stack.
-fn standing_on<'a>(link: &Link, links: &'a [Link]) -> Vec<&'a Link> {
+/// Returns the interface itself and all its upper devices.
+fn with_upper_devices<'a>(link: &Link, links: &'a [Link]) -> Vec<&'a Link> {
     let mut found: Vec<&Link> = links.iter().filter(|l| l.index == link.index).collect();
     let mut next = 0;
     while let Some(lower) = found.get(next).copied() {
         next += 1;
-        // The peer of a veth is on the other side of a cable, not on top of it.
-        let stands = |upper: &&Link| {
+        // The peer of a veth is the other end of a cable, not an upper device.
+        let is_upper = |upper: &&Link| {
             let is_above = upper.peer_index == Some(lower.index)
                 && upper.peer_namespace_id.is_none()
                 && upper.kind.as_deref() != Some("veth");
             is_above || lower.master == Some(upper.index)
         };
-        for upper in links.iter().filter(stands) {
+        for upper in links.iter().filter(is_upper) {
             if !found.iter().any(|known| known.index == upper.index) {
                 found.push(upper);
             }
@@ -121,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_on_an_interface_is_found() {
+    fn upper_devices_of_an_interface_are_found() {
         let links = [
             link(1, "dummy", None, Some(3)),
             link(2, "veth", Some(9), None),
@@ -131,7 +136,7 @@ mod tests {
             link(9, "veth", Some(2), None),
         ];
         let above = |n: usize| -> Vec<u32> {
-            let found = standing_on(&links[n], &links);
+            let found = with_upper_devices(&links[n], &links);
             found.iter().map(|link| link.index).collect()
         };
         assert_eq!(above(0), [1, 3, 4, 5]);
@@ -140,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn several_next_hops_are_read_to_the_end() {
+    fn all_next_hops_are_decoded() {
         let hop = |length: u16, index: u32| {
             let mut hop = length.to_ne_bytes().to_vec();
             hop.extend([0, 0]);
@@ -148,9 +153,12 @@ mod tests {
             hop.resize(usize::from(length).max(8), 0);
             hop
         };
-        assert_eq!(hops(&[hop(16, 7), hop(8, 8)].concat()), [7, 8]);
-        // Of nonsense it makes what it can, and ends.
-        assert_eq!(hops(&hop(0, 7)), [7]);
-        assert!(hops(&[1, 2, 3]).is_empty());
+        assert_eq!(
+            next_hop_interfaces(&[hop(16, 7), hop(8, 8)].concat()),
+            [7, 8]
+        );
+        // Malformed input gives some result, and the loop ends.
+        assert_eq!(next_hop_interfaces(&hop(0, 7)), [7]);
+        assert!(next_hop_interfaces(&[1, 2, 3]).is_empty());
     }
 }

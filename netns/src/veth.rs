@@ -1,4 +1,4 @@
-//! Pairs of virtual Ethernet devices: the cables (veth(4)).
+//! Veth pairs: the cables between namespaces and switch (veth(4)).
 
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -9,18 +9,18 @@ use netlink_packet_route::link::{
 };
 use nix::errno::Errno;
 
-use crate::change::place;
+use crate::change::in_namespace;
 use crate::link::{Link, LinkError, MacBytes, check_mac};
 use crate::name::InterfaceName;
 use crate::namespace::Namespace;
 use crate::netlink::{Netlink, NetlinkError};
 
-/// The least MTU of a veth device in bytes (`ETH_MIN_MTU`).
+/// The smallest MTU of a veth device in bytes (`ETH_MIN_MTU`).
 pub const MIN_MTU_BYTES: u32 = 68;
 /// The greatest MTU of a veth device in bytes (`ETH_MAX_MTU`).
 pub const MAX_MTU_BYTES: u32 = 65_535;
 
-/// One end of a pair that is to be made.
+/// One end of a veth pair to create.
 #[derive(Clone, Debug)]
 #[must_use = "an end does nothing until a pair is made with `Netlink::create_veth`"]
 pub struct VethEnd {
@@ -31,7 +31,7 @@ pub struct VethEnd {
 }
 
 impl VethEnd {
-    /// An end of this name, with a random MAC address and an MTU of 1500, down.
+    /// Describes an end of this name, with a random MAC address and an MTU of 1500, down.
     pub fn new(name: InterfaceName) -> Self {
         Self {
             name,
@@ -41,7 +41,7 @@ impl VethEnd {
         }
     }
 
-    /// Gives it this Ethernet address.
+    /// Sets the MAC address.
     pub fn mac(self, mac: MacBytes) -> Self {
         Self {
             mac: Some(mac),
@@ -49,7 +49,7 @@ impl VethEnd {
         }
     }
 
-    /// Gives it this MTU in bytes.
+    /// Sets the MTU in bytes.
     pub fn mtu_bytes(self, mtu_bytes: u32) -> Self {
         Self {
             mtu_bytes: Some(mtu_bytes),
@@ -57,8 +57,8 @@ impl VethEnd {
         }
     }
 
-    /// Puts it into this group of interfaces (`ip link show group N`). It is in it from the moment that
-    /// anybody hears of it, so that programs which manage interfaces can tell it apart.
+    /// Sets the interface group (`ip link show group N`). The kernel applies it before it reports
+    /// the new interface, so programs that manage interfaces can recognise it from the start.
     pub fn group(self, group: u32) -> Self {
         Self {
             group: Some(group),
@@ -102,12 +102,12 @@ impl VethEnd {
 }
 
 impl Netlink {
-    /// Makes a veth pair with one request, and gives its near end.
+    /// Creates a veth pair with one request, and returns its near end.
     ///
-    /// The near end is in the socket's namespace, the far one in `far_namespace`, or in the same
-    /// if there is none. Both are down: the kernel refuses to switch on an end whose other one is
-    /// not there yet (ENOTCONN of `veth_open`). Nothing is made if anything is refused. Deleting either end, or the
-    /// namespace of either, deletes both.
+    /// The near end is in the socket's namespace, the far end in `far_namespace`, or in the same
+    /// one if that is `None`. Both are down: the kernel refuses to set an end up while the other
+    /// one does not exist yet (ENOTCONN of `veth_open`). On failure nothing is created. Deleting
+    /// either end, or the namespace of either, deletes both.
     pub fn create_veth(
         &mut self,
         near: &VethEnd,
@@ -145,7 +145,7 @@ impl Netlink {
                 kind: "veth".to_owned(),
                 name,
             },
-            // The kernel does not say which of the two it was.
+            // The kernel does not report which of the two names exists.
             Some(Errno::EEXIST) => match self.find_link(&name) {
                 Ok(Some(_)) => LinkError::Exists {
                     name,
@@ -153,7 +153,7 @@ impl Netlink {
                 },
                 _ => LinkError::Exists {
                     name: far.name.to_string(),
-                    place: far_namespace.map_or(String::new(), place),
+                    place: far_namespace.map_or(String::new(), in_namespace),
                 },
             },
             _ => LinkError::refused("create", &name, error),

@@ -1,4 +1,4 @@
-//! Starting another process in namespaces of its own.
+//! Starts another process in namespaces of its own.
 
 use std::fs;
 use std::io;
@@ -15,15 +15,15 @@ use crate::sys;
 
 /// Starts a program in new user, mount and network namespaces, in which it is root.
 ///
-/// Unlike [`enter_user_namespace`](super::enter_user_namespace) it can be called from a process of
-/// many threads. The program is killed when the thread that called this ends.
+/// Unlike [`enter_user_namespace`](super::enter_user_namespace) it also works in a process with
+/// several threads. The program is killed when the thread that called this function ends.
 ///
 /// # Errors
-/// Where such namespaces are forbidden, and where the program cannot be started.
+/// If such namespaces are forbidden, or the program cannot be started.
 pub fn spawn_inside(command: &mut Command) -> Result<Child, UserNamespaceError> {
     const ACTION: &str = "start a program in namespaces of its own";
     let conditions = Conditions::read();
-    // Made here: between fork and exec nothing may be allocated.
+    // Allocated here, because nothing may be allocated between fork and exec.
     let uids = format!("0 {} 1", geteuid());
     let gids = format!("0 {} 1", getegid());
     sys::before_exec(command, move || enter(&uids, &gids));
@@ -31,7 +31,7 @@ pub fn spawn_inside(command: &mut Command) -> Result<Child, UserNamespaceError> 
     started.map_err(|error| conditions.explain_map(ACTION, errno_of(&error)))
 }
 
-/// What happens in the new process. The standard library's functions on files allocate nothing for
+/// Runs in the new process before exec. The standard library's file functions do not allocate for
 /// paths as short as these.
 fn enter(uids: &str, gids: &str) -> io::Result<()> {
     unshare(CloneFlags::CLONE_NEWUSER)?;
@@ -39,6 +39,6 @@ fn enter(uids: &str, gids: &str) -> io::Result<()> {
     fs::write("/proc/self/uid_map", uids)?;
     fs::write("/proc/self/gid_map", gids)?;
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET)?;
-    // After the change of rights, which resets it (prctl(2)).
+    // After the change of credentials, which resets the signal (prctl(2)).
     Ok(set_pdeathsig(Signal::SIGKILL)?)
 }

@@ -1,4 +1,4 @@
-//! What stands in the way of user namespaces, and how to remove it.
+//! Explains what prevents user namespaces, and how to allow them.
 
 use std::fs;
 use std::path::Path;
@@ -8,14 +8,14 @@ use nix::unistd::geteuid;
 
 use super::UserNamespaceError;
 
-/// A setting of the system that can forbid them.
+/// A system setting that can forbid user namespaces.
 struct Setting {
     sysctl: &'static str,
-    /// The value that forbids.
+    /// The value that forbids them.
     forbids: &'static str,
-    /// One that allows.
+    /// A value that allows them.
     remedy: &'static str,
-    /// What else would allow it.
+    /// Another way to allow them.
     or_else: &'static str,
 }
 
@@ -46,11 +46,11 @@ const SETTINGS: [Setting; 5] = [
     limit("user.max_net_namespaces"),
 ];
 
-/// What a process may expect, read before it makes a user namespace: inside, the settings of
-/// `user.` are that namespace's own.
+/// Relevant state of the process and system, read before a user namespace is created: inside it,
+/// the `user.` sysctls have that namespace's own values.
 pub(super) struct Conditions {
     values: [Option<String>; SETTINGS.len()],
-    /// Whether it is root without the rights of one.
+    /// Whether the process is root without `CAP_SETFCAP`.
     is_root: bool,
 }
 
@@ -62,7 +62,7 @@ impl Conditions {
         }
     }
 
-    /// Why the system refused something, as far as can be told.
+    /// Explains why the system refused an operation, as far as it can be determined.
     pub(super) fn explain(&self, action: &'static str, errno: Errno) -> UserNamespaceError {
         if let Some((setting, value)) = self.setting(errno) {
             return UserNamespaceError::Forbidden {
@@ -87,9 +87,9 @@ impl Conditions {
         }
     }
 
-    /// Why the user could not be mapped into a namespace that was made.
+    /// Explains why the user could not be mapped into a namespace that was created.
     pub(super) fn explain_map(&self, action: &'static str, errno: Errno) -> UserNamespaceError {
-        // Only who has CAP_SETFCAP may map root (user_namespaces(7)).
+        // Only a process with CAP_SETFCAP may map root (user_namespaces(7)).
         if self.is_root && errno == Errno::EPERM {
             let obstacle = POOR_ROOT;
             return UserNamespaceError::Refused {
@@ -101,7 +101,8 @@ impl Conditions {
         self.explain(action, errno)
     }
 
-    /// The setting that forbids, with its value: a limit shows as another error than a ban.
+    /// Returns the setting that forbids it, with its value. A limit and a prohibition differ in
+    /// their error number.
     fn setting(&self, errno: Errno) -> Option<(&'static Setting, &str)> {
         let is_limit = matches!(errno, Errno::ENOSPC | Errno::EUSERS);
         SETTINGS
@@ -113,26 +114,27 @@ impl Conditions {
     }
 }
 
-// What it is if no setting is, and what to do.
-const LIMIT: &str = "there are as many namespaces as may be, or they are nested too deep: end some, \
+// Causes other than a setting, and what to do.
+const LIMIT: &str = "the limit on the number or the nesting of namespaces is reached: remove some, \
      or raise the sysctls user.max_user_namespaces, user.max_mnt_namespaces and \
      user.max_net_namespaces";
 const KERNEL: &str = "this kernel has no user namespaces (CONFIG_USER_NS): run as root, or on \
      another kernel";
-const CHROOT: &str = "a process in a chroot may have none: run as root, or outside the chroot";
-const POOR_ROOT: &str = "this root lacks CAP_SETFCAP, without which it can't be root of a namespace \
-     either: start the container with more rights, or be an ordinary user in it";
+const CHROOT: &str =
+    "a process in a chroot cannot create user namespaces: run as root, or outside the chroot";
+const POOR_ROOT: &str = "root lacks CAP_SETFCAP here, without which it cannot be root in a user namespace \
+     either: start the container with more capabilities, or use an ordinary user in it";
 const UNKNOWN: &str = "no sysctl forbids it, so it is probably the seccomp filter or the security \
      module of a container or of the system: start the container with more rights, or run as root";
 
-/// In a chroot the root directory is not, as a rule, a mount.
+/// Detects a chroot: its root directory is usually not a mount point.
 fn is_in_chroot() -> bool {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let mut points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
     !mounts.is_empty() && !points.any(|point| point == "/")
 }
 
-/// The value of a sysctl that the kernel knows.
+/// Reads the value of a sysctl, if the kernel has it.
 fn value(sysctl: &str) -> Option<String> {
     let path = Path::new("/proc/sys").join(sysctl.replace('.', "/"));
     Some(fs::read_to_string(path).ok()?.trim().to_owned())
@@ -165,36 +167,36 @@ mod tests {
             ("user.max_user_namespaces", "0", Errno::ENOSPC, "=10000"),
             ("user.max_net_namespaces", "0", Errno::ENOSPC, "=10000"),
         ] {
-            let told = conditions(sysctl, value)
+            let text = conditions(sysctl, value)
                 .explain("make one", errno)
                 .to_string();
-            assert!(told.contains(&format!("{sysctl} is {value}")), "{told}");
-            assert!(told.contains(&format!("sysctl {sysctl}{remedy}")), "{told}");
+            assert!(text.contains(&format!("{sysctl} is {value}")), "{text}");
+            assert!(text.contains(&format!("sysctl {sysctl}{remedy}")), "{text}");
         }
     }
 
     #[test]
-    fn a_setting_that_has_nothing_to_do_with_it_is_not_named() {
+    fn an_unrelated_setting_is_not_named() {
         let full = conditions("user.max_user_namespaces", "100");
-        let told = full.explain("make one", Errno::ENOSPC).to_string();
-        assert!(told.contains("as many namespaces as may be"), "{told}");
+        let text = full.explain("make one", Errno::ENOSPC).to_string();
+        assert!(text.contains("the limit on the number"), "{text}");
         let banned = conditions("kernel.unprivileged_userns_clone", "0");
-        let told = banned.explain("make one", Errno::ENOSPC).to_string();
-        assert!(!told.contains("unprivileged_userns_clone"), "{told}");
-        let told = full.explain("make one", Errno::EPERM).to_string();
+        let text = banned.explain("make one", Errno::ENOSPC).to_string();
+        assert!(!text.contains("unprivileged_userns_clone"), "{text}");
+        let text = full.explain("make one", Errno::EPERM).to_string();
         assert!(
-            told.contains("seccomp") || told.contains("chroot"),
-            "{told}"
+            text.contains("seccomp") || text.contains("chroot"),
+            "{text}"
         );
     }
 
     #[test]
-    fn root_without_the_right_to_be_mapped_is_told() {
+    fn root_without_the_capability_to_be_mapped_is_explained() {
         let mut poor = conditions("", "");
         poor.is_root = true;
-        let told = poor
+        let text = poor
             .explain_map("map the user to root", Errno::EPERM)
             .to_string();
-        assert!(told.contains("CAP_SETFCAP"), "{told}");
+        assert!(text.contains("CAP_SETFCAP"), "{text}");
     }
 }
