@@ -1,11 +1,11 @@
-//! Building hosts and their switch.
+//! Builds hosts and their switch.
 //!
 //! # Theory of operation
 //!
-//! The switch's ends of the cables are in a namespace without a name, too: they are in nobody's
-//! way, and go with it. What takes time of all this is the kernel's waiting for every processor
-//! before a packet socket gets its ring, so the sockets of all ports are made by threads, side by
-//! side, while the hosts are made.
+//! The switch-side ends of the veth pairs are also in an unnamed namespace, so they conflict with
+//! no other interface and disappear with that namespace. Most of the time goes into creating the
+//! ring of a packet socket, for which the kernel waits until every CPU has passed a quiescent
+//! state. So threads create the sockets of all ports in parallel while the hosts are created.
 
 use std::process::{ExitCode, Termination};
 use std::thread::{self, ScopedJoinHandle};
@@ -20,9 +20,9 @@ use vswitch_switch::port::{PacketError, PacketOptions, PreparedPort};
 use vswitch_switch::{BridgeConfig, Running, Switch, SwitchError};
 
 use crate::host::{Host, INTERFACE};
-use crate::process::{self, Place};
+use crate::process::{self, TestProcess};
 
-/// What a test bed is to be like.
+/// The options of a test bed.
 ///
 /// ```
 /// # use vswitch_testbed::TestBed;
@@ -37,7 +37,7 @@ pub struct TestBed {
     mtu_bytes: u32,
 }
 
-/// A switch with its hosts. It is removed when it is dropped.
+/// A switch with its hosts. Dropping it removes them.
 #[non_exhaustive]
 pub struct Bed<const N: usize> {
     /// The hosts, in the order of their numbers.
@@ -46,29 +46,29 @@ pub struct Bed<const N: usize> {
     pub switch: Running,
 }
 
-/// Why a test bed cannot be built.
+/// Reports why a test bed cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BedError {
-    /// A namespace cannot be made or entered.
+    /// A namespace cannot be created or entered.
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
-    /// This process cannot have namespaces of its own.
+    /// This process cannot create namespaces.
     #[error(transparent)]
     UserNamespace(#[from] UserNamespaceError),
-    /// The kernel gives no netlink socket.
+    /// A netlink socket cannot be opened.
     #[error(transparent)]
     Netlink(#[from] NetlinkError),
-    /// A cable cannot be made.
+    /// A veth pair cannot be created.
     #[error(transparent)]
     Link(#[from] LinkError),
-    /// An interface's name is not possible.
+    /// The name of an interface is not valid.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// A host cannot have its address.
+    /// The address of a host cannot be set.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// A port cannot be kept from the stack of its own namespace.
+    /// The IP stack cannot be kept off a port.
     #[error(transparent)]
     Quiet(#[from] QuietError),
     /// A port cannot be opened.
@@ -77,10 +77,10 @@ pub enum BedError {
     /// The switch refused a port.
     #[error(transparent)]
     Control(#[from] ControlError),
-    /// The switch cannot be run.
+    /// The switch cannot run.
     #[error(transparent)]
     Switch(#[from] SwitchError),
-    /// There are more hosts than numbers.
+    /// More hosts than host numbers.
     #[error("a test bed has up to {most} hosts, not {0}", most = u16::MAX)]
     TooMany(usize),
 }
@@ -92,7 +92,7 @@ impl Default for TestBed {
 }
 
 impl TestBed {
-    /// A switch with default settings, and an MTU of 1500.
+    /// Describes a switch with default settings and an MTU of 1500.
     pub fn new() -> Self {
         Self {
             config: BridgeConfig::default(),
@@ -100,28 +100,29 @@ impl TestBed {
         }
     }
 
-    /// Gives the switch these settings.
+    /// Sets the configuration of the switch.
     pub const fn config(mut self, config: BridgeConfig) -> Self {
         self.config = config;
         self
     }
 
-    /// Gives all interfaces this MTU, in bytes.
+    /// Sets the MTU of all interfaces, in bytes.
     pub const fn mtu_bytes(mut self, mtu_bytes: u32) -> Self {
         self.mtu_bytes = mtu_bytes;
         self
     }
 
-    /// Builds it in this process, which needs the rights: see [the library's front page](crate).
+    /// Builds the test bed in this process, which needs the capabilities: see [the library's front
+    /// page](crate).
     pub fn build<const N: usize>(self) -> Result<Bed<N>, BedError> {
         let count = u16::try_from(N).map_err(|_| BedError::TooMany(N))?;
-        let middle = Namespace::create_unnamed()?;
+        let switch_namespace = Namespace::create_unnamed()?;
         let mut switch = Switch::new(self.config)?;
         let handle = switch.handle();
         let hosts = thread::scope(|scope| {
-            // Until this is done, the thread's namespace is that of the switch, and so is that of the
-            // threads that it starts.
-            let _inside = middle.enter()?;
+            // Until the guard is dropped, this thread, and the threads that it starts, are in the
+            // namespace of the switch.
+            let _inside = switch_namespace.enter()?;
             let prepare = || PreparedPort::new(&ring_for(count));
             let sockets: Vec<_> = (0..count).map(|_| scope.spawn(prepare)).collect();
             let mut netlink = Netlink::open()?;
@@ -143,7 +144,7 @@ impl TestBed {
         Ok(Bed { hosts, switch })
     }
 
-    /// Connects a host to the switch, on whose side of the cables the calling thread is.
+    /// Connects a host to the switch, in whose namespace the calling thread is.
     fn plug_in(
         &self,
         host: &Host,
@@ -157,7 +158,7 @@ impl TestBed {
             .mtu_bytes(self.mtu_bytes)
             .mac(host.mac().0);
         let near = netlink.create_veth(&near, &far, Some(&host.namespace))?;
-        // It goes with its namespace, and is never given back.
+        // The interface disappears with its namespace, so it is never restored.
         let _ = netlink.quiet(&near)?;
         netlink.set_up(&near)?;
         let sockets = sockets
@@ -177,12 +178,12 @@ impl TestBed {
         Ok(())
     }
 
-    /// Runs a test on it, as [`run`](crate::run) does.
+    /// Builds the test bed and runs a test on it, as [`run`](crate::run) does.
     ///
     /// # Panics
-    /// Where the test does, or where the hosts cannot be had.
+    /// If the test panics, or the hosts cannot be created.
     pub fn run<const N: usize, R: Termination>(self, test: impl FnOnce([Host; N]) -> R) {
-        if let Place::Here(done) = process::place() {
+        if let TestProcess::This(done) = process::select() {
             let Bed { hosts, switch } = self.build_or_panic();
             judge(test(hosts));
             end(switch);
@@ -190,15 +191,15 @@ impl TestBed {
         }
     }
 
-    /// Runs an async test on it, as [`run_async`](crate::run_async) does.
+    /// Builds the test bed and runs an async test on it, as [`run_async`](crate::run_async) does.
     ///
     /// # Panics
-    /// Where the test does, or where the hosts cannot be had.
+    /// If the test panics, or the hosts cannot be created.
     pub async fn run_async<const N: usize, R: Termination>(
         self,
         test: impl AsyncFnOnce([Host; N]) -> R,
     ) {
-        if let Place::Here(done) = process::place() {
+        if let TestProcess::This(done) = process::select() {
             let Bed { hosts, switch } = self.build_or_panic();
             judge(test(hosts).await);
             end(switch);
@@ -212,7 +213,7 @@ impl TestBed {
     }
 }
 
-/// Fails the test if what it returned says so, as `main` would.
+/// Fails the test if its return value means failure, as a return value of `main` would.
 fn judge(outcome: impl Termination) {
     assert!(
         outcome.report() == ExitCode::SUCCESS,
@@ -220,14 +221,14 @@ fn judge(outcome: impl Termination) {
     );
 }
 
-/// Fails the test if its switch has failed.
+/// Fails the test if its switch failed.
 fn end(switch: Running) {
     if let Err(error) = switch.stop() {
         panic!("{error}");
     }
 }
 
-/// Smaller rings where there are many ports: a ring takes 3.5 MiB by default.
+/// Reduces the ring size for many ports: a ring takes 3.5 MiB by default.
 fn ring_for(ports: u16) -> PacketOptions {
     let mut options = PacketOptions::default();
     if ports > 16 {

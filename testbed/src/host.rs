@@ -7,9 +7,9 @@ use vswitch_netns::{Entered, Namespace};
 use vswitch_switch::Handle;
 use vswitch_switch::frame::MacAddr;
 
-/// A host of a test bed. Its interfaces are `lo` and `eth0`, both up.
+/// A host of a test bed, with the interfaces `lo` and `eth0`, both up.
 ///
-/// It can be moved into other threads, and is gone once it and its sockets are.
+/// It can be moved to other threads. Its namespace disappears once it and its sockets are dropped.
 pub struct Host {
     pub(crate) number: u16,
     pub(crate) namespace: Namespace,
@@ -21,17 +21,17 @@ const PREFIX_V4: u8 = 16;
 /// Length of the IPv6 prefix.
 const PREFIX_V6: u8 = 64;
 
-/// What its interface is called.
+/// The name of its interface.
 pub(crate) const INTERFACE: &str = "eth0";
 
 impl Host {
-    /// Runs a closure inside the host, on a thread of its own, and returns what it returns.
+    /// Runs a closure inside the host, on a thread of its own, and returns its result.
     ///
-    /// Sockets that it opens stay in the host, wherever they are used later. Threads and processes
-    /// that it starts are in the host too.
+    /// Sockets that it opens stay in the host, whichever thread uses them later. Threads and
+    /// processes that it starts are in the host too.
     ///
     /// # Panics
-    /// If the closure does, or where the system gives no thread.
+    /// If the closure panics, or no thread can be started.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let outcome = self.namespace.run(work);
         outcome.unwrap_or_else(|error| panic!("host {}: {error}", self.number))
@@ -40,51 +40,51 @@ impl Host {
     /// Moves the calling thread into the host until the guard is dropped.
     ///
     /// # Panics
-    /// Where the kernel refuses.
+    /// If the namespace cannot be entered.
     pub fn enter(&self) -> Entered {
         let entered = self.namespace.enter();
         entered.unwrap_or_else(|error| panic!("host {}: {error}", self.number))
     }
 
-    /// Its number: 1 for the first.
+    /// Returns its number: 1 for the first host.
     #[must_use]
     pub const fn number(&self) -> u16 {
         self.number
     }
 
-    /// Its IPv4 address: 10.0.0.1 for the first.
+    /// Returns its IPv4 address: 10.0.0.1 for the first host.
     #[must_use]
     pub const fn ipv4(&self) -> Ipv4Addr {
         let [high, low] = self.number.to_be_bytes();
         Ipv4Addr::new(10, 0, high, low)
     }
 
-    /// Its IPv6 address: `fd00::1` for the first.
+    /// Returns its IPv6 address: `fd00::1` for the first host.
     #[must_use]
     pub const fn ipv6(&self) -> Ipv6Addr {
         Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, self.number)
     }
 
-    /// The MAC address of its interface: 02:00:00:00:00:01 for the first.
+    /// Returns the MAC address of its interface: 02:00:00:00:00:01 for the first host.
     #[must_use]
     pub const fn mac(&self) -> MacAddr {
         let [high, low] = self.number.to_be_bytes();
         MacAddr([2, 0, 0, 0, high, low])
     }
 
-    /// The name of its port at the switch: `host1` for the first.
+    /// Returns the name of its port at the switch: `host1` for the first host.
     #[must_use]
     pub fn port(&self) -> String {
         format!("host{}", self.number)
     }
 
-    /// Its network namespace.
+    /// Returns its network namespace.
     #[must_use]
     pub const fn namespace(&self) -> &Namespace {
         &self.namespace
     }
 
-    /// The switch that it is connected to.
+    /// Returns a handle of the switch to which it is connected.
     #[must_use]
     pub const fn switch(&self) -> &Handle {
         &self.switch

@@ -26,22 +26,22 @@
 //! # mario_greets_luigi_over_tcp();
 //! ```
 //!
-//! Each [`Host`] is a network namespace with a TCP/IP stack of its own, connected by a veth pair to
-//! a switch that runs on a thread of the test. There are as many hosts as the closure's pattern
-//! names. Nothing has a name that another test, or another program, could see: tests run side by
-//! side. When the test ends, also by a panic, the kernel removes namespaces and cables.
+//! Each [`Host`] is a network namespace with its own TCP/IP stack, connected by a veth pair to a
+//! switch that runs on a thread of the test. The closure's pattern determines the number of hosts.
+//! No name is visible to another test or program, so tests run in parallel. When the test ends,
+//! also by a panic, the kernel removes the namespaces and veth pairs.
 //!
 //! # Rights
 //!
-//! A process with the capabilities `CAP_SYS_ADMIN`, `CAP_NET_ADMIN` and `CAP_NET_RAW`, such as that
-//! of root, builds the test bed where it is. Any other process needs user namespaces
-//! (`user_namespaces(7)`), which the kernel gives only to a process of one thread. Therefore [`run`]
-//! starts the test binary again, for this test alone, inside namespaces of its own, and reports
-//! what became of it. The closure then runs in that process, and so does the code of the test
-//! before it, but in both. Call [`run`] from the thread of the test, once, and do everything in the
-//! closure.
+//! A process with the capabilities `CAP_SYS_ADMIN`, `CAP_NET_ADMIN` and `CAP_NET_RAW`, such as one
+//! of root, builds the test bed in its own process. Any other process needs a user namespace
+//! (`user_namespaces(7)`), which the kernel allows only for a process with a single thread.
+//! Therefore [`run`] starts the test binary again, for this test only, inside new namespaces, and
+//! reports the result of that process. The closure runs in that process only; the test's code
+//! before the closure runs in both. Call [`run`] once, from the thread of the test, and do
+//! everything in the closure.
 //!
-//! Where user namespaces are forbidden, the test fails with a message that names what forbids them.
+//! Where user namespaces are forbidden, the test fails with a message that names the cause.
 //!
 //! # Async tests
 //!
@@ -73,9 +73,9 @@
 //!
 //! # Map
 //!
-//! - `bed`: [`TestBed`] with its options, and building it
+//! - `bed`: [`TestBed`], its options, and how it is built
 //! - `host`: one [`Host`]
-//! - `process`: the process of a test that has no rights where it is
+//! - `process`: the process for a test that lacks the capabilities
 
 mod bed;
 mod host;
@@ -88,11 +88,11 @@ use std::process::Termination;
 
 /// Runs a test on `N` hosts that are connected to one switch.
 ///
-/// The test fails by a panic, or by what `main` would fail by: an `Err`, an
+/// The test fails if it panics, or if its return value would make `main` fail: an `Err`, or an
 /// [`ExitCode`](std::process::ExitCode) other than success.
 ///
 /// # Panics
-/// Where the test does, or where the hosts cannot be had.
+/// If the test panics, or the hosts cannot be created.
 pub fn run<const N: usize, R: Termination>(test: impl FnOnce([Host; N]) -> R) {
     TestBed::new().run(test);
 }
@@ -100,7 +100,7 @@ pub fn run<const N: usize, R: Termination>(test: impl FnOnce([Host; N]) -> R) {
 /// Runs an async test, as [`run`] does.
 ///
 /// # Panics
-/// Where the test does, or where the hosts cannot be had.
+/// If the test panics, or the hosts cannot be created.
 pub async fn run_async<const N: usize, R: Termination>(test: impl AsyncFnOnce([Host; N]) -> R) {
     TestBed::new().run_async(test).await;
 }

@@ -1,12 +1,13 @@
-//! The process in which a test runs: this one, or another one that has the rights.
+//! Selects the process in which a test runs: this one, or a child that has the capabilities.
 //!
 //! # Theory of operation
 //!
-//! A process enters a user namespace with its only thread, and that of a test has two at least. So
-//! the test binary is started again in namespaces of its own, for the one test that the calling
-//! thread is named after, as the standard test runner names them. There, [`place`] finds all
-//! rights, and the closure runs. Its standard input is a socket, through which it reports that the
-//! closure has returned: without that, a test that was not found would pass.
+//! Only a process with a single thread can enter a user namespace, and the process of a test has at
+//! least two threads. So the test binary is started again in new namespaces, for the one test that
+//! the calling thread is named after (the standard test runner names threads so). There, [`select`]
+//! finds that it has the capabilities, and the closure runs. The child's standard input is a
+//! socket, through which the child reports that the closure has returned: without the report, a
+//! test name that was not found would pass.
 
 use std::env;
 use std::fs::File;
@@ -23,21 +24,20 @@ use vswitch_netns::{Namespace, Netlink};
 
 use crate::BedError;
 
-/// Set in the environment of a process that was started for one test: to the number of the process
-/// that started it.
+/// Environment variable of a child process that runs one test: the process number of its parent.
 const MARK: &str = "VSWITCH_TESTBED_PARENT";
-/// What it reports once the closure has returned.
+/// The report of the child once the closure has returned.
 const DONE: &[u8] = b"done";
 
-/// Where a test runs.
-pub(crate) enum Place {
-    /// In this process.
-    Here(Report),
-    /// It has run in another one, and has passed.
-    Elsewhere,
+/// The process that runs a test.
+pub(crate) enum TestProcess {
+    /// This process.
+    This(Report),
+    /// A child process, in which the test has passed.
+    Child,
 }
 
-/// To whom the end of the closure is reported.
+/// The parent process that expects a report, if there is one.
 pub(crate) struct Report {
     is_wanted: bool,
 }
@@ -46,31 +46,31 @@ impl Report {
     pub(crate) fn report(self) {
         if self.is_wanted {
             let socket = io::stdin().as_fd().try_clone_to_owned().map(File::from);
-            // Without the report, the other process fails the test.
+            // If the report is lost, the parent fails the test.
             let _ = socket.and_then(|mut socket| socket.write_all(DONE));
         }
     }
 }
 
-/// Finds a process with the rights, and has the test run in it if that is another one.
-pub(crate) fn place() -> Place {
+/// Selects a process with the capabilities; if that is a child, runs the test in it.
+pub(crate) fn select() -> TestProcess {
     let is_wanted = env::var(MARK).is_ok_and(|parent| parent == parent_id().to_string());
-    let here = Place::Here(Report { is_wanted });
+    let this = TestProcess::This(Report { is_wanted });
     match try_rights() {
-        Ok(()) => here,
+        Ok(()) => this,
         Err(error) if is_wanted => panic!("cannot build the test bed: {error}"),
         Err(_) => match userns::enter_user_namespace() {
-            Ok(()) => here,
+            Ok(()) => this,
             Err(UserNamespaceError::Threads { .. }) => {
                 run_elsewhere();
-                Place::Elsewhere
+                TestProcess::Child
             }
             Err(error) => panic!("cannot build the test bed: {error}"),
         },
     }
 }
 
-/// Makes a namespace and changes something in it.
+/// Creates a namespace and changes a setting in it.
 fn try_rights() -> Result<(), BedError> {
     let namespace = Namespace::create_unnamed()?;
     let mut netlink = Netlink::open_in(&namespace)?;
@@ -78,7 +78,7 @@ fn try_rights() -> Result<(), BedError> {
     Ok(netlink.set_up(&lo)?)
 }
 
-/// Runs the calling thread's test in a process of its own, and fails if it does.
+/// Runs the calling thread's test in a child process, and panics if the test fails there.
 fn run_elsewhere() {
     let current = thread::current();
     let Some(name) = current.name().filter(|name| *name != "main") else {
@@ -87,14 +87,14 @@ fn run_elsewhere() {
              a test. Call `vswitch_netns::userns::enter_user_namespace` at the beginning of `main`"
         );
     };
-    let Ended {
+    let Finished {
         status,
         output,
         is_done,
     } = start(name)
-        .and_then(|started| watch(started).map_err(|error| error.to_string()))
+        .and_then(|started| wait_for(started).map_err(|error| error.to_string()))
         .unwrap_or_else(|error| panic!("cannot run the test in namespaces of its own: {error}"));
-    // The standard test runner shows it if this test fails.
+    // The standard test runner prints captured output if this test fails.
     print!("{output}");
     assert!(
         status.success(),
@@ -107,56 +107,56 @@ fn run_elsewhere() {
     );
 }
 
-/// A test that was started.
-struct Started {
+/// The child process of a test.
+struct Running {
     child: Child,
-    /// Through which it reports.
+    /// The socket through which the child reports.
     socket: UnixStream,
-    /// Where it writes. Unlike the end of a pipe, that of a file is not put off by processes that
-    /// the test leaves behind.
+    /// The file for the child's output. Reading a file ends even if processes that the test leaves
+    /// behind keep it open; reading a pipe would wait for them.
     output: File,
 }
 
-/// A test that has ended.
-struct Ended {
+/// The result of a child process.
+struct Finished {
     status: ExitStatus,
     output: String,
-    /// Whether the closure has returned.
+    /// Whether the child reported that the closure has returned.
     is_done: bool,
 }
 
-fn start(test: &str) -> Result<Started, String> {
+fn start(test: &str) -> Result<Running, String> {
     let failed = |error: io::Error| error.to_string();
-    let (socket, far) = UnixStream::pair().map_err(failed)?;
+    let (socket, child_end) = UnixStream::pair().map_err(failed)?;
     let output =
         memfd_create("output", MFdFlags::MFD_CLOEXEC).map_err(|errno| errno.to_string())?;
     let output = File::from(output);
-    // Also if the file was replaced or removed meanwhile, as when it is built again.
+    // Works even if the file was replaced or removed meanwhile, as by a rebuild.
     let mut command = Command::new("/proc/self/exe");
     command
         .args([test, "--exact", "--include-ignored", "--nocapture"])
         .env(MARK, std::process::id().to_string())
-        .stdin(OwnedFd::from(far))
+        .stdin(OwnedFd::from(child_end))
         .stdout(output.try_clone().map_err(failed)?)
         .stderr(output.try_clone().map_err(failed)?);
     let child = userns::spawn_inside(&mut command).map_err(|error| error.to_string())?;
-    Ok(Started {
+    Ok(Running {
         child,
         socket,
         output,
     })
 }
 
-fn watch(mut started: Started) -> io::Result<Ended> {
+fn wait_for(mut started: Running) -> io::Result<Finished> {
     let status = started.child.wait()?;
     let mut output = Vec::new();
     started.output.rewind()?;
     started.output.read_to_end(&mut output)?;
-    // What it has started may have the other end of the socket still.
+    // A process that the child started may still hold the other end of the socket.
     started.socket.set_nonblocking(true)?;
     let mut report = [0; DONE.len()];
     let is_done = started.socket.read_exact(&mut report).is_ok() && report == DONE;
-    Ok(Ended {
+    Ok(Finished {
         status,
         output: String::from_utf8_lossy(&output).into_owned(),
         is_done,

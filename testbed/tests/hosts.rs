@@ -1,4 +1,4 @@
-//! Tests as an embedder writes them, and what is promised of them.
+//! Tests as an embedder writes them, and the guarantees of the test bed.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that unwraps an error fails with it, which is what is wanted"
@@ -25,9 +25,9 @@ fn mario_greets_luigi_over_tcp() {
         mario
             .run(|| TcpStream::connect((luigi.ipv4(), 7000)))?
             .write_all(b"it's-a me")?;
-        let mut heard = String::new();
-        listener.accept()?.0.read_to_string(&mut heard)?;
-        assert_eq!(heard, "it's-a me");
+        let mut received = String::new();
+        listener.accept()?.0.read_to_string(&mut received)?;
+        assert_eq!(received, "it's-a me");
         Ok(())
     });
 }
@@ -45,20 +45,20 @@ async fn mario_greets_luigi_over_tokio() {
         let mut stream = socket.connect((luigi.ipv6(), 7000).into()).await?;
         stream.write_all(b"it's-a me").await?;
         drop(stream);
-        let mut heard = String::new();
+        let mut received = String::new();
         listener
             .accept()
             .await?
             .0
-            .read_to_string(&mut heard)
+            .read_to_string(&mut received)
             .await?;
-        assert_eq!(heard, "it's-a me");
+        assert_eq!(received, "it's-a me");
         Ok(())
     })
     .await;
 }
 
-/// Eight tests side by side, each with the same addresses and names: none hears another.
+/// Eight tests in parallel with the same addresses and names: none receives traffic of another.
 macro_rules! side_by_side {
     ($($name:ident: $number:literal),*) => {$(
         #[test]
@@ -68,9 +68,9 @@ macro_rules! side_by_side {
                 for sender in [mario, peach] {
                     let socket = sender.run(|| UdpSocket::bind((sender.ipv4(), 7000))).unwrap();
                     socket.send_to(&[$number, 1], (luigi.ipv4(), 7000)).unwrap();
-                    let mut heard = [0; 8];
-                    let (length, from) = receiver.recv_from(&mut heard).unwrap();
-                    assert_eq!(heard[..length], [$number, 1]);
+                    let mut received = [0; 8];
+                    let (length, from) = receiver.recv_from(&mut received).unwrap();
+                    assert_eq!(received[..length], [$number, 1]);
                     assert_eq!(from.ip(), sender.ipv4());
                 }
             });
@@ -99,14 +99,14 @@ fn hosts_and_their_ports_are_as_they_say() {
                     "{addresses:?}"
                 );
             }
-            // On its own thread, too, and no longer than the guard is there.
+            // The guard also works on the closure's own thread, and ends when it is dropped.
             let outside = Namespace::current().unwrap();
             let guard = host.enter();
             assert_eq!(Namespace::current().unwrap(), *host.namespace());
             drop(guard);
             assert_eq!(Namespace::current().unwrap(), outside);
         }
-        // A host outlives the closure's thread, and speaks with itself.
+        // A host outlives the closure's thread, and its loopback works.
         let listener = luigi.run(|| TcpListener::bind("127.0.0.1:7000")).unwrap();
         let client = thread::spawn(move || luigi.run(|| TcpStream::connect("127.0.0.1:7000")));
         drop((client.join().unwrap().unwrap(), listener.accept().unwrap()));
@@ -115,7 +115,7 @@ fn hosts_and_their_ports_are_as_they_say() {
 
 #[test]
 fn nothing_is_left_after_a_panic() {
-    // In this process, if it has the rights, else in one of its own, which is the outer closure's.
+    // Runs in this process if it has the capabilities, else in the child of the outer closure.
     run(|[_unused]| {
         let (give, take) = mpsc::channel();
         let broken = catch_unwind(AssertUnwindSafe(|| {
@@ -132,7 +132,7 @@ fn nothing_is_left_after_a_panic() {
         assert_eq!(message, "the princess is in another castle");
         let (luigi, switch) = take.recv().unwrap();
         assert!(switch.ports().is_err(), "the switch has ended");
-        // Held by this handle alone, the host has lost its cable with the switch's end.
+        // This handle keeps the namespace, but the veth pair is gone with the switch's end.
         let mut inside = Netlink::open_in(&luigi).unwrap();
         while inside.find_link("eth0").unwrap().is_some() {
             thread::yield_now();
@@ -149,19 +149,19 @@ fn a_test_that_returns_an_error_fails() {
     });
 }
 
-/// The message of a panic.
+/// Returns the message of a panic.
 fn text_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap()
 }
 
-/// Whether another test has started this process for one test.
+/// Reports whether this process was started for one test.
 fn is_started() -> bool {
     std::env::var_os("VSWITCH_TESTBED_PARENT").is_some()
 }
 
-/// Gives up the rights that a test bed needs, as far as the calling thread has them.
+/// Drops the capabilities that a test bed needs, as far as the calling thread has them.
 fn give_up_rights() {
     for capability in [
         Capability::CAP_SYS_ADMIN,
@@ -173,8 +173,8 @@ fn give_up_rights() {
     }
 }
 
-/// Runs `test` on a thread of that name without rights. Returns its panic's message, and whether the
-/// closure was called in this process.
+/// Runs `test` without capabilities on a thread of that name. Returns the panic message, and
+/// whether the closure was called in this process.
 fn without_rights(name: &str) -> (Option<String>, bool) {
     let was_called = AtomicBool::new(false);
     let outcome = thread::scope(|scope| {
@@ -239,7 +239,7 @@ fn leaves_a_process_behind() {
         return;
     }
     run(|[mario]| {
-        // This program again, with the output of this one, for as long as its input does not end.
+        // This program again, with this process's output; it runs until its standard input ends.
         let mut command = Command::new("/proc/self/exe");
         command.args(["waits_for_its_input_to_end", "--exact", "--nocapture"]);
         let child = mario.run(|| command.stdin(Stdio::piped()).spawn()).unwrap();

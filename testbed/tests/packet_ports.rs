@@ -1,4 +1,4 @@
-//! Opening and closing packet ports of a host, as the switch does with its own.
+//! Opens and closes packet ports of a host, as the switch does with its own ports.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that unwraps an error fails with it, which is what is wanted"
@@ -8,7 +8,7 @@ use vswitch_netns::{InterfaceName, Namespace, Netlink, VethEnd};
 use vswitch_switch::port::{PacketError, PacketOptions, PacketPort, Port};
 use vswitch_testbed::run;
 
-/// Veth pairs in a namespace of their own, the near ends of these names.
+/// Creates veth pairs in a namespace of their own and returns the names of the near ends.
 fn pairs(names: &[&str]) -> Namespace {
     let namespace = Namespace::create_unnamed().unwrap();
     let mut netlink = Netlink::open_in(&namespace).unwrap();
@@ -33,7 +33,7 @@ fn several_ports_are_opened_in_the_order_of_their_names() {
         let kinds: Vec<_> = ports.iter().map(Port::driver).collect();
         assert_eq!(kinds, ["packet socket, mapped ring"; 3]);
 
-        // One of them is in use: none is left open.
+        // One interface is in use: none of the others stays open.
         let (first, rest) = names.split_at(1);
         drop(ports);
         let held = PacketPort::open(first[0]).unwrap();
@@ -54,7 +54,7 @@ fn a_port_can_be_opened_as_soon_as_it_was_dropped() {
     run(|[_unused]| {
         let namespace = pairs(&["a"]);
         let _inside = namespace.enter().unwrap();
-        // More of them than threads close ports at the same time.
+        // Opens more ports than there are threads that close ports in parallel.
         for _ in 0..100 {
             drop(PacketPort::open("a").unwrap());
         }
