@@ -3,95 +3,85 @@
 use super::PortId;
 use crate::frame::{BATCH, Frame, Selection, TagAction, TagActions};
 
-/// Indices into a batch, ascending, each with what is done to the frame's tags.
-///
-/// What is written where no tag changes comes first.
+/// Indices into a batch, ascending, each with what is done to the frame's tags. How many count is
+/// kept beside it.
 #[derive(Clone, Debug)]
 #[repr(C)]
-struct Queue {
-    len: usize,
+struct Entries {
+    indices: [u8; BATCH],
     /// Whether any entry has an action. Without one `tags` is neither read nor written.
     has_actions: bool,
-    indices: [u8; BATCH],
     tags: [TagAction; BATCH],
 }
 
-impl Queue {
+impl Entries {
     const EMPTY: Self = Self {
-        len: 0,
-        has_actions: false,
         indices: [0; BATCH],
+        has_actions: false,
         tags: [TagAction::Keep; BATCH],
     };
 
-    /// Appends `index`; what is more than a batch is ignored.
+    /// Appends `index` to the first `len`; what is more than a batch is ignored.
     #[inline]
-    fn push(&mut self, index: u8, tags: TagAction) {
-        if let Some(place) = self.indices.get_mut(self.len) {
+    fn push(&mut self, len: &mut u8, index: u8, tags: TagAction) {
+        if let Some(place) = self.indices.get_mut(usize::from(*len)) {
             *place = index;
-            self.len += 1;
             if self.has_actions || !tags.is_keep() {
-                self.note_action(tags);
+                self.note_action(*len, tags);
             }
+            *len += 1;
         }
     }
 
-    /// Notes the action of the last entry.
+    /// Notes the action of the entry behind the first `len`.
     #[inline(never)]
-    fn note_action(&mut self, tags: TagAction) {
-        let last = self.len - 1;
+    fn note_action(&mut self, len: u8, tags: TagAction) {
+        let at = usize::from(len);
         if !self.has_actions {
             self.has_actions = true;
-            self.tags[..last].fill(TagAction::Keep);
+            self.tags[..at].fill(TagAction::Keep);
         }
-        self.tags[last] = tags;
+        self.tags[at] = tags;
     }
 
     #[inline]
-    fn clear(&mut self) {
-        self.len = 0;
-        self.has_actions = false;
+    fn indices(&self, len: u8) -> &[u8] {
+        self.indices.get(..usize::from(len)).unwrap_or_default()
     }
 
     #[inline]
-    fn indices(&self) -> &[u8] {
-        self.indices.get(..self.len).unwrap_or_default()
-    }
-
-    #[inline]
-    fn tags(&self) -> TagActions<'_> {
+    fn tags(&self, len: u8) -> TagActions<'_> {
         if self.has_actions {
-            TagActions::Each(self.tags.get(..self.len).unwrap_or_default())
+            TagActions::Each(self.tags.get(..usize::from(len)).unwrap_or_default())
         } else {
             TagActions::All(TagAction::Keep)
         }
     }
 
-    fn entries(&self) -> impl Iterator<Item = (u8, TagAction)> {
-        let tags = |at: usize| {
-            if self.has_actions {
-                self.tags[at]
-            } else {
-                TagAction::Keep
-            }
-        };
-        let numbered = self.indices().iter().enumerate();
-        numbered.map(move |(at, index)| (*index, tags(at)))
+    fn action(&self, at: usize) -> TagAction {
+        if self.has_actions {
+            self.tags[at]
+        } else {
+            TagAction::Keep
+        }
     }
 
-    /// Merges `other` in, whose frames all get the action `tags`.
-    fn merge(&mut self, other: &Self, tags: TagAction) {
-        let own = self.clone();
-        self.clear();
-        let mut ours = own.entries().peekable();
-        for index in other.indices() {
-            while let Some((our, action)) = ours.next_if(|(our, _)| our < index) {
-                self.push(our, action);
+    /// Merges the frames at `others` into the first `len`, all with the action `tags`.
+    fn merge(&mut self, len: &mut u8, others: &[u8], tags: TagAction) {
+        let (before, count) = (self.clone(), std::mem::take(len));
+        self.has_actions = false;
+        let numbered = before.indices(count).iter().enumerate();
+        let mut ours = numbered
+            .map(|(at, index)| (*index, before.action(at)))
+            .peekable();
+        for other in others {
+            while let Some((our, action)) = ours.next_if(|(our, _)| our < other) {
+                self.push(len, our, action);
             }
-            self.push(*index, tags);
+            self.push(len, *other, tags);
         }
         for (our, action) in ours {
-            self.push(our, action);
+            self.push(len, our, action);
         }
     }
 }
@@ -118,26 +108,36 @@ pub struct Member {
 #[derive(Clone, Debug)]
 struct Flood {
     group: FloodGroup,
-    queue: Queue,
+    len: u8,
+    indices: [u8; BATCH],
 }
 
-/// What leaves by one port.
-#[derive(Clone, Debug)]
-#[repr(C)]
-struct Egress {
-    /// Where there is nothing of its own, the flood that it shares with others.
-    shared: Option<(u8, TagAction)>,
-    /// What leaves by that port alone. After [`OutputQueues::finish`] floods are merged in where
-    /// there is anything.
-    own: Queue,
-}
-
-impl Egress {
+impl Flood {
     const EMPTY: Self = Self {
-        shared: None,
-        own: Queue::EMPTY,
+        group: FloodGroup::ALL,
+        len: 0,
+        indices: [0; BATCH],
     };
+
+    #[inline]
+    fn push(&mut self, index: u8) {
+        if let Some(place) = self.indices.get_mut(usize::from(self.len)) {
+            *place = index;
+            self.len += 1;
+        }
+    }
+
+    #[inline]
+    fn indices(&self) -> &[u8] {
+        self.indices
+            .get(..usize::from(self.len))
+            .unwrap_or_default()
+    }
 }
+
+/// A port with this state shares the first flood; with the next one the second, and so on. Below it,
+/// the state is the number of frames in the port's own queue.
+const SHARES: u8 = 128;
 
 /// For each output port, the frames of the batch at hand that leave by it, in their order.
 ///
@@ -147,11 +147,20 @@ impl Egress {
 /// groups that one batch is flooded to.
 #[derive(Clone, Debug)]
 pub struct OutputQueues {
-    /// By port number.
-    ports: Vec<Egress>,
-    /// Only the first `flood_count` count; the others are room.
-    floods: Vec<Flood>,
-    flood_count: usize,
+    /// By port number: how many frames are in its own queue, or which flood it shares. Kept apart
+    /// from the queues, so that a flood to many ports touches little memory.
+    states: Vec<u8>,
+    /// By port number: what leaves by that port alone. After [`OutputQueues::finish`] floods are
+    /// merged in where there is anything.
+    own: Vec<Entries>,
+    /// By port number: what is done to the tags of a flood that it shares. Read and written only
+    /// where `has_flood_actions`.
+    flood_tags: Vec<TagAction>,
+    has_flood_actions: bool,
+    /// What was flooded to the first group: all there is, as a rule.
+    first_flood: Flood,
+    /// What was flooded to others.
+    other_floods: Vec<Flood>,
     /// The ports by which anything leaves: those with frames of their own in the order in which
     /// they got their first, then the others of the floods.
     /// Only the first `dirty_len` count; there is room for one more than there are ports, so
@@ -165,9 +174,12 @@ impl OutputQueues {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            ports: Vec::new(),
-            floods: Vec::new(),
-            flood_count: 0,
+            states: Vec::new(),
+            own: Vec::new(),
+            flood_tags: Vec::new(),
+            has_flood_actions: false,
+            first_flood: Flood::EMPTY,
+            other_floods: Vec::new(),
             dirty: Vec::new(),
             dirty_len: 0,
         }
@@ -175,8 +187,10 @@ impl OutputQueues {
 
     /// Makes room for `port`. Frames for ports not added are ignored.
     pub fn add_port(&mut self, port: PortId) {
-        let len = self.ports.len().max(usize::from(port.0) + 1);
-        self.ports.resize(len, Egress::EMPTY);
+        let len = self.own.len().max(usize::from(port.0) + 1);
+        self.states.resize(len, 0);
+        self.own.resize(len, Entries::EMPTY);
+        self.flood_tags.resize(len, TagAction::Keep);
         self.dirty.resize(len + 1, PortId(0));
     }
 
@@ -189,13 +203,16 @@ impl OutputQueues {
     /// Lets frame `index` of the batch leave by `port` with `tags` done to it. Indices must ascend.
     #[inline]
     pub fn push_tagged(&mut self, port: PortId, index: u8, tags: TagAction) {
-        if let Some(Egress { own, .. }) = self.ports.get_mut(usize::from(port.0)) {
+        let at = usize::from(port.0);
+        if let Some(state) = self.states.get_mut(at)
+            && let Some(own) = self.own.get_mut(at)
+        {
             // Without a branch: between many ports it would be guessed wrong all the time.
             if let Some(next) = self.dirty.get_mut(self.dirty_len) {
                 *next = port;
             }
-            self.dirty_len += usize::from(own.len == 0);
-            own.push(index, tags);
+            self.dirty_len += usize::from(*state == 0);
+            own.push(state, index, tags);
         }
     }
 
@@ -203,67 +220,107 @@ impl OutputQueues {
     /// [`OutputQueues::finish`] is told. Indices must ascend.
     #[inline]
     pub fn push_flood(&mut self, group: FloodGroup, index: u8) {
-        // Most frames of a batch go to the same group.
-        match self.floods[..self.flood_count].last_mut() {
-            Some(flood) if flood.group == group => flood.queue.push(index, TagAction::Keep),
-            _ => self.push_other_flood(group, index),
+        if self.first_flood.group == group {
+            self.first_flood.push(index);
+        } else {
+            self.push_other_flood(group, index);
         }
     }
 
+    #[inline(never)]
     fn push_other_flood(&mut self, group: FloodGroup, index: u8) {
-        let floods = &mut self.floods[..self.flood_count];
-        if let Some(flood) = floods.iter_mut().find(|flood| flood.group == group) {
-            flood.queue.push(index, TagAction::Keep);
+        if self.first_flood.len == 0 {
+            self.first_flood.group = group;
+            self.first_flood.push(index);
             return;
         }
-        if self.flood_count == self.floods.len() {
-            let queue = Queue::EMPTY;
-            self.floods.push(Flood { group, queue });
+        let mut floods = self.other_floods.iter_mut();
+        if let Some(flood) = floods.find(|flood| flood.group == group) {
+            flood.push(index);
+        } else if self.other_floods.len() < BATCH {
+            let mut flood = Flood {
+                group,
+                ..Flood::EMPTY
+            };
+            flood.push(index);
+            self.other_floods.push(flood);
         }
-        let flood = &mut self.floods[self.flood_count];
-        flood.group = group;
-        flood.queue.push(index, TagAction::Keep);
-        self.flood_count += 1;
+    }
+
+    fn flood(&self, at: usize) -> &Flood {
+        match at.checked_sub(1) {
+            None => &self.first_flood,
+            Some(at) => &self.other_floods[at],
+        }
     }
 
     /// Ends a batch that came in by `ingress`: what was flooded to a group leaves by its `members`
     /// but that port. A port is a member of a group once at most.
     #[inline]
     pub fn finish<'a>(&mut self, ingress: PortId, members: impl Fn(FloodGroup) -> &'a [Member]) {
-        for at in 0..self.flood_count {
-            self.spread(at, ingress, members(self.floods[at].group));
+        if self.first_flood.len > 0 {
+            for at in 0..=self.other_floods.len() {
+                self.spread(at, ingress, members(self.flood(at).group));
+            }
         }
     }
 
     /// Spreads the flood at `at`, of which there is one at most for each frame of a batch.
     fn spread(&mut self, at: usize, ingress: PortId, members: &[Member]) {
-        let Self {
-            ports,
-            floods,
-            dirty,
-            dirty_len,
-            ..
-        } = self;
-        let flood = &floods[at].queue;
-        let Ok(at) = u8::try_from(at) else { return };
-        for member in members {
-            if member.port == ingress {
-                continue;
-            }
-            let Some(egress) = ports.get_mut(usize::from(member.port.0)) else {
+        let Ok(shares) = u8::try_from(usize::from(SHARES) + at) else {
+            return;
+        };
+        for &Member { port, tags } in members {
+            let Some(state) = self.states.get_mut(usize::from(port.0)) else {
                 continue;
             };
-            if let Some((other, tags)) = egress.shared.take() {
-                egress.own.merge(&floods[usize::from(other)].queue, tags);
+            if port == ingress {
+                continue;
             }
-            if egress.own.len > 0 {
-                egress.own.merge(flood, member.tags);
+            if *state == 0 {
+                *state = shares;
+                self.dirty[self.dirty_len] = port;
+                self.dirty_len += 1;
+                if self.has_flood_actions || !tags.is_keep() {
+                    self.note_flood_action(port, tags);
+                }
             } else {
-                egress.shared = Some((at, member.tags));
-                dirty[*dirty_len] = member.port;
-                *dirty_len += 1;
+                self.merge(port, at, tags);
             }
         }
+    }
+
+    /// Notes what is done to the tags of a flood that a port shares, the last of those so far.
+    #[inline(never)]
+    fn note_flood_action(&mut self, port: PortId, tags: TagAction) {
+        if !self.has_flood_actions {
+            self.has_flood_actions = true;
+            for port in self.dirty.iter().take(self.dirty_len) {
+                self.flood_tags[usize::from(port.0)] = TagAction::Keep;
+            }
+        }
+        self.flood_tags[usize::from(port.0)] = tags;
+    }
+
+    /// Merges a flood into what leaves by a port already.
+    fn merge(&mut self, port: PortId, at_flood: usize, tags: TagAction) {
+        let at = usize::from(port.0);
+        let flood = |at: usize| match at.checked_sub(1) {
+            None => &self.first_flood,
+            Some(at) => &self.other_floods[at],
+        };
+        let (state, own) = (&mut self.states[at], &mut self.own[at]);
+        if let Some(shared) = state.checked_sub(SHARES) {
+            let before = if self.has_flood_actions {
+                self.flood_tags[at]
+            } else {
+                TagAction::Keep
+            };
+            *state = 0;
+            let indices = flood(shared.into()).indices();
+            own.merge(state, indices, before);
+        }
+        own.merge(state, flood(at_flood).indices(), tags);
     }
 
     /// Whether no frame leaves.
@@ -274,7 +331,30 @@ impl OutputQueues {
 
     /// The ports by which frames leave, each with their indices in the batch, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (PortId, &[u8])> {
-        self.entries().map(|(port, indices, _)| (port, indices))
+        self.dirty.iter().take(self.dirty_len).map(|&port| {
+            let state = self.states[usize::from(port.0)];
+            (port, self.indices(port, state))
+        })
+    }
+
+    #[inline]
+    fn indices(&self, port: PortId, state: u8) -> &[u8] {
+        match state.checked_sub(SHARES) {
+            None => self.own[usize::from(port.0)].indices(state),
+            Some(flood) => self.flood(flood.into()).indices(),
+        }
+    }
+
+    #[inline]
+    fn tags(&self, port: PortId, state: u8) -> TagActions<'_> {
+        let at = usize::from(port.0);
+        if state < SHARES {
+            self.own[at].tags(state)
+        } else if self.has_flood_actions {
+            TagActions::All(self.flood_tags[at])
+        } else {
+            TagActions::All(TagAction::Keep)
+        }
     }
 
     /// The ports by which frames of `batch` leave, each with those frames.
@@ -282,21 +362,10 @@ impl OutputQueues {
         &'s self,
         batch: &'s [Frame<'f>],
     ) -> impl Iterator<Item = (PortId, Selection<'s, 'f>)> {
-        self.entries().map(move |(port, indices, tags)| {
-            (port, Selection::new(batch, indices).with_tags(tags))
-        })
-    }
-
-    fn entries(&self) -> impl Iterator<Item = (PortId, &[u8], TagActions<'_>)> {
-        self.dirty.iter().take(self.dirty_len).map(|&port| {
-            let Egress { own, shared } = &self.ports[usize::from(port.0)];
-            match shared {
-                None => (port, own.indices(), own.tags()),
-                Some((flood, tags)) => {
-                    let flood = &self.floods[usize::from(*flood)].queue;
-                    (port, flood.indices(), TagActions::All(*tags))
-                }
-            }
+        self.dirty.iter().take(self.dirty_len).map(move |&port| {
+            let state = self.states[usize::from(port.0)];
+            let selection = Selection::new(batch, self.indices(port, state));
+            (port, selection.with_tags(self.tags(port, state)))
         })
     }
 
@@ -304,15 +373,16 @@ impl OutputQueues {
     #[inline]
     pub fn clear(&mut self) {
         for port in self.dirty.iter().take(self.dirty_len) {
-            let egress = &mut self.ports[usize::from(port.0)];
-            egress.own.clear();
-            egress.shared = None;
+            let at = usize::from(port.0);
+            if self.states[at] < SHARES {
+                self.own[at].has_actions = false;
+            }
+            self.states[at] = 0;
         }
         self.dirty_len = 0;
-        for flood in &mut self.floods[..self.flood_count] {
-            flood.queue.clear();
-        }
-        self.flood_count = 0;
+        self.has_flood_actions = false;
+        self.first_flood.len = 0;
+        self.other_floods.clear();
     }
 }
 
@@ -363,9 +433,10 @@ mod tests {
             let numbered = indices.iter().enumerate();
             numbered.map(|(at, index)| (*index, tag(at))).collect()
         };
-        let owned = queues
-            .entries()
-            .map(|(port, indices, tags)| (port.0, list(indices, tags)));
+        let owned = queues.iter().map(|(port, indices)| {
+            let state = queues.states[usize::from(port.0)];
+            (port.0, list(indices, queues.tags(port, state)))
+        });
         owned.collect()
     }
 
