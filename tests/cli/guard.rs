@@ -96,9 +96,13 @@ fn every_thread() {
         json!(["CAP_NET_ADMIN", "CAP_NET_RAW"])
     );
     assert_eq!(guard["no_new_privs"], true);
-    for layer in ["seccomp", "landlock"] {
+    for layer in ["seccomp", "landlock", "memory"] {
         let layer = &guard[layer];
         assert_ne!(layer["on"] == true, layer["reason"].is_string(), "{guard}");
+    }
+    // PR_SET_MDWE(2const)
+    if is_since(6, 3) {
+        assert_eq!(guard["memory"]["on"], true, "{guard}");
     }
     assert!(ok("show s").contains("  guard  "), "people see it too");
     let threads = format!("/proc/{}/task", switch.pid());

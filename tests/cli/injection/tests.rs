@@ -3,9 +3,11 @@
 use std::ffi::c_long;
 use std::fs;
 use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 
 use libtest_mimic::Trial;
+use serde_json::Value;
 
 use super::isolated;
 use super::sys::Puppet;
@@ -22,6 +24,7 @@ pub(super) fn all() -> Vec<Trial> {
         isolated("guard_broker_can_do_no_more_than_it_needs", broker),
         isolated("guard_successor_is_as_bounded", successor),
         isolated("guard_keeper_can_do_no_more_than_it_needs", keeper),
+        isolated("guard_lab_switch_reaches_nothing_of_its_user", lab),
         isolated("guard_files_of_others_are_out_of_reach", files),
         isolated("guard_metrics_socket_opens_no_directory", metrics),
     ]
@@ -149,11 +152,19 @@ fn brokers(switch: &Switch) -> Vec<i32> {
 }
 
 fn has_lists(switch: &Switch) -> bool {
-    let guard = switch.show()["guard"].clone();
-    if guard["seccomp"]["on"] == false {
-        eprintln!("nothing was tried: {}", guard["seccomp"]["reason"]);
+    tells_of_lists(&switch.show())
+}
+
+fn lab_has_lists(user: &User) -> bool {
+    tells_of_lists(&user.json("show s"))
+}
+
+fn tells_of_lists(view: &Value) -> bool {
+    let layer = &view["guard"]["seccomp"];
+    if layer["on"] == false {
+        eprintln!("nothing was tried: {}", layer["reason"]);
     }
-    guard["seccomp"]["on"] == true
+    layer["on"] == true
 }
 
 /// It forwards, and does as it is asked.
@@ -229,16 +240,59 @@ fn keeper() {
     user.ok("run s --detach --subnet 10.0.0.0/24");
     user.ok("attach mario");
     let keeper = user.keeper().unwrap().as_raw();
-    let status = fs::read_to_string(format!("/proc/{keeper}/status")).unwrap();
-    if status.contains("Seccomp:\t2") {
+    // Where the switch has a list, the keeper has one.
+    if lab_has_lists(&user) {
         try_all(keeper, KEEPER);
-    } else {
-        eprintln!("nothing was tried: {status}");
     }
     user.ok("attach luigi");
     user.ok("ping mario luigi --count 1");
     let told = user.ok("stop s");
     assert!(told.contains("lab ended"), "{told}");
+    user.assert_nothing_left();
+}
+
+/// A switch of an ordinary user, who may do more outside than root of the lab: the user's processes get no
+/// signal, and the user's files are not read, written, made, removed, or given another mode.
+fn lab() {
+    let user = User::new("reach");
+    let secret = user.session.join("secret");
+    fs::write(&secret, "secret").unwrap();
+    let owner = fs::metadata(&user.session).unwrap();
+    chown(&secret, Some(owner.uid()), Some(owner.gid())).unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    user.ok("run s --detach --subnet 10.0.0.0/24");
+    user.ok("attach mario");
+    let process = user.process("vswitch run s").unwrap().as_raw();
+    if lab_has_lists(&user) {
+        try_all(process, SWITCH);
+        // The keeper is another process of the user's.
+        let keeper = u64::from(user.keeper().unwrap().as_raw().cast_unsigned());
+        for thread in threads(process) {
+            let Some(prepared) = Prepared::stop(process, thread) else {
+                continue;
+            };
+            let signal = [Arg::N(keeper), Arg::N(0)];
+            let refused = -i64::from(libc::EPERM);
+            assert_eq!(prepared.call(libc::SYS_kill, &signal), refused);
+            let mode = [Arg::S("/run/user/reach/secret"), Arg::N(0o644)];
+            assert_eq!(prepared.call(libc::SYS_chmod, &mode), refused);
+        }
+    }
+    let layer = user.json("show s")["guard"]["landlock"].clone();
+    if layer["on"] == true {
+        refuses_files(
+            process,
+            ["/run/user/reach/secret", "/run/user/reach/new"],
+            "/proc/self/root/run/user/reach/secret",
+        );
+    } else {
+        eprintln!("nothing was tried: {}", layer["reason"]);
+    }
+    assert_eq!(fs::read_to_string(&secret).unwrap(), "secret");
+    assert_eq!(fs::metadata(&secret).unwrap().mode() & 0o7777, 0o600);
+    user.ok("attach luigi");
+    user.ok("ping mario luigi --count 1");
+    user.ok("stop s");
     user.assert_nothing_left();
 }
 
@@ -249,33 +303,41 @@ fn files() {
     let switch = Switch::start("s");
     let guard = switch.show()["guard"].clone();
     if guard["landlock"]["on"] == true {
-        let process = switch.pid();
-        for thread in threads(process) {
-            let Some(prepared) = Prepared::stop(process, thread) else {
-                continue;
-            };
-            let denied = -i64::from(libc::EACCES);
-            let here = Arg::N(libc::AT_FDCWD.cast_unsigned().into());
-            let open = |path, flags: i32| {
-                let flags = Arg::N(flags.cast_unsigned().into());
-                prepared.call(
-                    libc::SYS_openat,
-                    &[here, Arg::S(path), flags, Arg::N(0o600)],
-                )
-            };
-            assert_eq!(open("/run/secret", libc::O_RDONLY), denied);
-            assert_eq!(open("/run/secret", libc::O_WRONLY | libc::O_TRUNC), denied);
-            assert_eq!(open("/run/new", libc::O_WRONLY | libc::O_CREAT), denied);
-            assert_eq!(open("/proc/1/root/run/secret", libc::O_RDONLY), denied);
-            assert_eq!(open("/proc/sys/net/core/somaxconn", libc::O_WRONLY), denied);
-            let remove = [here, Arg::S("/run/secret"), Arg::N(0)];
-            assert_eq!(prepared.call(libc::SYS_unlinkat, &remove), denied);
-        }
+        refuses_files(
+            switch.pid(),
+            ["/run/secret", "/run/new"],
+            "/proc/1/root/run/secret",
+        );
     } else {
         eprintln!("nothing was tried: {}", guard["landlock"]["reason"]);
     }
     assert_eq!(fs::read_to_string(secret).unwrap(), "secret");
     switch.stop();
+}
+
+/// A file that is there, one that is not, and another way to the first.
+fn refuses_files(process: i32, [secret, new]: [&'static str; 2], around: &'static str) {
+    for thread in threads(process) {
+        let Some(prepared) = Prepared::stop(process, thread) else {
+            continue;
+        };
+        let denied = -i64::from(libc::EACCES);
+        let here = Arg::N(libc::AT_FDCWD.cast_unsigned().into());
+        let open = |path, flags: i32| {
+            let flags = Arg::N(flags.cast_unsigned().into());
+            prepared.call(
+                libc::SYS_openat,
+                &[here, Arg::S(path), flags, Arg::N(0o600)],
+            )
+        };
+        assert_eq!(open(secret, libc::O_RDONLY), denied);
+        assert_eq!(open(secret, libc::O_WRONLY | libc::O_TRUNC), denied);
+        assert_eq!(open(new, libc::O_WRONLY | libc::O_CREAT), denied);
+        assert_eq!(open(around, libc::O_RDONLY), denied);
+        assert_eq!(open("/proc/sys/net/core/somaxconn", libc::O_WRONLY), denied);
+        let remove = [here, Arg::S(secret), Arg::N(0)];
+        assert_eq!(prepared.call(libc::SYS_unlinkat, &remove), denied);
+    }
 }
 
 /// Where the kernel has Landlock: what is beside or below the socket for metrics is not removed.
