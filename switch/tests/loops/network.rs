@@ -71,6 +71,8 @@ pub(crate) struct Network {
     nodes: Vec<Node>,
     pub(crate) cables: Vec<Cable>,
     hosts: Vec<Host>,
+    /// The port of a bridge behind which everything is lost.
+    failed: Option<(usize, PortId)>,
     events: BinaryHeap<Reverse<(Timestamp, u64, What)>>,
     sequence: u64,
     next_ping: u32,
@@ -118,6 +120,7 @@ impl Network {
             nodes: Vec::new(),
             cables: Vec::new(),
             hosts: Vec::new(),
+            failed: None,
             events: BinaryHeap::new(),
             sequence: 0,
             next_ping: 0,
@@ -207,8 +210,9 @@ impl Network {
         self.hosts[host].mac
     }
 
-    pub(crate) fn port_of(&self, host: usize, interface: usize) -> PortId {
-        self.hosts[host].at[interface].1
+    /// From now on what is sent to this interface of a host is lost, and no other interface's.
+    pub(crate) fn fail(&mut self, host: usize, interface: usize) {
+        self.failed = Some(self.hosts[host].at[interface]);
     }
 
     pub(crate) fn received(&self, host: usize) -> u64 {
@@ -355,6 +359,7 @@ impl Network {
     /// A frame leaves by a port.
     fn leave(&mut self, node: usize, port: PortId, frame: &Frame) {
         match self.nodes[node].ports[&port] {
+            Far::Host(_) if self.failed == Some((node, port)) => {}
             Far::Host(host) => {
                 let at = self.now + Duration::from_micros(2);
                 self.push(at, What::Reaches(host, Rc::clone(frame)));
