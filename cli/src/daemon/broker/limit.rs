@@ -114,6 +114,8 @@ impl Starts {
 
 #[cfg(test)]
 mod tests {
+    use nix::errno::Errno;
+
     use super::*;
 
     #[test]
@@ -142,17 +144,23 @@ mod tests {
         let late: Vec<Late> = (0..ALIVE).map(|_| starts.late()).collect();
         let told = starts.permit(Instant::now()).unwrap_err();
         assert!(told.contains("still run"), "{told}");
+        let mut children = Vec::new();
         for late in late {
             assert!(starts.has_some());
             let child = std::process::Command::new("/proc/self/exe")
                 .arg("--help")
                 .stdout(std::process::Stdio::null())
                 .spawn();
-            late.note(Pid::from_raw(child.unwrap().id().cast_signed()));
+            let child = Pid::from_raw(child.unwrap().id().cast_signed());
+            children.push(child);
+            late.note(child);
         }
         while starts.has_some() {
             starts.reap();
             std::thread::yield_now();
+        }
+        for child in children {
+            assert_eq!(waitpid(child, None), Err(Errno::ECHILD), "nothing is left");
         }
         starts.permit(Instant::now()).unwrap();
     }

@@ -237,6 +237,15 @@ mod tests {
         let process = Process::find(own, true);
         assert!(matches!(process, Process::Watched(_)), "{process:?}");
         assert!(!process.has_ended());
+        // It waits for input, and so until it is killed.
+        let mut other = std::process::Command::new("/bin/sh");
+        other.args(["-c", "read line"]);
+        let mut other = other.stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let process = Process::find(other.id(), true);
+        assert!(!process.has_ended());
+        other.kill().unwrap();
+        other.wait().unwrap();
+        assert!(process.has_ended());
         // No process has the greatest number.
         let none = Process::find(i32::MAX.unsigned_abs(), false);
         assert!(none.has_ended());
