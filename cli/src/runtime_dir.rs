@@ -1,5 +1,6 @@
 //! Where switches keep their sockets: one directory for all, one of mode 0700 in it for each.
 
+mod lab;
 mod trust;
 
 use std::fs::{self, DirBuilder, Metadata};
@@ -10,6 +11,8 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{AccessFlags, access, geteuid};
 
 use crate::names::{LabName, SwitchName};
+pub(crate) use lab::LabDir;
+pub(crate) use trust::is_safe_program;
 
 /// The longest path of a Unix socket: `sun_path` has 108 bytes with its final zero (unix(7)).
 const MAX_SOCKET_PATH: usize = 107;
@@ -24,10 +27,6 @@ pub(crate) struct RuntimeDir(PathBuf);
 /// The directory of one switch. It need not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SwitchDir(PathBuf);
-
-/// The directory of one lab of `vswitch up`. It need not exist.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LabDir(PathBuf);
 
 /// Why there is no usable runtime directory.
 #[derive(Debug, thiserror::Error)]
@@ -141,16 +140,18 @@ impl RuntimeDir {
 
     /// The directory of the lab `name`. No switch can be named as what it is in.
     pub(crate) fn lab(&self, name: &LabName) -> LabDir {
-        LabDir(self.0.join(LABS).join(name.as_str()))
+        LabDir::in_directory(&self.0.join(LABS), name)
     }
 
     /// The names of all labs that have a directory, in order.
     ///
     /// # Errors
-    /// [`RuntimeDirError::Io`] where the directory exists and cannot be read.
+    /// As [`LabDir::require_safe`]; [`RuntimeDirError::Io`] where the directory exists and cannot be read.
     pub(crate) fn labs(&self) -> Result<Vec<LabName>, RuntimeDirError> {
         self.require_safe()?;
-        names_in(&self.0.join(LABS))
+        let labs = self.0.join(LABS);
+        trust::require_last(&labs)?;
+        names_in(&labs)
     }
 
     /// Whether switches could have their directories in it, without making anything: it is ours, or
@@ -307,52 +308,6 @@ fn names_in<N: std::str::FromStr + Ord>(path: &Path) -> Result<Vec<N>, RuntimeDi
         .collect();
     names.sort();
     Ok(names)
-}
-
-impl LabDir {
-    /// Creates the directory, and those above it, unless it exists and is ours alone.
-    ///
-    /// # Errors
-    /// See [`RuntimeDirError`].
-    pub(crate) fn prepare(&self, parent: &RuntimeDir) -> Result<(), RuntimeDirError> {
-        parent.prepare()?;
-        private_directory(&parent.0.join(LABS))?;
-        for path in [self.0.clone(), self.commands(), self.logs()] {
-            private_directory(&path)?;
-        }
-        Ok(())
-    }
-
-    /// The directory itself.
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// The runtime directory that it is in.
-    pub(crate) fn runtime(&self) -> &Path {
-        let mut above = self.0.ancestors();
-        above.nth(2).unwrap_or(&self.0)
-    }
-
-    /// The file that whoever changes the lab holds locked.
-    pub(crate) fn lock(&self) -> PathBuf {
-        self.0.join("lock")
-    }
-
-    /// The record of what was made.
-    pub(crate) fn journal(&self) -> PathBuf {
-        self.0.join("journal")
-    }
-
-    /// One file for each command that runs.
-    pub(crate) fn commands(&self) -> PathBuf {
-        self.0.join("commands")
-    }
-
-    /// What the commands print.
-    pub(crate) fn logs(&self) -> PathBuf {
-        self.0.join("logs")
-    }
 }
 
 fn io_error(path: &Path, source: io::Error) -> RuntimeDirError {

@@ -12,7 +12,7 @@
 //! with them.
 //!
 //! Below a directory that nobody else may enter, as most home directories, what others might write is
-//! of no use to them, and is not looked at.
+//! of no use to them, and is not looked at. A path that leads out of it again (`..`) is not sheltered any more.
 //!
 //! Inside a user namespace that has numbers for a few users alone, all others appear as one, root
 //! too, to whom most directories belong: that one is trusted with directories on the way, and not with
@@ -46,10 +46,16 @@ const OTHERS_ENTER: u32 = 0o011;
 /// # Errors
 /// Says which directory it is, why, and what to do.
 pub(super) fn require(path: &Path) -> Result<(), RuntimeDirError> {
+    walk(path, false)
+}
+
+/// The same; `goes_on`: what is meant is in the last directory, and is looked at by the caller.
+fn walk(path: &Path, goes_on: bool) -> Result<(), RuntimeDirError> {
     let mut walk = Walk {
+        goes_on,
         todo: VecDeque::new(),
         here: PathBuf::from("/"),
-        is_sheltered: false,
+        shelter: None,
         links: 0,
     };
     walk.schedule(path);
@@ -77,12 +83,26 @@ pub(super) fn require_last(path: &Path) -> Result<(), RuntimeDirError> {
     }
 }
 
+/// Whether nobody else could have another program run under this path, which a command has found by itself.
+pub(crate) fn is_safe_program(path: &Path) -> bool {
+    let Ok(file) = fs::metadata(path) else {
+        return false;
+    };
+    let is_ours = users::is_trusted(file.uid()) || users::is_unmapped(file.uid());
+    let is_closed = file.mode() & (GROUP_WRITES | ALL_WRITE) == 0;
+    let above = path.parent().unwrap_or(Path::new("/"));
+    // What is on the way to it may be root's, who has no number in some user namespaces.
+    is_ours && is_closed && walk(above, true).is_ok()
+}
+
 /// The way to a directory.
 struct Walk {
     todo: VecDeque<OsString>,
+    /// Whether the last directory is on the way, too.
+    goes_on: bool,
     here: PathBuf,
-    /// Whether nobody else may enter a directory above.
-    is_sheltered: bool,
+    /// The first directory on the way that nobody else may enter, while the way is below it.
+    shelter: Option<PathBuf>,
     links: usize,
 }
 
@@ -101,7 +121,7 @@ impl Walk {
 
     fn enter_root(&mut self) -> Result<(), RuntimeDirError> {
         self.here = PathBuf::from("/");
-        self.is_sheltered = false;
+        self.shelter = None;
         let found = fs::symlink_metadata("/").map_err(|source| io_error(&self.here, source))?;
         check(&self.here, &found, true)
     }
@@ -110,6 +130,7 @@ impl Walk {
     fn step(&mut self, name: &OsString) -> Result<bool, RuntimeDirError> {
         if name == ".." {
             self.here.pop();
+            self.shelter = self.shelter.take().filter(|s| self.here.starts_with(s));
             return Ok(true);
         }
         let next = self.here.join(name);
@@ -124,12 +145,14 @@ impl Walk {
             return Err(RuntimeDirError::NotADirectory { path: next });
         }
         let is_last = self.todo.is_empty();
-        if is_last || !self.is_sheltered {
-            check(&next, &found, !is_last)?;
+        if is_last || self.shelter.is_none() {
+            check(&next, &found, self.goes_on || !is_last)?;
         }
         let is_ours = found.uid() == geteuid().as_raw();
-        self.is_sheltered |= is_ours && found.mode() & OTHERS_ENTER == 0;
         self.here = next;
+        if is_ours && found.mode() & OTHERS_ENTER == 0 {
+            self.shelter.get_or_insert_with(|| self.here.clone());
+        }
         Ok(true)
     }
 
@@ -245,6 +268,52 @@ mod tests {
         require(&last).unwrap();
         set(&last, 0o775);
         assert!(require(&last).is_err(), "the last one always is");
+        set(&last, 0o755);
+        // Out of it again.
+        set(&above, 0o755);
+        let pub_dir = base.path().join("pub");
+        let shelter = above.join("shelter");
+        make(&pub_dir, 0o777);
+        make(&pub_dir.join("last"), 0o755);
+        make(&shelter, 0o700);
+        make(&shelter.join("inner"), 0o700);
+        set(base.path(), 0o755);
+        symlink("../../pub/last", shelter.join("out")).unwrap();
+        for way in [
+            shelter.join("out"),
+            shelter.join("../../pub/last"),
+            shelter.join("inner/../out"),
+            shelter.join("inner/../../../pub/last"),
+        ] {
+            let told = told(&way);
+            assert!(told.contains("/pub "), "{}: {told}", way.display());
+        }
+        set(&shelter.join("inner"), 0o777);
+        make(&shelter.join("inner/last"), 0o755);
+        require(&shelter.join("inner/last/../last")).unwrap();
+    }
+
+    #[test]
+    fn programs_are_those_that_nobody_else_can_replace() {
+        let (_base, above, last) = base();
+        let program = last.join("docker");
+        fs::write(&program, "").unwrap();
+        set(&program, 0o755);
+        let link = above.join("link");
+        symlink(&program, &link).unwrap();
+        assert!(is_safe_program(&program) && is_safe_program(&link));
+        assert!(!is_safe_program(&last.join("podman")));
+        for mode in [0o775, 0o777] {
+            for path in [&program, &last, &above] {
+                let before = fs::metadata(path).unwrap().mode();
+                set(path, mode);
+                assert!(!is_safe_program(&program), "{}", path.display());
+                set(path, before);
+            }
+        }
+        if geteuid().is_root() && chown(&program, Some(4711), None).is_ok() {
+            assert!(!is_safe_program(&program));
+        }
     }
 
     #[test]

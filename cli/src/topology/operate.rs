@@ -72,6 +72,7 @@ impl<'a> Labs<'a> {
 
     fn load(&self, name: &LabName) -> anyhow::Result<Record> {
         let dir = self.runtime.lab(name);
+        dir.require_safe()?;
         Record::load(&dir).map_err(|error| unreadable(&dir.journal(), &error))
     }
 
