@@ -14,7 +14,9 @@ use nix::unistd::Pid;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use vswitch_switch::BridgeConfig;
 
+use crate::local_socket;
 use crate::names::SwitchName;
 use crate::near::nearest;
 use crate::protocol::{
@@ -122,7 +124,7 @@ impl Client {
         let dir = runtime.switch(name);
         dir.require_safe(runtime)?;
         let path = dir.socket();
-        let connected = UnixStream::connect(&path).and_then(|stream| {
+        let connected = local_socket::connect(&path, PATIENCE).and_then(|stream| {
             stream.set_write_timeout(Some(PATIENCE))?;
             let server = users::peer(&stream)?;
             Ok((stream, server))
@@ -165,17 +167,21 @@ impl Client {
             return Self::connect(runtime, name).map_err(|error| meant(runtime, error));
         }
         let mut running = Vec::new();
-        let mut killed = None;
+        let (mut killed, mut foreign) = (None, None);
         for name in runtime.switches()? {
             match Self::connect(runtime, &name) {
                 Ok(client) => running.push(client),
                 Err(ClientError::NotRunning(_)) => {}
                 Err(error @ ClientError::Killed(_)) => killed = killed.or(Some(error)),
+                // In a directory such as /tmp anybody may have one, which is no reason not to find ours.
+                Err(error @ ClientError::Dir(RuntimeDirError::Foreign { .. })) => {
+                    foreign = foreign.or(Some(error));
+                }
                 Err(error) => return Err(error),
             }
         }
         match running.len() {
-            0 => Err(killed.unwrap_or(ClientError::NoneRunning)),
+            0 => Err(killed.or(foreign).unwrap_or(ClientError::NoneRunning)),
             1 => running.pop().ok_or(ClientError::NoneRunning),
             _ => {
                 let names: Vec<_> = running.iter().map(|c| c.switch.to_string()).collect();
@@ -279,9 +285,17 @@ impl Client {
         let mut params = FdbShowParams::default();
         loop {
             let page: FdbPage = self.call(method::FDB_SHOW, &params)?;
+            // A table without an end is not one of a switch.
+            let goes_on = !page.entries.is_empty() && params.cursor < page.next;
             entries.extend(page.entries);
             match page.next {
-                Some(next) => params.cursor = Some(next),
+                Some(next) if goes_on && entries.len() <= BridgeConfig::MAX_STATIONS_LIMIT => {
+                    params.cursor = Some(next);
+                }
+                Some(_) => {
+                    let why = "its table has no end";
+                    return Err(self.broken(io::Error::new(ErrorKind::InvalidData, why)));
+                }
                 None => return Ok(entries),
             }
         }

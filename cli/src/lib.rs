@@ -22,6 +22,7 @@
 //! - `itself`: the program, to be started again
 //! - `marks`: how the switch-side ends of cables are marked
 //! - `process`: signals that never reach a stranger
+//! - `local_socket`, `lock_file`, `ancillary`: connecting to sockets, locking files, descriptors in messages
 //! - `signals`, `limits`: signals that end a process, as a descriptor; room for many descriptors
 //! - `units`: numbers, bytes and times as people read them
 //! - `render`: output for people
@@ -40,6 +41,7 @@ mod exit;
 mod ingress;
 mod itself;
 mod limits;
+mod local_socket;
 mod lock_file;
 mod marks;
 mod measure;

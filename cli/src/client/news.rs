@@ -11,6 +11,8 @@ use crate::protocol::EVENT;
 
 /// How much is read at once.
 const CHUNK_BYTES: usize = 16 * 1024;
+/// No message is longer.
+const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 
 /// What a switch tells, message by message.
 #[derive(Debug)]
@@ -74,6 +76,12 @@ impl News {
     /// The whole messages that have come.
     fn take(&mut self) -> io::Result<Vec<Told>> {
         let Some(end) = self.pending.iter().rposition(|byte| *byte == b'\n') else {
+            if self.pending.len() > MAX_MESSAGE_BYTES {
+                return Err(io::Error::new(
+                    ErrorKind::InvalidData,
+                    "a message has no end",
+                ));
+            }
             return Ok(Vec::new());
         };
         let whole: Vec<u8> = self.pending.drain(..=end).collect();
@@ -119,5 +127,20 @@ mod tests {
         switch.write_all(b"half").unwrap();
         drop(switch);
         assert!(news.wait().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_message_without_end_is_given_up() {
+        let (mut switch, client) = UnixStream::pair().unwrap();
+        let mut news = News::new(BufReader::new(client)).unwrap();
+        let switch = std::thread::spawn(move || {
+            let endless = vec![b'x'; CHUNK_BYTES];
+            // Until nobody reads any more.
+            while switch.write_all(&endless).is_ok() {}
+        });
+        let error = news.wait().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        drop(news);
+        switch.join().unwrap();
     }
 }

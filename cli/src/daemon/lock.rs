@@ -8,7 +8,6 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,6 +18,7 @@ use vswitch_switch::descriptors::closed_first;
 
 use super::dying::is_dying;
 use super::state;
+use crate::local_socket::{A_MOMENT, connect};
 use crate::lock_file::{ATTEMPTS, holder, leads_to, open, read_pid, remove_if_there};
 use crate::names::SwitchName;
 use crate::runtime_dir::{RuntimeDir, RuntimeDirError, SwitchDir};
@@ -264,7 +264,7 @@ pub(super) fn was_killed(dir: &SwitchDir) -> bool {
     let refuses = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
     found.is_ok_and(|found| found.file_type().is_socket())
         && (holder(&dir.lock()).is_some_and(is_dying)
-            || UnixStream::connect(socket).is_err_and(refuses))
+            || connect(&socket, A_MOMENT).is_err_and(refuses))
 }
 
 fn foreign(dir: &SwitchDir) -> LockError {

@@ -13,11 +13,12 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
+
+use crate::local_socket::{A_MOMENT, connect};
 
 /// A process that no command finds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +105,7 @@ fn is_lost(ghost: &Ghost) -> bool {
     };
     // By the descriptor, since a longer path might not fit. Without its socket it may be starting.
     let path = format!("/proc/self/fd/{}/{socket}", directory.as_raw_fd());
-    let listener = UnixStream::connect(path)
+    let listener = connect(Path::new(&path), A_MOMENT)
         .ok()
         .and_then(|stream| getsockopt(&stream, PeerCredentials).ok())
         .map(|peer| peer.pid());

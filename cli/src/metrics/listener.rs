@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,6 +11,7 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::{Address, Remove, SocketFile};
+use crate::local_socket::{A_MOMENT, connect};
 
 /// So many scrapers wait to be accepted, or as many as `net.core.somaxconn` lets.
 const BACKLOG: i32 = 1024;
@@ -245,7 +245,7 @@ fn make_way(path: &Path, address: &Address) -> Result<(), MetricsError> {
     if !metadata.file_type().is_socket() {
         return Err(MetricsError::Taken(address.clone()));
     }
-    match UnixStream::connect(path) {
+    match connect(path, A_MOMENT) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path)
             .map_err(|source| MetricsError::Bind {
                 address: address.clone(),

@@ -10,6 +10,7 @@ use nix::unistd::geteuid;
 use super::UserLabError;
 use super::files::LabDir;
 use super::namespaces::Namespaces;
+use crate::local_socket;
 use crate::users;
 
 /// How long a keeper may take to answer, before it is taken for hung.
@@ -38,7 +39,7 @@ impl Visit {
         patience: Duration,
     ) -> Result<Option<Self>, UserLabError> {
         let path = dir.socket();
-        let greeted = UnixStream::connect(&path).and_then(|stream| {
+        let greeted = local_socket::connect(&path, patience).and_then(|stream| {
             stream.set_read_timeout(Some(patience))?;
             // Whoever else hands namespaces over is not to have this process work in them.
             if users::peer(&stream)? != geteuid().as_raw() {

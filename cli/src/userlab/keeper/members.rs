@@ -3,13 +3,14 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 
 use super::watch::Place;
+use crate::local_socket::{A_MOMENT, connect};
 use crate::names::SwitchName;
 use crate::runtime_dir::RuntimeDir;
 use crate::userlab::files::Identity;
@@ -97,7 +98,7 @@ impl Members {
                 continue;
             }
             let dir = runtime.switch(&name);
-            match (look(dir.socket())?, known) {
+            match (look(&dir.socket())?, known) {
                 (Found::Alive(link), known) => {
                     let member = Member {
                         name,
@@ -120,8 +121,9 @@ impl Members {
     }
 }
 
-fn look(socket: PathBuf) -> io::Result<Found> {
-    match UnixStream::connect(socket) {
+fn look(socket: &Path) -> io::Result<Found> {
+    // The keeper waits for nobody: one that has no room is looked at again later.
+    match connect(socket, A_MOMENT) {
         Ok(link) if is_inside(&link)? => Ok(Found::Alive(link)),
         Ok(_) => Ok(Found::Nothing),
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(Found::Killed),
