@@ -1,5 +1,8 @@
 //! Asking container engines for the process of a container, by their own commands.
 //!
+//! Nobody has named the command that is run, so one that another user could have put there is not: in a
+//! directory of `PATH` in which others can write, or one that is theirs.
+//!
 //! What an engine prints is taken for a number or for nothing. It is asked for a bounded time: a
 //! command that waits for a service which has hung is ended.
 
@@ -13,6 +16,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use vswitch_netns::NamespaceName;
+
+use crate::runtime_dir::is_safe_program;
 
 /// How long an engine that was named, or is to be found, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,6 +40,19 @@ pub(crate) enum ContainerError {
         "no container engine is in PATH (docker, podman, nerdctl, lxc-info): name its command with --engine, or attach the container's process with --pid"
     )]
     NoEngine,
+    /// There is one that is not run.
+    #[error(
+        "the container engine {program} is not run, because another user could replace it:          'chmod go-w' it and the directories that it is in, or name it with --engine"
+    )]
+    Unsafe {
+        /// Its path.
+        program: String,
+    },
+    /// It is another process each time.
+    #[error(
+        "the container '{0}' is being started or stopped: another process is its own each time that its engine is asked; try again"
+    )]
+    Restless(String),
     /// None of the engines knows it as running.
     #[error(
         "no container '{name}' is running as far as {asked}: start it first, or attach its process with --pid"
@@ -77,7 +95,12 @@ pub(crate) fn process_of(
         None => in_path(),
     };
     if engines.is_empty() {
-        return Err(ContainerError::NoEngine);
+        return Err(all_in_path()
+            .next()
+            .map_or(ContainerError::NoEngine, |found| {
+                let program = crate::plain::path(&found.program);
+                ContainerError::Unsafe { program }
+            }));
     }
     let mut told = Vec::new();
     for engine in &engines {
@@ -104,15 +127,31 @@ pub(crate) fn engine_of(name: &NamespaceName) -> Option<String> {
     })
 }
 
-/// The engines whose commands are in `PATH`.
+/// The engines whose commands are in `PATH`, but those that another user could have put there.
 fn in_path() -> Vec<Engine> {
+    let mut engines: Vec<Engine> = Vec::new();
+    for found in all_in_path().filter(|engine| is_safe_program(&engine.program)) {
+        // The first of each name.
+        if engines
+            .iter()
+            .all(|engine| engine.program.file_name() != found.program.file_name())
+        {
+            engines.push(found);
+        }
+    }
+    engines
+}
+
+/// All commands in `PATH` that are called as those of engines.
+fn all_in_path() -> impl Iterator<Item = Engine> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let find = |name: &&str| {
-        let mut places = env::split_paths(&path).filter(|place| place.is_absolute());
-        let program = places.find_map(|place| Some(place.join(name)).filter(|p| p.is_file()));
-        program.map(|program| Engine { program })
-    };
-    KNOWN.iter().filter_map(find).collect()
+    let places = env::split_paths(&path).filter(|place| place.is_absolute());
+    let places: Vec<PathBuf> = places.collect();
+    KNOWN.iter().flat_map(move |name| {
+        let programs = places.iter().map(|place| place.join(name));
+        let programs: Vec<PathBuf> = programs.filter(|program| program.is_file()).collect();
+        programs.into_iter().map(|program| Engine { program })
+    })
 }
 
 impl Engine {

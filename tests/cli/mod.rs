@@ -11,6 +11,7 @@ mod capture;
 mod commands;
 mod comparing;
 mod completions;
+mod containers;
 mod demo;
 mod doctor;
 mod events;
@@ -39,6 +40,7 @@ mod scrapers;
 mod settings;
 mod shell;
 mod sources;
+mod squatters;
 mod state;
 mod strangers;
 mod supervision;
@@ -80,6 +82,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         commands::tests(),
         comparing::tests(),
         completions::tests(),
+        containers::tests(),
         demo::tests(),
         events::tests(),
         explain::tests(),
@@ -107,6 +110,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         settings::tests(),
         shell::tests(),
         sources::tests(),
+        squatters::tests(),
         state::tests(),
         strangers::tests(),
         supervision::tests(),

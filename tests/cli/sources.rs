@@ -6,16 +6,16 @@ use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use libtest_mimic::Trial;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use serde_json::{Value, json};
 use vswitch_netns::{Namespace, Netlink};
 
-use super::{Switch, fails, json, namespaces, ok, refused, words};
-use crate::harness::program::{Background, vswitch};
+use super::containers::Engines;
+use super::{Switch, fails, json, namespaces, ok};
+use crate::harness::program::Background;
 use crate::harness::rpc::Rpc;
 use crate::harness::stage::sleeper;
 use crate::harness::{PATIENCE, isolated, wait_until};
@@ -25,9 +25,6 @@ pub(super) fn tests() -> Vec<Trial> {
         isolated("cli_attach_pid_plugs_in_and_comes_back", by_pid),
         isolated("cli_attach_netns_path", by_path),
         isolated("cli_attach_name_behind_a_symlink", behind_link),
-        isolated("cli_attach_container_asks_the_engine", container),
-        isolated("cli_attach_container_that_is_not_there", no_container),
-        isolated("cli_attach_number_or_container_makes_no_namespace", meant),
         isolated("cli_attach_no_create", no_create),
         isolated("cli_attach_descriptor_over_the_socket", descriptor),
         isolated("cli_attach_process_that_ended_is_told_and_replaced", ended),
@@ -37,12 +34,12 @@ pub(super) fn tests() -> Vec<Trial> {
 }
 
 /// A process in a network namespace of its own, as a container has it.
-struct Contained {
+pub(super) struct Contained {
     process: Background,
 }
 
 impl Contained {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let namespace = Namespace::create_unnamed().unwrap();
         // Started from a thread of its own, with which it would end.
         let _inside = namespace.enter().unwrap();
@@ -50,7 +47,7 @@ impl Contained {
         Self { process }
     }
 
-    fn pid(&self) -> u32 {
+    pub(super) fn pid(&self) -> u32 {
         self.process.pid()
     }
 
@@ -58,14 +55,14 @@ impl Contained {
         format!("/proc/{}/ns/net", self.pid())
     }
 
-    fn has(&self, interface: &str) -> bool {
+    pub(super) fn has(&self, interface: &str) -> bool {
         let namespace = Namespace::of_process(self.pid()).unwrap();
         let mut inside = Netlink::open_in(&namespace).unwrap();
         inside.find_link(interface).unwrap().is_some()
     }
 }
 
-fn state(switch: &Switch, port: &str) -> Value {
+pub(super) fn state(switch: &Switch, port: &str) -> Value {
     switch.port(port)["state"].clone()
 }
 
@@ -176,136 +173,6 @@ fn behind_link() {
     assert_eq!(list[0]["stale"], true);
     ok("netns del db");
     assert_eq!(namespaces(), [""; 0]);
-}
-
-/// A directory of commands that say what an engine says, and a `PATH` with nothing else in it.
-struct Engines {
-    directory: PathBuf,
-}
-
-impl Engines {
-    fn new() -> Self {
-        let directory = PathBuf::from("/run/engines");
-        fs::create_dir(&directory).unwrap();
-        Self { directory }
-    }
-
-    /// An engine that knows one container: a copy of this program, which reads its part from a
-    /// file beside it.
-    fn install(&self, command: &str, part: &Value) {
-        let program = self.directory.join(command);
-        let _ = fs::remove_file(&program);
-        let own = std::env::current_exe().unwrap();
-        symlink(own, &program).unwrap();
-        fs::write(
-            self.directory.join(format!("{command}.json")),
-            part.to_string(),
-        )
-        .unwrap();
-    }
-
-    fn command(&self, line: &str) -> Command {
-        let mut command = vswitch(words(line));
-        command.env("PATH", &self.directory);
-        command
-    }
-
-    fn ok(&self, line: &str) -> String {
-        let output = self.command(line).output().unwrap();
-        assert!(output.status.success(), "{line}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn fails(&self, line: &str) -> String {
-        refused(self.command(line), line, 1)
-    }
-}
-
-fn container() {
-    let switch = Switch::start("s");
-    let web = Contained::start();
-    let engines = Engines::new();
-    engines.install(
-        "docker",
-        &json!({"fails": "Error response from daemon: No such container: web"}),
-    );
-    engines.install("podman", &json!({"name": "web", "pid": web.pid()}));
-    let told = engines.ok("attach --container web --ip 10.0.0.1/24");
-    assert!(told.starts_with("web is attached"), "{told}");
-    assert!(web.has("web-netns"));
-    assert_eq!(state(&switch, "web-vsw"), "up");
-    engines.ok("detach web");
-    engines.ok("attach front --container web");
-    assert!(web.has("front-netns"));
-    ok("detach front");
-    // By the other dialect, and by an engine elsewhere.
-    engines.install("podman", &json!({"name": "web", "pid": 0}));
-    engines.install("lxc-info", &json!({"name": "web", "pid": web.pid()}));
-    engines.ok("attach --container web");
-    engines.ok("detach web");
-    engines.ok("attach --container web --engine /run/engines/lxc-info");
-    ok("detach web");
-}
-
-fn no_container() {
-    let _switch = Switch::start("s");
-    let engines = Engines::new();
-    let told = engines.fails("attach --container web");
-    assert!(told.contains("no container engine is in PATH"), "{told}");
-    engines.install("docker", &json!({"name": "web", "pid": 0}));
-    engines.install("nerdctl", &json!({"fails": "\u{1b}[31mno such thing"}));
-    let told = engines.fails("attach --container web");
-    assert!(
-        told.contains("no container 'web' is running") && told.contains("docker says"),
-        "{told}"
-    );
-    assert!(
-        told.contains("nerdctl says (\\u{1b}[31mno such thing)"),
-        "{told}"
-    );
-    engines.install("docker", &json!({"says": "all of it\n4711"}));
-    assert!(
-        engines
-            .fails("attach --container web")
-            .contains("is running")
-    );
-    assert!(
-        engines
-            .fails("attach --container web --engine /nothing")
-            .contains("No such file")
-    );
-    assert_eq!(namespaces(), [""; 0]);
-}
-
-fn meant() {
-    let switch = Switch::start("s");
-    let told = fails("attach 4711", 1);
-    assert!(told.contains("attach NAME --pid 4711"), "{told}");
-    assert_eq!(namespaces(), [""; 0]);
-    let mut rpc = Rpc::connect(&switch.socket()).unwrap();
-    let told = rpc
-        .call("attach", json!({"namespace": "4711"}))
-        .unwrap_err();
-    assert!(told.contains("netns add 4711"), "{told}");
-    ok("netns add 4711");
-    ok("attach 4711");
-    ok("attach 4711a");
-
-    let web = Contained::start();
-    let engines = Engines::new();
-    engines.install("podman", &json!({"name": "web", "pid": web.pid()}));
-    let told = engines.fails("attach web");
-    assert!(
-        told.contains("podman has a running container") && told.contains("attach --container web"),
-        "{told}"
-    );
-    assert_eq!(namespaces(), ["4711", "4711a"]);
-    engines.install("docker", &json!({"hangs": true}));
-    engines.ok("attach other");
-    // Who insists makes it first; then nobody is asked.
-    engines.ok("netns add web");
-    engines.ok("attach web");
-    assert!(!web.has("web-netns"));
 }
 
 fn no_create() {

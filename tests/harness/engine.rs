@@ -20,7 +20,7 @@ pub(crate) fn is_one(program: &str) -> bool {
 }
 
 /// Answers as the engine does that the file beside it describes: it knows one container, by `name`
-/// and `pid`, or `fails` or `says` something, or `hangs`.
+/// and `pid` (another each time, if that is a list, the last for ever), or `fails` or `says` something, or `hangs`.
 pub(crate) fn play(program: &str) -> ExitCode {
     let part = fs::read_to_string(format!("{program}.json")).unwrap_or_default();
     let part: Value = serde_json::from_str(&part).unwrap_or_default();
@@ -45,9 +45,23 @@ pub(crate) fn play(program: &str) -> ExitCode {
         words.starts_with(&inspect.map(str::to_owned))
     };
     if asked && words.last().map(String::as_str) == part["name"].as_str() {
-        println!("{}", part["pid"]);
+        println!("{}", next_of(program, part));
         return ExitCode::SUCCESS;
     }
     eprintln!("Error: no such container: {words:?}");
     ExitCode::FAILURE
+}
+
+/// The process that it tells of this time.
+fn next_of(program: &str, mut part: Value) -> Value {
+    let Some(all) = part["pid"].as_array_mut() else {
+        return part["pid"].take();
+    };
+    let now = if all.len() > 1 {
+        all.remove(0)
+    } else {
+        all[0].clone()
+    };
+    fs::write(format!("{program}.json"), part.to_string()).unwrap();
+    now
 }

@@ -17,6 +17,9 @@ use crate::container::{self, ContainerError};
 use crate::protocol::{AttachParams, NamespaceSource};
 use crate::rights;
 
+/// How often the namespace of a container that is being restarted is looked for.
+const ATTEMPTS: usize = 3;
+
 /// A namespace to attach.
 #[derive(Debug)]
 pub(super) struct Target {
@@ -80,9 +83,8 @@ impl Target {
     /// See [`TargetError`].
     pub(super) fn find(args: &AttachArgs) -> Result<Self, TargetError> {
         if let Some(container) = &args.container {
-            let pid = container::process_of(container, args.engine.as_deref())?;
-            let name = args.namespace.as_ref().unwrap_or(container).clone();
-            return Self::of_process(name, pid, Some(container));
+            let name = args.namespace.as_ref().unwrap_or(container);
+            return Self::of_container(name, container, args.engine.as_deref());
         }
         if let Some(pid) = args.pid {
             let name = named(args, "--pid PID")?;
@@ -93,6 +95,25 @@ impl Target {
             return Self::at(name, path);
         }
         Self::by_name(named(args, "")?, !args.no_create)
+    }
+
+    /// The namespace of a container. Its process may end before that is opened, and its number be
+    /// another's, whose namespace is not meant: so the engine is asked again once it is open.
+    fn of_container(
+        name: &NamespaceName,
+        container: &NamespaceName,
+        engine: Option<&Path>,
+    ) -> Result<Self, TargetError> {
+        let mut pid = container::process_of(container, engine)?;
+        for _ in 0..ATTEMPTS {
+            let found = Self::of_process(name.clone(), pid, Some(container));
+            let now = container::process_of(container, engine)?;
+            if now == pid {
+                return found;
+            }
+            pid = now;
+        }
+        Err(ContainerError::Restless(container.to_string()).into())
     }
 
     fn of_process(

@@ -8,17 +8,19 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
+use crate::runtime_dir::is_safe_program;
+
 /// Where daemons are that the search path of an ordinary user leaves out.
 const SYSTEM_DIRS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-/// The file of a program, if it is installed.
+/// The file of a program, if it is installed. One that another user could have put there is not run.
 pub(super) fn find(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .chain(SYSTEM_DIRS.map(PathBuf::from))
         .filter(|dir| dir.is_absolute())
         .map(|dir| dir.join(name))
-        .find(|file| is_executable(file))
+        .find(|file| is_executable(file) && is_safe_program(file))
 }
 
 fn is_executable(file: &Path) -> bool {
