@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use vswitch_netns::NamespaceName;
 
-use crate::runtime_dir::is_safe_program;
+use vswitch_control::runtime_dir::is_safe_program;
 
 /// How long an engine that was named, or is to be found, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -98,7 +98,7 @@ pub(crate) fn process_of(
         return Err(all_in_path()
             .next()
             .map_or(ContainerError::NoEngine, |found| {
-                let program = crate::plain::path(&found.program);
+                let program = vswitch_control::plain::path(&found.program);
                 ContainerError::Unsafe { program }
             }));
     }

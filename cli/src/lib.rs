@@ -6,73 +6,45 @@
 //! - `completions`: what a shell that completes is told
 //! - `daemon`: the process of a running switch
 //! - `doctor`: what the machine offers and what stands in the way
-//! - `protocol`, `client`: how commands speak with it
-//! - `runtime_dir`, `names`, `rights`: where it is found, what it is called, what it may
 //! - `userlab`: where commands work without root's rights
 //! - `sandbox`: throw-away namespaces for a lab of the program's own
-//! - `settings`: what can be set, each setting declared once
 //! - `topology`: labs from a file
-//! - `values`: addresses, subnets and stations, checked
 //! - `measure`: pings, throughput and response time between namespaces
-//! - `pcapng`: captured frames as a file
 //! - `metrics`: what a running switch tells Prometheus
-//! - `plain`: text from outside, harmless to terminals and logs
 //! - `place`, `peers`: a namespace that a command acts in; where the ends of cables are
 //! - `ingress`: rules that have no effect on ports
-//! - `itself`: the program, to be started again
-//! - `marks`: how the switch-side ends of cables are marked
 //! - `process`: signals that never reach a stranger
-//! - `local_socket`, `lock_file`, `ancillary`: connecting to sockets, locking files, descriptors in messages
-//! - `signals`, `limits`: signals that end a process, as a descriptor; room for many descriptors
-//! - `units`: numbers, bytes and times as people read them
 //! - `render`: output for people
 //! - `trial`: what fuzzers call
+//!
+//! What the processes of the program share is in `vswitch_control`.
 
-mod advice;
-mod ancillary;
 mod args;
-mod client;
 mod commands;
 mod completions;
 mod container;
 mod daemon;
 mod doctor;
-mod exit;
 mod ingress;
-mod itself;
-mod limits;
-mod local_socket;
-mod lock_file;
-mod marks;
 mod measure;
 mod metrics;
-mod names;
-mod near;
-mod pcapng;
 mod peers;
 mod place;
-mod plain;
 mod process;
-mod protocol;
 mod render;
-mod rights;
-mod runtime_dir;
 mod sandbox;
-mod settings;
-mod signals;
 #[cfg(test)]
+#[path = "../../control/src/testing.rs"]
 mod testing;
 mod topology;
 #[doc(hidden)]
 pub mod trial;
-mod units;
 mod userlab;
-mod users;
-mod values;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use vswitch_control::{advice, exit, itself, plain};
 
 /// The exit status of wrong usage.
 const USAGE: u8 = 2;

@@ -8,7 +8,7 @@ use vswitch_netns::{
     Announcer, InterfaceName, Link, Namespace, NamespaceName, Netlink, is_announceable,
 };
 
-use crate::rights::{self, Capability};
+use vswitch_control::rights::{self, Capability};
 
 /// A namespace, and a socket in it.
 pub(crate) struct Place {

@@ -21,8 +21,8 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, geteuid};
 use vswitch_netns::userns;
 
-use crate::exit::signalled;
-use crate::itself;
+use vswitch_control::exit::signalled;
+use vswitch_control::itself;
 
 /// In the child's environment: the number of its parent, as the `/proc` has it that both see;
 /// empty where it has none.

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use vswitch_netns::name::{InterfaceName, shown};
 
 use super::words::{Family, Inside, Words};
-use crate::values;
+use vswitch_control::values;
 
 #[derive(Debug, Args)]
 #[command(

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use vswitch_netns::name::NamespaceName;
 
 use crate::measure;
-use crate::names::SwitchName;
+use vswitch_control::names::SwitchName;
 
 const EXAMPLES: &str = "\
 Examples:

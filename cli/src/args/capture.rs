@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use vswitch_switch::frame::MacAddr;
 
-use crate::names::SwitchName;
-use crate::protocol::{CaptureParams, DirectionView};
-use crate::values;
+use super::words;
+use vswitch_control::names::SwitchName;
+use vswitch_control::protocol::{CaptureParams, DirectionView};
+use vswitch_control::values;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -65,7 +66,7 @@ pub(crate) struct FilterArgs {
     pub(crate) mac: Vec<MacAddr>,
 
     /// Only frames of this VLAN; 0 for untagged frames.
-    #[arg(long, value_name = "N", value_parser = values::vlan())]
+    #[arg(long, value_name = "N", value_parser = words::vlan())]
     pub(crate) vlan: Option<u16>,
 
     /// Only this protocol: arp, ip, ip6, icmp, icmp6, igmp, tcp, udp, sctp, lldp, or an

@@ -2,7 +2,7 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::near::nearest;
+use vswitch_control::near::nearest;
 
 /// The sentence for `error`, or `None` where it is no error but help or the version, which
 /// clap prints itself.
@@ -56,7 +56,7 @@ fn unknown_command(error: &clap::Error, words: &[String]) -> Option<String> {
         .map(|near| format!("did you mean '{near}'? "));
     Some(format!(
         "there is no command '{}': {}'{} --help' lists all commands",
-        crate::plain::text(typed),
+        vswitch_control::plain::text(typed),
         hint.unwrap_or_default(),
         command_words(words)
     ))

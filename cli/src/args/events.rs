@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::names::SwitchName;
+use vswitch_control::names::SwitchName;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:

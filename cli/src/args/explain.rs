@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use vswitch_switch::frame::MacAddr;
 
-use crate::names::SwitchName;
-use crate::values;
+use super::words;
+use vswitch_control::names::SwitchName;
+use vswitch_control::values;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -38,7 +39,7 @@ pub(crate) struct ExplainArgs {
     pub(crate) dst: Option<MacAddr>,
 
     /// The frame's VLAN; 0 for an untagged frame.
-    #[arg(long, value_name = "N", requires = "src", value_parser = values::vlan())]
+    #[arg(long, value_name = "N", requires = "src", value_parser = words::vlan())]
     pub(crate) vlan: Option<u16>,
 
     /// The frame's EtherType [default: 0x0800, IPv4].

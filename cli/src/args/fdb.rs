@@ -3,8 +3,9 @@
 use clap::{Args, Subcommand};
 use vswitch_switch::frame::MacAddr;
 
-use crate::names::SwitchName;
-use crate::values;
+use super::words;
+use vswitch_control::names::SwitchName;
+use vswitch_control::values;
 
 #[derive(Debug, Args)]
 #[command(
@@ -55,7 +56,7 @@ pub(crate) struct FdbAddArgs {
 
     /// The VLAN of the entry; 0 for untagged frames. Needs a switch with `--vlan-learning
     /// independent`; otherwise an entry holds for all VLANs.
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = values::vlan())]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = words::vlan())]
     pub(crate) vlan: u16,
 
     /// The switch; may be left out when exactly one runs.
@@ -71,7 +72,7 @@ pub(crate) struct FdbDelArgs {
     pub(crate) mac: MacAddr,
 
     /// Only in this VLAN; 0 for untagged frames [default: all].
-    #[arg(long, value_name = "N", value_parser = values::vlan())]
+    #[arg(long, value_name = "N", value_parser = words::vlan())]
     pub(crate) vlan: Option<u16>,
 
     /// The switch; may be left out when exactly one runs.

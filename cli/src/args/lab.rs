@@ -8,9 +8,9 @@ use vswitch_netns::name::{InterfaceName, NamespaceName};
 use vswitch_switch::frame::MacAddr;
 
 use super::settings::{self, SettingArgs};
-use crate::names::SwitchName;
-use crate::settings::PortSettings;
-use crate::values;
+use vswitch_control::names::SwitchName;
+use vswitch_control::settings::PortSettings;
+use vswitch_control::values;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:

@@ -5,7 +5,7 @@ use vswitch_netns::name::{InterfaceName, NamespaceName};
 use vswitch_switch::frame::MacAddr;
 
 use super::words::{Inside, Words};
-use crate::values;
+use vswitch_control::values;
 
 const SETTINGS: &str = "up, down, name, mtu, address, master, nomaster, netns, arp on|off or alias";
 const OF_AN_END: &str = "up, mtu, address, netns or type";

@@ -7,8 +7,8 @@ use clap::Args;
 use vswitch_netns::name::NamespaceName;
 
 use super::words::Family;
-use crate::names::SwitchName;
-use crate::values;
+use vswitch_control::names::SwitchName;
+use vswitch_control::values;
 
 /// The most payload of an echo request over IPv4, in bytes: 65,535 less both headers.
 const MAX_SIZE: i64 = 65_507;

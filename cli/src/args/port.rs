@@ -4,8 +4,8 @@ use clap::{ArgGroup, Args, Subcommand};
 use vswitch_netns::name::InterfaceName;
 
 use super::settings::{self, ChangeArgs, SettingArgs};
-use crate::names::SwitchName;
-use crate::settings::PortSettings;
+use vswitch_control::names::SwitchName;
+use vswitch_control::settings::PortSettings;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PortAction {

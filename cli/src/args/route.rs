@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use vswitch_netns::name::InterfaceName;
 
 use super::words::{Destination, Family, Inside, Words, destination, network};
-use crate::values;
+use vswitch_control::values;
 
 const TAKES: &str = "via ADDRESS, dev NAME, metric N or src ADDRESS";
 

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::settings::SettingArgs;
-use crate::names::SwitchName;
-use crate::settings::{GuardMode, SwitchSettings};
+use vswitch_control::names::SwitchName;
+use vswitch_control::settings::{GuardMode, SwitchSettings};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:

@@ -5,7 +5,7 @@ use std::fmt;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser, ValueParser};
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 
-use crate::settings::{Change, Kind, Schema, Setting};
+use vswitch_control::settings::{Change, Kind, Schema, Setting};
 
 /// The word that resets a setting.
 const BACK: &str = "default";
@@ -161,8 +161,8 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{PortSettings, SwitchSettings};
     use clap::{ArgGroup, Parser};
+    use vswitch_control::settings::{PortSettings, SwitchSettings};
 
     #[derive(Debug, Parser)]
     struct Run {

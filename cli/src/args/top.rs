@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::names::SwitchName;
+use vswitch_control::names::SwitchName;
 
 /// The shortest and the longest time between two looks, in seconds.
 const INTERVALS: (f64, f64) = (0.1, 3_600.0);

@@ -5,8 +5,14 @@ use std::str::FromStr;
 use std::vec;
 
 use clap::Args;
+use clap::builder::RangedI64ValueParser;
 use ipnet::IpNet;
 use vswitch_netns::name::{InterfaceName, NamespaceName, shown};
+
+/// The number of a VLAN, or 0 for none.
+pub(crate) fn vlan() -> RangedI64ValueParser<u16> {
+    clap::value_parser!(u16).range(0..=4095)
+}
 
 /// Where a command looks or acts.
 #[derive(Clone, Debug, Default, Args)]
@@ -170,7 +176,7 @@ pub(super) fn destination(text: &str) -> Result<Destination, String> {
 
 /// A network, or one address as the network of itself.
 pub(super) fn network(text: &str) -> Result<IpNet, String> {
-    crate::values::unambiguous(text)?;
+    vswitch_control::values::unambiguous(text)?;
     let address = || text.parse::<std::net::IpAddr>().ok().map(IpNet::from);
     text.parse().ok().or_else(address).ok_or_else(|| {
         format!(

@@ -1,9 +1,9 @@
 //! `vswitch detach`: disconnect a namespace from a switch.
 
 use crate::args::DetachArgs;
-use crate::client::Client;
-use crate::protocol::{DetachParams, Removed, method};
-use crate::runtime_dir::RuntimeDir;
+use vswitch_control::client::Client;
+use vswitch_control::protocol::{DetachParams, Removed, method};
+use vswitch_control::runtime_dir::RuntimeDir;
 
 pub(crate) fn run(runtime: &RuntimeDir, args: &DetachArgs) -> anyhow::Result<()> {
     let mut client = Client::choose(runtime, args.switch.as_ref(), super::BY_OPTION)?;

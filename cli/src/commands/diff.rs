@@ -6,8 +6,8 @@ use super::up::complain_of;
 use crate::args::DiffArgs;
 use crate::render;
 use crate::render::labs;
-use crate::runtime_dir::RuntimeDir;
 use crate::topology::{Labs, Source, Wrong};
+use vswitch_control::runtime_dir::RuntimeDir;
 
 /// The status where there is a difference, as of diff(1).
 const DIFFERENT: u8 = 1;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::args::DoctorArgs;
 use crate::doctor::{self, Living, Machine, report, trials};
 use crate::render;
-use crate::runtime_dir::{RuntimeDir, RuntimeDirError};
+use vswitch_control::runtime_dir::{RuntimeDir, RuntimeDirError};
 
 pub(crate) fn run(
     runtime: &Result<RuntimeDir, RuntimeDirError>,

@@ -8,11 +8,12 @@ use serde_json::json;
 
 use super::up::complain_of;
 use crate::args::DownArgs;
-use crate::names::LabName;
+use crate::render;
 use crate::render::labs::number;
-use crate::runtime_dir::RuntimeDir;
 use crate::topology::{Hold, Labs, Source, Wrong};
-use crate::{render, rights};
+use vswitch_control::names::LabName;
+use vswitch_control::rights;
+use vswitch_control::runtime_dir::RuntimeDir;
 
 /// A lab that was named on the command line.
 #[derive(Debug, PartialEq, Eq)]

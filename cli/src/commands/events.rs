@@ -9,12 +9,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::args::EventsArgs;
-use crate::client::{Client, Told};
-use crate::plain;
-use crate::protocol::{EventView, Happening};
 use crate::render::events;
-use crate::runtime_dir::RuntimeDir;
-use crate::signals::Signals;
+use vswitch_control::client::{Client, Told};
+use vswitch_control::plain;
+use vswitch_control::protocol::{EventView, Happening};
+use vswitch_control::runtime_dir::RuntimeDir;
+use vswitch_control::signals::Signals;
 
 pub(crate) fn run(runtime: &RuntimeDir, args: &EventsArgs) -> anyhow::Result<()> {
     let client = Client::choose(runtime, args.switch.as_ref(), super::BY_OPTION)?;

@@ -10,8 +10,8 @@ use vswitch_netns::{Namespace, NamespaceName, SpawnError};
 
 use super::WrongUsage;
 use crate::args::{ExecArgs, Execution};
-use crate::exit::signalled;
-use crate::rights;
+use vswitch_control::exit::signalled;
+use vswitch_control::rights;
 
 /// The status where the command is found and cannot be run (POSIX.1-2024, sh, 2.8.2).
 const NOT_EXECUTABLE: u8 = 126;
@@ -95,7 +95,7 @@ fn run_in_one(name: &str, execution: &Execution) -> anyhow::Result<u8> {
 /// On standard error, so that the output of the commands stays theirs.
 fn eprint_heading(name: &str) {
     use std::io::Write;
-    let name = crate::plain::text(name);
+    let name = vswitch_control::plain::text(name);
     let heading = anstyle::Style::new().bold();
     // Fails where nobody reads it.
     let _ = writeln!(anstream::stderr(), "{heading}netns: {name}{heading:#}");

@@ -1,10 +1,12 @@
 //! `vswitch fdb`: the MAC table.
 
 use crate::args::{FdbAction, FdbArgs, FdbShowArgs};
-use crate::client::Client;
-use crate::protocol::{FdbAddParams, FdbDelParams, FdbEntry, FdbFlushParams, Removed, method};
 use crate::render;
-use crate::runtime_dir::RuntimeDir;
+use vswitch_control::client::Client;
+use vswitch_control::protocol::{
+    FdbAddParams, FdbDelParams, FdbEntry, FdbFlushParams, Removed, method,
+};
+use vswitch_control::runtime_dir::RuntimeDir;
 
 pub(crate) fn run(runtime: &RuntimeDir, args: FdbArgs) -> anyhow::Result<()> {
     let connect = |switch: Option<_>| Client::choose(runtime, switch, super::BY_OPTION);

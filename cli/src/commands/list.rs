@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::args::ListArgs;
-use crate::client::{Client, ClientError};
-use crate::protocol::SwitchView;
 use crate::render;
-use crate::runtime_dir::RuntimeDir;
+use vswitch_control::client::{Client, ClientError};
+use vswitch_control::protocol::SwitchView;
+use vswitch_control::runtime_dir::RuntimeDir;
 
 /// How long one switch may hold up the list of the others.
 const PATIENCE: Duration = Duration::from_secs(2);

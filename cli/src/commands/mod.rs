@@ -37,10 +37,10 @@ use anyhow::Context;
 
 use crate::args::{Cli, Command};
 use crate::daemon::{Launch, Notifier};
-use crate::metrics::Listener;
-use crate::runtime_dir::RuntimeDir;
 use crate::topology::{self, Sockets};
 use crate::userlab;
+use vswitch_control::metrics::Listener;
+use vswitch_control::runtime_dir::RuntimeDir;
 
 /// How a command that takes `--switch` is told which one, in an error.
 const BY_OPTION: &str = "with --switch NAME";

@@ -7,7 +7,8 @@ use serde::Serialize;
 use vswitch_netns::namespace::{NETNS_DIR, Namespace, NamespaceEntry, NamespaceError};
 
 use crate::args::NetnsAction;
-use crate::{render, rights};
+use crate::render;
+use vswitch_control::rights;
 
 /// A namespace as `--json` has it.
 #[derive(Serialize)]
@@ -67,7 +68,7 @@ fn list(json: bool) -> anyhow::Result<()> {
     }
     let mut lines = String::new();
     for entry in &namespaces {
-        lines.push_str(&crate::plain::text(&entry.name));
+        lines.push_str(&vswitch_control::plain::text(&entry.name));
         lines.push_str(if entry.stale { " (stale)\n" } else { "\n" });
     }
     render::print(&lines)?;

@@ -4,14 +4,14 @@ use anyhow::anyhow;
 use vswitch_netns::Netlink;
 
 use crate::args::PortAction;
-use crate::client::{Client, ClientError};
 use crate::ingress;
-use crate::protocol::{
+use crate::render;
+use crate::userlab;
+use vswitch_control::client::{Client, ClientError};
+use vswitch_control::protocol::{
     NoParams, PortAddParams, PortDelParams, PortSetParams, PortView, Removed, method,
 };
-use crate::render;
-use crate::runtime_dir::RuntimeDir;
-use crate::userlab;
+use vswitch_control::runtime_dir::RuntimeDir;
 
 pub(crate) fn run(runtime: &RuntimeDir, action: PortAction) -> anyhow::Result<()> {
     let connect = |switch: Option<_>| Client::choose(runtime, switch, super::BY_OPTION);

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::args::RestartArgs;
-use crate::client::Client;
-use crate::protocol::{NoParams, RestartView, method};
 use crate::render::{self, Patience};
-use crate::runtime_dir::RuntimeDir;
+use vswitch_control::client::Client;
+use vswitch_control::protocol::{NoParams, RestartView, method};
+use vswitch_control::runtime_dir::RuntimeDir;
 
 /// How long the new process may take to get ready: longer than the daemon itself waits for it.
 const PATIENCE: Duration = Duration::from_secs(60);

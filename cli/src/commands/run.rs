@@ -4,8 +4,8 @@ use super::Luggage;
 use crate::args::RunArgs;
 use crate::daemon::state::Options;
 use crate::daemon::{self, Config, Launch};
-use crate::metrics::{Listener, MetricsError};
-use crate::runtime_dir::RuntimeDir;
+use vswitch_control::metrics::{Listener, MetricsError};
+use vswitch_control::runtime_dir::RuntimeDir;
 
 pub(crate) fn run(runtime: &RuntimeDir, args: &RunArgs, luggage: Luggage) -> anyhow::Result<()> {
     let settings = args.settings();

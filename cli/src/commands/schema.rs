@@ -1,7 +1,8 @@
 //! `vswitch schema`: the JSON schema of lab files.
 
 use crate::args::SchemaArgs;
-use crate::{render, settings, topology};
+use crate::{render, topology};
+use vswitch_control::settings;
 
 pub(crate) fn run(args: &SchemaArgs) -> anyhow::Result<()> {
     if args.reference {

@@ -1,9 +1,9 @@
 //! `vswitch show`: everything about one switch.
 
 use crate::args::ShowArgs;
-use crate::client::Client;
 use crate::render;
-use crate::runtime_dir::RuntimeDir;
+use vswitch_control::client::Client;
+use vswitch_control::runtime_dir::RuntimeDir;
 
 pub(crate) fn run(runtime: &RuntimeDir, args: &ShowArgs) -> anyhow::Result<()> {
     let mut client = Client::choose(runtime, args.name.as_ref(), "as in 'vswitch show NAME'")?;

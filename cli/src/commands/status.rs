@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use super::down::{Named, named};
 use super::up::complain_of;
 use crate::args::StatusArgs;
-use crate::names::LabName;
 use crate::render;
 use crate::render::labs::{self, Condition};
-use crate::runtime_dir::RuntimeDir;
 use crate::topology::{Labs, Wrong};
+use vswitch_control::names::LabName;
+use vswitch_control::runtime_dir::RuntimeDir;
 
 pub(crate) fn run(runtime: &RuntimeDir, args: &StatusArgs) -> anyhow::Result<ExitCode> {
     match show(runtime, args) {

@@ -10,13 +10,13 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::args::StopArgs;
-use crate::client::{Client, ClientError};
 use crate::daemon;
-use crate::names::SwitchName;
-use crate::protocol::{NoParams, Removed, method};
 use crate::render::{self, Patience};
-use crate::runtime_dir::RuntimeDir;
 use crate::userlab::{self, Visit};
+use vswitch_control::client::{Client, ClientError};
+use vswitch_control::names::SwitchName;
+use vswitch_control::protocol::{NoParams, Removed, method};
+use vswitch_control::runtime_dir::RuntimeDir;
 
 /// How long the daemon may take to remove what it made, and then to end: some 40 ms for each
 /// attached namespace. One that does not even get to it is hung.
@@ -75,7 +75,7 @@ fn farewell(namespaces: &[String]) -> String {
     if !namespaces.is_empty() {
         let names: Vec<_> = namespaces
             .iter()
-            .map(|name| crate::plain::text(name).into_owned())
+            .map(|name| vswitch_control::plain::text(name).into_owned())
             .collect();
         line.push_str(", and its namespaces with it: ");
         line.push_str(&names.join(", "));

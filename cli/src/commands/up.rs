@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::args::UpArgs;
-use crate::exit::signalled;
 use crate::measure::{Interrupted, Stop};
+use crate::render;
 use crate::render::labs;
-use crate::runtime_dir::RuntimeDir;
 use crate::topology::{Hold, Intent, Labs, Outcome, Sockets, Source, Wrong};
-use crate::{render, rights};
+use vswitch_control::exit::signalled;
+use vswitch_control::rights;
+use vswitch_control::runtime_dir::RuntimeDir;
 
 pub(crate) fn run(
     runtime: &RuntimeDir,

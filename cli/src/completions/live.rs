@@ -12,11 +12,11 @@ use std::time::Duration;
 use clap_complete::engine::CompletionCandidate;
 use vswitch_netns::{NETNS_DIR, Namespace, Netlink};
 
-use crate::client::Client;
-use crate::names::SwitchName;
-use crate::protocol::{FdbEntry, SwitchView};
-use crate::runtime_dir::RuntimeDir;
 use crate::userlab;
+use vswitch_control::client::Client;
+use vswitch_control::names::SwitchName;
+use vswitch_control::protocol::{FdbEntry, SwitchView};
+use vswitch_control::runtime_dir::RuntimeDir;
 
 /// How long a person who has pressed the key waits, whatever happens.
 const PATIENCE: Duration = Duration::from_millis(1_500);

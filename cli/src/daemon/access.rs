@@ -8,8 +8,8 @@ use mio::net::UnixListener;
 
 use super::DaemonError;
 use super::server::Peers;
-use crate::lock_file::remove_if_there;
-use crate::runtime_dir::SwitchDir;
+use vswitch_control::lock_file::remove_if_there;
+use vswitch_control::runtime_dir::SwitchDir;
 
 /// Listens on the control socket of a switch that this process holds: for its own user alone, and
 /// for the members of `group`, if there is one.

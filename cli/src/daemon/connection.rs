@@ -12,8 +12,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::net::RecvFlags;
 
 use super::news::{Backlog, Line};
-use crate::ancillary;
-use crate::protocol::MAX_MESSAGE_BYTES;
+use vswitch_control::ancillary;
+use vswitch_control::protocol::MAX_MESSAGE_BYTES;
 
 /// How much is read at once.
 const CHUNK_BYTES: usize = 16 * 1024;

@@ -28,15 +28,15 @@ use super::server::{Passed, Service};
 use super::state::{Options, StateError, StateFile, Stations};
 use super::watchdog::Watchdog;
 use crate::metrics::Endpoint;
-use crate::names::{LabName, SwitchName};
-use crate::protocol::{
+use vswitch_control::names::{LabName, SwitchName};
+use vswitch_control::protocol::{
     AttachParams, CaptureParams, DetachParams, ErrorCode, ErrorObject, ExplainParams,
     FdbFlushParams, FdbShowParams, Happening, Listening, NoParams, OWNER_ALONE_PASSES,
     PortAddParams, PortDelParams, PortSetParams, ReaddressParams, Removed, Request, SwitchView,
     VersionView, method,
 };
-use crate::settings::{Change, PortSettings, Schema, SwitchSettings, View};
-use crate::signals::Signals;
+use vswitch_control::settings::{Change, PortSettings, Schema, SwitchSettings, View};
+use vswitch_control::signals::Signals;
 
 pub(super) type Outcome = Result<Value, ErrorObject>;
 
@@ -129,7 +129,9 @@ impl Service for Control {
             method::PORT_ADD => with(params, |params| self.port_add(&params)),
             method::PORT_DEL => with(params, |params| self.port_del(&params)),
             method::PORT_SET => with(params, |params| self.port_set(&params)),
-            method::PORT_LIST => with(params, |_: NoParams| reply(&self.lab.ports()?)),
+            method::PORT_LIST => with(params, |_: NoParams| {
+                reply(&self.lab.ports().map_err(refusal)?)
+            }),
             method::EVENTS_SUBSCRIBE => with(params, |_: NoParams| self.subscribe(session)),
             method::EVENTS_UNSUBSCRIBE => with(params, |_: NoParams| {
                 session.seat = None;
@@ -143,7 +145,10 @@ impl Service for Control {
             method::CAPTURE_START => with(params, |params| self.capture_start(session, &params)),
             other => Err(ErrorObject::new(
                 ErrorCode::MethodNotFound,
-                format!("there is no method '{}'", crate::plain::text(other)),
+                format!(
+                    "there is no method '{}'",
+                    vswitch_control::plain::text(other)
+                ),
             )),
         }
     }
@@ -229,7 +234,7 @@ impl Control {
 
     /// The whole switch, as `show` and the metrics tell of it.
     pub(super) fn view(&mut self) -> Result<SwitchView, ErrorObject> {
-        let (status, infos) = self.lab.handle().survey()?;
+        let (status, infos) = self.lab.handle().survey().map_err(refusal)?;
         let ports = self.lab.views(infos);
         let whole = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         Ok(SwitchView {
@@ -242,7 +247,7 @@ impl Control {
             lab: self.member_of.as_ref().map(ToString::to_string),
             log: self.log.clone(),
             metrics: self.metrics.as_ref().map(Endpoint::address),
-            guard: Some(crate::protocol::GuardView {
+            guard: Some(vswitch_control::protocol::GuardView {
                 brokers: self.lab.namespaces().brokers(),
                 ..self.guard.view(self.lab.namespaces().broker())
             }),
@@ -303,7 +308,7 @@ impl Control {
     }
 
     fn port_set(&mut self, params: &PortSetParams) -> Outcome {
-        let name = capture::port_name(&self.lab.ports()?, &params.name)?;
+        let name = capture::port_name(&self.lab.ports().map_err(refusal)?, &params.name)?;
         let before = self.lab.port_settings(&name).unwrap_or_default();
         let changed = params.change.of(&before);
         self.lab.note_port_settings(&name, &changed);
@@ -313,7 +318,7 @@ impl Control {
             log::info!("{name} has new settings: {}", in_words(&changed));
         }
         if params.unblock {
-            self.lab.handle().unblock(&name)?;
+            self.lab.handle().unblock(&name).map_err(refusal)?;
         }
         self.port(&name)
     }
@@ -328,7 +333,7 @@ impl Control {
     }
 
     fn port(&mut self, name: &str) -> Outcome {
-        let ports = self.lab.ports()?;
+        let ports = self.lab.ports().map_err(refusal)?;
         reply(&ports.into_iter().find(|port| port.name == name))
     }
 
@@ -340,9 +345,9 @@ impl Control {
         self.keep_or(|control| control.options.settings = before.clone())?;
         self.lab.set(&wanted);
         let (present, config) = (before.bridge(), wanted.bridge());
-        self.lab.handle().set_config(config)?;
+        self.lab.handle().set_config(config).map_err(refusal)?;
         if config.vlan_learning != present.vlan_learning {
-            self.bind_again(config.vlan_learning)?;
+            self.bind_again(config.vlan_learning).map_err(refusal)?;
         }
         log::info!(
             "settings changed: {}",
@@ -359,15 +364,19 @@ impl Control {
     }
 
     fn explain(&mut self, params: &ExplainParams) -> Outcome {
-        let ports = self.lab.ports()?;
+        let ports = self.lab.ports().map_err(refusal)?;
         let port = capture::port_name(&ports, &params.port)?;
         let (bytes, offload) = explain::frame(params)?;
-        let told = self.lab.handle().explain(&port, bytes.clone(), offload)?;
+        let told = self
+            .lab
+            .handle()
+            .explain(&port, bytes.clone(), offload)
+            .map_err(refusal)?;
         reply(&explain::view(&port, &ports, &bytes, &told))
     }
 
     fn capture_start(&mut self, session: &mut Session, params: &CaptureParams) -> Outcome {
-        let ports = self.lab.ports()?;
+        let ports = self.lab.ports().map_err(refusal)?;
         let (capture, started) = self.captures.start(self.lab.handle(), &ports, params)?;
         session.capture = Some(capture);
         reply(&started)
@@ -375,7 +384,7 @@ impl Control {
 
     fn fdb_show(&mut self, session: &mut Session, params: FdbShowParams) -> Outcome {
         let (table, cursor) = match (params.cursor, session.table.take()) {
-            (None, _) => (Snapshot::take(self.lab.handle())?, 0),
+            (None, _) => (Snapshot::take(self.lab.handle()).map_err(refusal)?, 0),
             (Some(cursor), Some(table)) => (table, cursor),
             (Some(_), None) => {
                 return Err(ErrorObject::new(
@@ -407,10 +416,13 @@ impl Control {
         }
         let handle = self.lab.handle().clone();
         let flushed = match &params.port {
-            Some(wanted) => handle.flush_port(capture::port_name(&self.lab.ports()?, wanted)?),
+            Some(wanted) => handle.flush_port(capture::port_name(
+                &self.lab.ports().map_err(refusal)?,
+                wanted,
+            )?),
             None => handle.flush(),
         };
-        removed(flushed?)
+        removed(flushed.map_err(refusal)?)
     }
 }
 
@@ -421,7 +433,7 @@ fn in_words(settings: &impl Schema) -> String {
     let told: Vec<String> = told.collect();
     match told.as_slice() {
         [] => "the defaults".to_owned(),
-        told => crate::plain::text(&told.join(", ")).into_owned(),
+        told => vswitch_control::plain::text(&told.join(", ")).into_owned(),
     }
 }
 
@@ -478,8 +490,7 @@ pub(super) fn removed(number: usize) -> Outcome {
     })
 }
 
-impl From<ControlError> for ErrorObject {
-    fn from(error: ControlError) -> Self {
-        LabError::from(error).into()
-    }
+/// What a client gets where the switch's thread refuses.
+pub(super) fn refusal(error: ControlError) -> ErrorObject {
+    LabError::from(error).into()
 }

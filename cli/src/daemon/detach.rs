@@ -17,10 +17,10 @@ use nix::unistd::{chdir, dup2_stderr, dup2_stdout, setsid};
 
 use super::launch::Launch;
 use super::sys;
-use crate::itself;
-use crate::metrics::Listener;
-use crate::names::SwitchName;
-use crate::runtime_dir::RuntimeDir;
+use vswitch_control::itself;
+use vswitch_control::metrics::Listener;
+use vswitch_control::names::SwitchName;
+use vswitch_control::runtime_dir::RuntimeDir;
 
 /// What a child says when its switch takes commands.
 const READY: &str = "ready";

@@ -10,9 +10,9 @@ use super::handover::HandoverError;
 use super::lab::LabError;
 use super::lock::LockError;
 use super::state::StateError;
-use crate::exit;
-use crate::names::SwitchName;
-use crate::rights::MissingRights;
+use vswitch_control::exit;
+use vswitch_control::names::SwitchName;
+use vswitch_control::rights::MissingRights;
 
 /// Why a switch could not run, or did not run on.
 #[derive(Debug, thiserror::Error)]

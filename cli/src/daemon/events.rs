@@ -19,8 +19,9 @@ use vswitch_switch::control::{ControlError, Event, Events, Notice};
 use vswitch_switch::frame::{MacAddr, VlanId};
 use vswitch_switch::port::LinkState;
 
+use super::control::refusal;
 use super::news::Line;
-use crate::protocol::{EVENT, ErrorCode, ErrorObject, EventView, Happening};
+use vswitch_control::protocol::{EVENT, ErrorCode, ErrorObject, EventView, Happening};
 
 /// So many events wait for the daemon, which may be busy attaching.
 const CAPACITY: usize = 8192;
@@ -86,7 +87,7 @@ impl Hub {
         }
         // What happened while nobody listened is nobody's news.
         if self.tap.is_none() || Arc::strong_count(&self.seats) == 1 {
-            self.tap = Some(Tap::open(handle, &self.wake)?);
+            self.tap = Some(Tap::open(handle, &self.wake).map_err(refusal)?);
         }
         Ok(Seat(Arc::clone(&self.seats)))
     }

@@ -10,8 +10,8 @@ use std::process;
 use std::thread;
 
 use super::Notifier;
-use crate::exit;
-use crate::names::SwitchName;
+use vswitch_control::exit;
+use vswitch_control::names::SwitchName;
 
 /// Has a panic of any thread end the process.
 pub(super) fn ends_the_process(switch: &SwitchName, manager: &Notifier) {
@@ -47,7 +47,7 @@ fn reason(info: &PanicHookInfo<'_>) -> String {
 /// Writes a line as the log has them, whoever holds the log's locks.
 fn last_line(text: &str) {
     let time = jiff::Timestamp::now();
-    let line = format!("{time:.0} error {}\n", crate::plain::text(text));
+    let line = format!("{time:.0} error {}\n", vswitch_control::plain::text(text));
     // Fails where nobody can read it.
     let _ = nix::unistd::write(std::io::stderr(), line.as_bytes());
 }

@@ -9,7 +9,7 @@ use vswitch_switch::Handle;
 use vswitch_switch::bridge::{PortId, Station};
 use vswitch_switch::control::ControlError;
 
-use crate::protocol::{ErrorCode, ErrorObject, FdbEntry, FdbPage};
+use vswitch_control::protocol::{ErrorCode, ErrorObject, FdbEntry, FdbPage};
 
 /// Stations of one page: some 400 KiB of JSON.
 const PAGE: usize = 4096;
@@ -134,7 +134,7 @@ mod tests {
                 let page = snapshot.page(at).unwrap();
                 let text = serde_json::to_string(&page).unwrap();
                 assert!(
-                    text.len() < crate::protocol::MAX_MESSAGE_BYTES,
+                    text.len() < vswitch_control::protocol::MAX_MESSAGE_BYTES,
                     "{}",
                     text.len()
                 );

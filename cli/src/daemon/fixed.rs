@@ -5,24 +5,25 @@ use vswitch_switch::control::ControlError;
 use vswitch_switch::frame::VlanId;
 
 use super::capture;
+use super::control::refusal;
 use super::control::{Control, Outcome, removed, reply};
 use super::lab::LabError;
-use crate::protocol::{ErrorCode, ErrorObject, FdbAddParams, FdbDelParams, FdbEntry};
-use crate::values;
+use vswitch_control::protocol::{ErrorCode, ErrorObject, FdbAddParams, FdbDelParams, FdbEntry};
+use vswitch_control::values;
 
 impl Control {
     pub(super) fn fdb_add(&mut self, params: &FdbAddParams) -> Outcome {
         let mac = values::station(&params.mac).map_err(LabError::Value)?;
         let vlan = vlan(params.vlan)?;
         self.refuse_vlan(Some(vlan))?;
-        let port = capture::port_name(&self.lab.ports()?, &params.port)?;
+        let port = capture::port_name(&self.lab.ports().map_err(refusal)?, &params.port)?;
         let before = self.stations.clone();
         self.stations.bind(vlan, mac, &port);
         self.keep_or(|control| control.stations = before.clone())?;
         if let Err(error) = self.lab.handle().add_static(vlan, mac, &port) {
             self.stations = before;
             self.keep()?;
-            return Err(error.into());
+            return Err(refusal(error));
         }
         reply(&FdbEntry {
             mac: mac.to_string(),
@@ -46,7 +47,7 @@ impl Control {
             self.keep_or(|control| control.stations = before)?;
         }
         let gone = self.lab.handle().remove_station(mac, vlan);
-        match gone? {
+        match gone.map_err(refusal)? {
             0 => Err(ErrorObject::new(
                 ErrorCode::NotFound,
                 format!("no station {mac} is known: 'vswitch fdb' lists those that are"),
@@ -58,7 +59,13 @@ impl Control {
     /// Refuses a VLAN where learning is shared, because an entry is for all VLANs there. Returns how
     /// the switch learns.
     fn refuse_vlan(&self, vlan: Option<VlanId>) -> Result<VlanLearning, ErrorObject> {
-        let learning = self.lab.handle().status()?.config.vlan_learning;
+        let learning = self
+            .lab
+            .handle()
+            .status()
+            .map_err(refusal)?
+            .config
+            .vlan_learning;
         match vlan.filter(|vlan| *vlan != VlanId::NONE) {
             Some(vlan) if learning == VlanLearning::Shared => Err(ErrorObject::new(
                 ErrorCode::InvalidParams,

@@ -7,8 +7,8 @@ use super::control::Control;
 use super::lab::{Lab, LabError};
 use super::state::{Options, Saved, SavedPort, StateError};
 use crate::metrics::Endpoint;
-use crate::protocol::{AttachParams, ErrorCode, ErrorObject};
-use crate::values;
+use vswitch_control::protocol::{AttachParams, ErrorCode, ErrorObject};
+use vswitch_control::values;
 
 impl Control {
     /// Keeps all as it is now.

@@ -13,8 +13,8 @@ use rustix::net::RecvFlags;
 use serde::{Deserialize, Serialize};
 
 use super::state::Options;
-use crate::ancillary;
-use crate::metrics::Listener;
+use vswitch_control::ancillary;
+use vswitch_control::metrics::Listener;
 
 /// What a switch is started with, besides its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

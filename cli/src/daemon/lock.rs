@@ -2,7 +2,7 @@
 //!
 //! Theory of operation. The lock is an flock(2) on a file in the switch's directory: the kernel
 //! frees it with the process, however that ended, so a killed daemon leaves a directory but no
-//! lock. The directory is removed by the daemon that holds the lock ([`crate::lock_file`]).
+//! lock. The directory is removed by the daemon that holds the lock ([`vswitch_control::lock_file`]).
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
@@ -18,10 +18,10 @@ use vswitch_switch::descriptors::closed_first;
 
 use super::dying::is_dying;
 use super::state;
-use crate::local_socket::{A_MOMENT, connect};
-use crate::lock_file::{ATTEMPTS, holder, leads_to, open, read_pid, remove_if_there};
-use crate::names::SwitchName;
-use crate::runtime_dir::{RuntimeDir, RuntimeDirError, SwitchDir};
+use vswitch_control::local_socket::{A_MOMENT, connect};
+use vswitch_control::lock_file::{ATTEMPTS, holder, leads_to, open, read_pid, remove_if_there};
+use vswitch_control::names::SwitchName;
+use vswitch_control::runtime_dir::{RuntimeDir, RuntimeDirError, SwitchDir};
 
 /// How long one that was killed may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(5);

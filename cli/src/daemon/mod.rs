@@ -52,13 +52,6 @@ use vswitch_switch::descriptors::closed_first;
 use vswitch_switch::switch::schedule_in_batches;
 use vswitch_switch::{BridgeConfig, Handle, Switch};
 
-use crate::limits;
-use crate::metrics::{Address, Listener};
-use crate::names::SwitchName;
-use crate::rights;
-use crate::runtime_dir::RuntimeDir;
-use crate::settings::GuardMode;
-use crate::signals::Signals;
 use crate::userlab;
 use alarms::Alarms;
 use capture::Captures;
@@ -74,6 +67,13 @@ use namespaces::Namespaces;
 pub(crate) use notify::Notifier;
 use server::{Peers, Server};
 use state::{Options, Saved, StateError, StateFile, Stations};
+use vswitch_control::limits;
+use vswitch_control::metrics::{Address, Listener};
+use vswitch_control::names::SwitchName;
+use vswitch_control::rights;
+use vswitch_control::runtime_dir::RuntimeDir;
+use vswitch_control::settings::GuardMode;
+use vswitch_control::signals::Signals;
 use watchdog::Watchdog;
 
 pub(crate) use detach::start as start_detached;

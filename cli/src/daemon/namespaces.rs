@@ -11,10 +11,10 @@ use vswitch_netns::{Announcer, Namespace, NamespaceError, NamespaceName, Netlink
 
 use super::broker::{self, Broker, Inside};
 use super::{Config, DaemonError};
-use crate::metrics::Listener;
-use crate::rights::{self, MissingRights};
-use crate::runtime_dir::RuntimeDir;
-use crate::settings::GuardMode;
+use vswitch_control::metrics::Listener;
+use vswitch_control::rights::{self, MissingRights};
+use vswitch_control::runtime_dir::RuntimeDir;
+use vswitch_control::settings::GuardMode;
 
 /// What opens namespaces.
 #[derive(Debug)]

@@ -12,14 +12,14 @@ use super::fixed::vlan;
 use super::news::Backlog;
 use super::server::{Service, answer};
 use super::{explain, lab};
-use crate::names::{LabName, SwitchName};
-use crate::protocol::{
+use vswitch_control::names::{LabName, SwitchName};
+use vswitch_control::protocol::{
     AttachParams, CaptureParams, DetachParams, ErrorCode, ErrorObject, ExplainParams, FdbAddParams,
     FdbDelParams, FdbFlushParams, FdbShowParams, MAX_MESSAGE_BYTES, NoParams, PortAddParams,
     PortDelParams, ReaddressParams, Request, method,
 };
-use crate::settings::{Change, SwitchSettings};
-use crate::values;
+use vswitch_control::settings::{Change, SwitchSettings};
+use vswitch_control::values;
 
 /// More turns than this are an endless loop: each takes a byte, sends one of an answer that even an
 /// empty line gets, waits for that, or ends.
@@ -188,7 +188,10 @@ impl Service for Rehearsal {
             name => {
                 // Names go from messages into paths.
                 let _ = (name.parse::<SwitchName>(), name.parse::<LabName>());
-                let text = format!("there is no method '{}'", crate::plain::text(name));
+                let text = format!(
+                    "there is no method '{}'",
+                    vswitch_control::plain::text(name)
+                );
                 Err(ErrorObject::new(ErrorCode::MethodNotFound, text))
             }
         }

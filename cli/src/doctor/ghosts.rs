@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 
-use crate::local_socket::{A_MOMENT, connect};
+use vswitch_control::local_socket::{A_MOMENT, connect};
 
 /// A process that no command finds.
 #[derive(Clone, Debug, PartialEq, Eq)]

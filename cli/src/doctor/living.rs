@@ -7,11 +7,11 @@ use std::time::Duration;
 use vswitch_netns::{Link, Namespace, Netlink, Offloads};
 
 use super::ghosts::{self, Ghost};
-use crate::client::{Client, ClientError};
 use crate::ingress;
-use crate::marks::owner_of;
-use crate::protocol::{PortView, SwitchView};
-use crate::runtime_dir::RuntimeDir;
+use vswitch_control::client::{Client, ClientError};
+use vswitch_control::marks::owner_of;
+use vswitch_control::protocol::{PortView, SwitchView};
+use vswitch_control::runtime_dir::RuntimeDir;
 
 /// How long one switch may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -8,7 +8,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::utsname::uname;
 use nix::unistd::geteuid;
 
-use crate::rights::{ATTACH, Capability};
+use vswitch_control::rights::{ATTACH, Capability};
 
 /// Settings of a system. All that is read is below one directory, which tests fill with what they
 /// want.

@@ -21,8 +21,8 @@ pub(crate) use ghosts::Ghost;
 pub(crate) use living::Living;
 pub(crate) use machine::Machine;
 
-use crate::runtime_dir::{RuntimeDir, RuntimeDirError};
 use trials::Trials;
+use vswitch_control::runtime_dir::{RuntimeDir, RuntimeDirError};
 
 /// Everything there is to say, area by area.
 pub(crate) fn examine(

@@ -7,8 +7,8 @@ use anstyle::Style;
 use serde::Serialize;
 
 use super::{Finding, Grade, Machine};
-use crate::plain;
 use crate::render::table::{BAD, FAINT, GOOD, HEADING, WARNING, paint};
+use vswitch_control::plain;
 
 /// The width of a line where there is no terminal.
 const WIDTH: usize = 100;
@@ -63,7 +63,7 @@ pub(crate) fn text(machine: &Machine, findings: &[Finding], width: usize) -> Str
     let mut lines = vec![format!(
         "vswitch {} on Linux {} as {user}",
         env!("CARGO_PKG_VERSION"),
-        crate::plain::text(&machine.release)
+        vswitch_control::plain::text(&machine.release)
     )];
     let longest = findings.iter().map(|f| f.check.len()).max().unwrap_or(0);
     let mut area = None;

@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 use vswitch_netns::Namespace;
 
-use super::stop::Stop;
+use vswitch_control::stop::Stop;
 
 /// How long a connection may take, and how long nothing may move on it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);

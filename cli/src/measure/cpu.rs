@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::stop::Stop;
+use vswitch_control::stop::Stop;
 
 /// How long the machine is watched before a test, to know what it does anyhow: the clock ticks of
 /// 10 ms in which the kernel counts are then one part in a hundred of a CPU.

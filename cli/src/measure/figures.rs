@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::units;
+use vswitch_control::units;
 
 /// One figure of a test.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,7 +3,6 @@
 //! - [`figures`]: what a test gives, and how people read it
 //! - [`mod@test`]: which tests there are, and running one
 //! - [`path`]: between what it runs
-//! - [`stop`]: ending early
 //! - [`frames`]: raw frames as fast as they go; [`no_loss`]: as fast as none is lost
 //! - [`tcp`], [`response`]: over `connections`
 //! - [`ping`]: echo requests; [`reach`]: between very many at once
@@ -19,14 +18,14 @@ pub(crate) mod path;
 pub(crate) mod ping;
 pub(crate) mod reach;
 pub(crate) mod response;
-pub(crate) mod stop;
 #[allow(unsafe_code, reason = "the boundary to the C library")]
 mod sys;
 pub(crate) mod tcp;
 pub(crate) mod test;
 
+pub(crate) use vswitch_control::stop::{Interrupted, Stop};
+
 pub(crate) use figures::{Better, Figure, Unit};
 pub(crate) use frames::line::{MIN_SIZE, largest_size};
 pub(crate) use path::{End, Path};
-pub(crate) use stop::{Interrupted, Stop};
 pub(crate) use test::{DEFINITIONS, Outcome, Test, measure, run};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use super::stop::Stop;
+use vswitch_control::stop::Stop;
 
 /// How long one reply may take.
 const PATIENCE: Duration = Duration::from_secs(1);

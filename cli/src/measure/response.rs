@@ -8,7 +8,7 @@ use super::affinity::OneCpu;
 use super::connections::{self, PATIENCE};
 use super::figures::{Better, Figure, Unit};
 use super::path::Path;
-use super::stop::Stop;
+use vswitch_control::stop::Stop;
 
 /// Exchanges before those that count: addresses are resolved, caches filled.
 const WARM_UP: usize = 100;

@@ -10,8 +10,8 @@ use vswitch_netns::Namespace;
 
 use super::connections::{self, PATIENCE, Pair};
 use super::figures::{self, Better, Figure, Unit};
-use super::stop::Stop;
 use super::sys;
+use vswitch_control::stop::Stop;
 
 /// Bytes given to the kernel in one call.
 const CHUNK_BYTES: usize = 128 * 1024;

@@ -8,8 +8,8 @@ use super::frames::{self, Flood};
 use super::no_loss::{self, NoLoss};
 use super::path::Path;
 use super::response::{self, Responses};
-use super::stop::Stop;
 use super::tcp::{self, Throughput};
+use vswitch_control::stop::Stop;
 
 /// Setting a test up and waiting for its last frames.
 const AROUND: Duration = Duration::from_millis(100);

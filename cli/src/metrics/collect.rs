@@ -6,8 +6,8 @@ use vswitch_switch::bridge::DropReason;
 
 use super::exposition::{Exposition, Kind};
 use super::process;
-use crate::protocol::{PortState, PortView, SwitchView};
-use crate::settings::{PortSettings, Schema};
+use vswitch_control::protocol::{PortState, PortView, SwitchView};
+use vswitch_control::settings::{PortSettings, Schema};
 
 /// How a number is read off a port.
 type Read = fn(&PortView) -> u64;
@@ -160,8 +160,8 @@ fn labels<'a>(view: &'a SwitchView, port: &'a PortView) -> [(&'static str, &'a s
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::TrafficView;
-    use crate::settings::View;
+    use vswitch_control::protocol::TrafficView;
+    use vswitch_control::settings::View;
 
     fn view() -> SwitchView {
         let port = PortView {

@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use mio::Waker;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use crate::protocol::SwitchView;
+use vswitch_control::protocol::SwitchView;
 
 /// What the control loop said: a view, or that there is none now.
 pub(super) type Told = Result<Box<SwitchView>, ()>;

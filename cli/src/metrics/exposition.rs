@@ -3,7 +3,7 @@
 
 use std::fmt::{Display, Write};
 
-use crate::plain;
+use vswitch_control::plain;
 
 /// The type of this text in HTTP.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -15,8 +15,9 @@ use super::collect::collect;
 use super::crowd::Crowd;
 use super::desk::{Asker, Desk, desk};
 use super::exposition::CONTENT_TYPE;
-use super::{Address, Listener, http};
-use crate::protocol::SwitchView;
+use super::http;
+use vswitch_control::metrics::{Address, Listener};
+use vswitch_control::protocol::SwitchView;
 
 /// What the thread needs is little.
 const STACK_BYTES: usize = 256 * 1024;
@@ -349,10 +350,9 @@ impl Service {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Address;
-    use crate::protocol::{PortState, PortView, TrafficView};
     use std::io::{Read, Write};
     use std::net::{SocketAddr, TcpStream};
+    use vswitch_control::protocol::{PortState, PortView, TrafficView};
 
     const HEAD: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
     /// No assertion is about time; a hang ends with this.
@@ -412,7 +412,7 @@ mod tests {
             tx: TrafficView::default(),
             drops: std::collections::BTreeMap::default(),
             addresses: Vec::new(),
-            settings: crate::settings::View::default(),
+            settings: vswitch_control::settings::View::default(),
             limits: None,
             blocked: None,
             warnings: Vec::new(),

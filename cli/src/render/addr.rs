@@ -22,7 +22,7 @@ pub(crate) fn addresses(interfaces: &[(Link, Vec<Address>)]) -> String {
     for (link, addresses) in interfaces {
         let head = [
             link.index.to_string(),
-            crate::plain::text(&link.name).into_owned(),
+            vswitch_control::plain::text(&link.name).into_owned(),
             state(link),
         ];
         let [first, rest @ ..] = addresses.as_slice() else {

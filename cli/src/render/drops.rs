@@ -3,8 +3,8 @@
 use vswitch_switch::bridge::DropReason;
 
 use super::table::{Column, WARNING, paint, table};
-use crate::protocol::PortView;
-use crate::units::count;
+use vswitch_control::protocol::PortView;
+use vswitch_control::units::count;
 
 /// What a reason means. A daemon of another version may know more of them.
 pub(crate) fn meaning(reason: &str) -> &'static str {

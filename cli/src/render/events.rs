@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::table::{BAD, FAINT, GOOD, WARNING, paint};
-use crate::plain;
-use crate::protocol::{EventView, Happening};
-use crate::units::{count, things};
+use vswitch_control::plain;
+use vswitch_control::protocol::{EventView, Happening};
+use vswitch_control::units::{count, things};
 
 /// How wide what happened is at most.
 const WORD: usize = 12;

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::table::{BAD, FAINT, GOOD, HEADING, paint};
-use crate::plain;
-use crate::protocol::{ExplainView, HeaderView};
+use vswitch_control::plain;
+use vswitch_control::protocol::{ExplainView, HeaderView};
 
 /// The frame, the steps that it takes, and where they lead.
 pub(crate) fn explanation(view: &ExplainView) -> String {
@@ -78,8 +78,8 @@ fn verdict(view: &ExplainView) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{EgressView, StepView};
     use crate::render::colourless;
+    use vswitch_control::protocol::{EgressView, StepView};
 
     #[test]
     fn the_steps_stand_under_each_other() {

@@ -1,9 +1,9 @@
 //! The MAC table.
 
 use super::table::{Column, FAINT, paint, table};
-use crate::plain;
-use crate::protocol::FdbEntry;
-use crate::units::span;
+use vswitch_control::plain;
+use vswitch_control::protocol::FdbEntry;
+use vswitch_control::units::span;
 
 /// One line for each station.
 pub(crate) fn stations(entries: &[FdbEntry]) -> String {

@@ -15,9 +15,11 @@ use vswitch_netns::{Address, Link};
 use super::{LinkRow, Matrix};
 use crate::measure::reach::{Finding, Outcome};
 use crate::peers::{Home, Peer};
-use crate::plain::hostile::{NAMES, assert_harmless};
-use crate::protocol::{EventView, ExplainView, FdbEntry, Happening, PortView, SwitchView};
 use crate::topology::{Held, Key, Spec};
+use vswitch_control::plain::hostile::{NAMES, assert_harmless};
+use vswitch_control::protocol::{
+    EventView, ExplainView, FdbEntry, Happening, PortView, SwitchView,
+};
 
 /// Files of this folder whose functions are fed below.
 const FED: &[&str] = &[
@@ -319,7 +321,7 @@ fn labs_are_harmless() {
 fn json_for_machines_is_harmless_on_a_terminal() {
     each(|name| {
         let text = serde_json::to_string_pretty(&switch(name)).unwrap();
-        let told = crate::plain::json(&text).into_owned();
+        let told = vswitch_control::plain::json(&text).into_owned();
         let read: SwitchView = serde_json::from_str(&told).unwrap();
         assert_eq!(read.ports[0].name, name);
         told

@@ -55,7 +55,7 @@ fn cells(row: &Row) -> Vec<String> {
 
 /// Others may have made the interface, under any name.
 fn shown(name: &str) -> String {
-    crate::plain::text(name).into_owned()
+    vswitch_control::plain::text(name).into_owned()
 }
 
 fn peer(peer: &Peer) -> String {

@@ -1,9 +1,9 @@
 //! The running switches.
 
 use super::table::{Column, table};
-use crate::plain;
-use crate::protocol::SwitchView;
-use crate::units::{count, span};
+use vswitch_control::plain;
+use vswitch_control::protocol::SwitchView;
+use vswitch_control::units::{count, span};
 
 /// One line for each switch.
 pub(crate) fn switches(views: &[SwitchView]) -> String {

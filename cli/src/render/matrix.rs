@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::table::{BAD, Column, FAINT, GOOD, HEADING, paint, table};
 use crate::measure::reach::{Finding, Outcome};
-use crate::units::count;
+use vswitch_control::units::count;
 
 /// Off a terminal the matrix of so many columns is still shown.
 const PLAIN_COLUMNS: usize = 100;
@@ -76,7 +76,7 @@ fn grid(matrix: &Matrix<'_>) -> Option<String> {
     let names: Vec<String> = matrix
         .names
         .iter()
-        .map(|n| crate::plain::text(n).into_owned())
+        .map(|n| vswitch_control::plain::text(n).into_owned())
         .collect();
     let room = matrix.columns.unwrap_or(PLAIN_COLUMNS);
     let longest = names.iter().map(String::len).max().unwrap_or(0);
@@ -167,7 +167,7 @@ fn failures(matrix: &Matrix<'_>) -> String {
 
 fn rows(matrix: &Matrix<'_>, failed: &[&Finding]) -> Vec<Vec<String>> {
     const EVERYBODY: &str = "everybody";
-    let name = |index: usize| crate::plain::text(matrix.names[index]).into_owned();
+    let name = |index: usize| vswitch_control::plain::text(matrix.names[index]).into_owned();
     let family = |finding: &Finding| {
         if finding.address.is_ipv4() {
             "IPv4"

@@ -22,7 +22,7 @@ use std::io::{self, ErrorKind, Write};
 
 use serde::Serialize;
 
-use crate::plain;
+use vswitch_control::plain;
 
 pub(crate) use addr::addresses;
 pub(crate) use drops::meaning;

@@ -21,7 +21,7 @@ impl Patience {
             // Where there is no thread to be had, nothing is said.
             let _ = thread::Builder::new().spawn(move || {
                 if end.recv_timeout(LONG) == Err(RecvTimeoutError::Timeout) {
-                    let _ = writeln!(stderr(), "{}", crate::plain::text(&what));
+                    let _ = writeln!(stderr(), "{}", vswitch_control::plain::text(&what));
                 }
             });
         }

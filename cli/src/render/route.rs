@@ -3,7 +3,7 @@
 use vswitch_netns::{RouteEntry, RouteOrigin};
 
 use super::table::{Column, FAINT, WARNING, paint, table};
-use crate::plain;
+use vswitch_control::plain;
 
 /// One line for each route, with the name of its interface.
 pub(crate) fn routes(entries: &[(RouteEntry, Option<String>)]) -> String {

@@ -5,10 +5,10 @@ use vswitch_switch::port::PacketOptions;
 
 use super::drops::drops;
 use super::table::{BAD, Column, FAINT, GOOD, HEADING, WARNING, paint, table};
-use crate::plain;
-use crate::protocol::{GuardView, PortState, PortView, SwitchView, TrafficView};
-use crate::settings::{Number, Schema, Value, YesNo};
-use crate::units::{bytes, count, span};
+use vswitch_control::plain;
+use vswitch_control::protocol::{GuardView, PortState, PortView, SwitchView, TrafficView};
+use vswitch_control::settings::{Number, Schema, Value, YesNo};
+use vswitch_control::units::{bytes, count, span};
 
 /// Everything about one switch.
 pub(crate) fn switch(view: &SwitchView) -> String {
@@ -237,7 +237,7 @@ fn state(state: PortState) -> String {
 mod tests {
     use super::*;
     use crate::render::colourless;
-    use crate::settings::View;
+    use vswitch_control::settings::View;
 
     fn port(id: u16, name: &str) -> PortView {
         PortView {

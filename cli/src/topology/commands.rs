@@ -15,10 +15,10 @@ use super::hash::fnv;
 use super::record::Record;
 use super::supervise::{self, End, STARTED, State};
 use super::thing::{Key, Spec, shown};
-use crate::itself;
-use crate::measure::Stop;
 use crate::process::Process;
-use crate::runtime_dir::LabDir;
+use vswitch_control::itself;
+use vswitch_control::runtime_dir::LabDir;
+use vswitch_control::stop::Stop;
 
 /// So long a command may take to end, the time included that it is given to end by itself.
 const PATIENCE: Duration = Duration::from_secs(20);

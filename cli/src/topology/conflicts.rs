@@ -10,7 +10,7 @@ use super::parse::Problem;
 use super::plan::{Held, fixed};
 use super::survey::Survey;
 use super::thing::{CableSpec, Key, Spec};
-use crate::settings::{Schema, SwitchSettings};
+use vswitch_control::settings::{Schema, SwitchSettings};
 
 /// All that stands in the way.
 pub(crate) fn conflicts(lab: &Lab, survey: &Survey) -> Vec<Problem> {
@@ -151,7 +151,11 @@ fn cannot_change(switch: &str, is: &Spec, wanted: &SwitchSettings) -> Option<Str
     let Spec::Switch(is) = is else { return None };
     let setting = fixed(is, wanted)?;
     let shown = |settings: &SwitchSettings| match settings.text(setting) {
-        Some(text) => format!("'{} = {}'", setting.name, crate::plain::text(&text)),
+        Some(text) => format!(
+            "'{} = {}'",
+            setting.name,
+            vswitch_control::plain::text(&text)
+        ),
         None => format!("no '{}'", setting.name),
     };
     Some(format!(

@@ -13,8 +13,8 @@ use super::list::List;
 use super::parse::Problem;
 use super::section::Places;
 use super::text::{At, Text};
-use crate::names::{LabName, SwitchName};
-use crate::settings::{PortSettings, Schema, SwitchSettings};
+use vswitch_control::names::{LabName, SwitchName};
+use vswitch_control::settings::{PortSettings, Schema, SwitchSettings};
 
 /// The MTU where none is given.
 pub(super) const MTU_BYTES: u32 = 1500;

@@ -13,8 +13,8 @@ use super::list::{List, Pairs};
 use super::scalar::{CommandLine, SysctlKey, SysctlValue};
 use super::section::With;
 use super::text::{At, Text};
-use crate::names::{LabName, SwitchName};
-use crate::settings::{PortSettings, SwitchSettings};
+use vswitch_control::names::{LabName, SwitchName};
+use vswitch_control::settings::{PortSettings, SwitchSettings};
 
 /// A lab: switches, hosts, and what connects them.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -10,8 +10,8 @@ use super::parse::Problem;
 use super::scalar::CommandLine;
 use super::section::With;
 use super::text::{At, Text};
-use crate::names::LabName;
-use crate::settings::PortSettings;
+use vswitch_control::names::LabName;
+use vswitch_control::settings::PortSettings;
 
 /// Fills in one section of a host.
 pub(super) struct Filler<'a> {

@@ -1,7 +1,7 @@
 //! One hand at a time on a lab.
 //!
 //! Theory of operation. As with the directory of a switch: a lock on a file, which the kernel frees
-//! with the process, and which `down` removes ([`crate::lock_file`]).
+//! with the process, and which `down` removes ([`vswitch_control::lock_file`]).
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::lock_file::{ATTEMPTS, leads_to, open, read_pid};
-use crate::names::LabName;
-use crate::runtime_dir::{LabDir, RuntimeDir, RuntimeDirError};
+use vswitch_control::lock_file::{ATTEMPTS, leads_to, open, read_pid};
+use vswitch_control::names::LabName;
+use vswitch_control::runtime_dir::{LabDir, RuntimeDir, RuntimeDirError};
 
 /// A lab's directory, held by this process.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use super::draft::{Draft, Host, Span, draft};
 use super::parse::{Problem, parse};
 use super::section::Places;
 use super::thing::{CableSpec, Key, Spec, Things};
-use crate::names::LabName;
+use vswitch_control::names::LabName;
 
 /// A lab that can be, as far as its file tells.
 #[derive(Debug)]

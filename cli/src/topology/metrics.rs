@@ -10,8 +10,8 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use super::parse::parse;
-use crate::metrics::{Address, Listener, MetricsError};
-use crate::rights;
+use vswitch_control::metrics::{Address, Listener, MetricsError};
+use vswitch_control::rights;
 
 /// Sockets that were bound before their switches are started, or why they could not be.
 #[derive(Debug, Default)]

@@ -17,9 +17,9 @@ use super::plan::{Plan, Present, plan};
 use super::record::{Journal, Record};
 use super::survey::{Survey, survey};
 use super::thing::{Key, Things};
-use crate::measure::Stop;
-use crate::names::LabName;
-use crate::runtime_dir::{LabDir, RuntimeDir};
+use vswitch_control::names::LabName;
+use vswitch_control::runtime_dir::{LabDir, RuntimeDir};
+use vswitch_control::stop::Stop;
 
 /// The labs of a runtime directory.
 pub(crate) struct Labs<'a> {

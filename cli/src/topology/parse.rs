@@ -13,7 +13,7 @@ use toml::de::{DeString, DeTable, DeValue, ValueDeserializer};
 use super::file::LabFile;
 use super::list::Pairs;
 use super::text::{At, Meaning, Text};
-use crate::near::nearest;
+use vswitch_control::near::nearest;
 
 /// Something wrong with a lab file, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,7 +205,7 @@ fn kind(wanted: &str) -> &str {
 
 fn unknown_key(name: &str, known: &[String]) -> String {
     let near = nearest(name, known.iter().map(String::as_str));
-    let name = crate::plain::text(name);
+    let name = vswitch_control::plain::text(name);
     match near {
         Some(candidate) => format!("unknown key '{name}': did you mean '{candidate}'?"),
         None => format!(

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::parse::Problem;
-use crate::names::LabName;
+use vswitch_control::names::LabName;
 
 /// The longest lab file that is read.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::thing::{CableSpec, Key, RANKS, Spec, Things};
-use crate::settings::{Schema, Setting, SwitchSettings};
+use vswitch_control::settings::{Schema, Setting, SwitchSettings};
 
 /// A thing that is there, or of which something is left.
 #[derive(Clone, Debug, PartialEq, Eq)]

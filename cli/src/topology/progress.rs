@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::names::LabName;
+use vswitch_control::names::LabName;
 
 /// How often the line is written anew.
 const TICK: Duration = Duration::from_millis(50);
@@ -57,6 +57,6 @@ impl Drop for Progress<'_> {
 /// A terminal that has gone away needs no progress. One that is too narrow shows less, in one
 /// line: no wrapping (DECAWM).
 fn show(line: &str) {
-    let line = crate::plain::text(line);
+    let line = vswitch_control::plain::text(line);
     let _ = write!(std::io::stderr(), "\r\x1b[K\x1b[?7l{line}\x1b[?7h");
 }

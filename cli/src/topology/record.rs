@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::thing::{Key, Spec, Things};
-use crate::runtime_dir::LabDir;
+use vswitch_control::runtime_dir::LabDir;
 
 /// What tells a thing that was made from any other of its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -257,7 +257,7 @@ fn boot() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime_dir::RuntimeDir;
+    use vswitch_control::runtime_dir::RuntimeDir;
 
     fn lab(base: &Path) -> LabDir {
         let runtime = RuntimeDir::resolve(Some(base.to_owned()), |_| None).unwrap();

@@ -16,7 +16,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Vi
 use serde_json::Value as Json;
 
 use super::text::At;
-use crate::settings::{Kind, Scalar, Schema, Setting};
+use vswitch_control::settings::{Kind, Scalar, Schema, Setting};
 
 /// Where each setting is, by its name.
 pub(crate) type Places = BTreeMap<&'static str, Range<usize>>;

@@ -12,11 +12,11 @@ use super::observe::{self, Found, Inside};
 use super::plan::{Held, Present};
 use super::record::{Noted, Proof, Record};
 use super::thing::{CableSpec, Key, Spec};
-use crate::client::{Client, ClientError};
-use crate::names::{LabName, SwitchName};
-use crate::protocol::{PortState, PortView, SwitchView};
-use crate::runtime_dir::{LabDir, RuntimeDir};
-use crate::settings::{Schema, SwitchSettings};
+use vswitch_control::client::{Client, ClientError};
+use vswitch_control::names::{LabName, SwitchName};
+use vswitch_control::protocol::{PortState, PortView, SwitchView};
+use vswitch_control::runtime_dir::{LabDir, RuntimeDir};
+use vswitch_control::settings::{Schema, SwitchSettings};
 
 /// After so long a switch that has hung up is asked once more.
 const MOMENT: Duration = Duration::from_millis(50);

@@ -13,8 +13,8 @@ use vswitch_netns::{InterfaceName, NamespaceName};
 
 use super::file::{HostAddress, Network, Station};
 use super::scalar::SysctlKey;
-use crate::names::{LabName, SwitchName};
-use crate::values;
+use vswitch_control::names::{LabName, SwitchName};
+use vswitch_control::values;
 
 /// A value and where in the file it is.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::settings::{Kind, PortSettings, Schema, Setting, SwitchSettings};
+use vswitch_control::settings::{Kind, PortSettings, Schema, Setting, SwitchSettings};
 
 /// What tells a thing from all others.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -317,5 +317,5 @@ pub(crate) fn shown(words: &[String]) -> String {
         [shell, flag, line] if shell == "sh" && flag == "-c" => line.clone(),
         words => words.join(" "),
     };
-    crate::plain::text(&line).into_owned()
+    vswitch_control::plain::text(&line).into_owned()
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::runtime_dir::RuntimeDirError;
+use vswitch_control::runtime_dir::RuntimeDirError;
 
 /// Why a lab could not be made, found or entered.
 #[derive(Debug, thiserror::Error)]

@@ -9,8 +9,8 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::UserLabError;
-use crate::lock_file::{leads_to, open, remove_if_there};
-use crate::runtime_dir::{RuntimeDir, private_directory};
+use vswitch_control::lock_file::{leads_to, open, remove_if_there};
+use vswitch_control::runtime_dir::{RuntimeDir, private_directory};
 
 /// Attempts to lock a file that others keep removing.
 const ATTEMPTS: usize = 1000;

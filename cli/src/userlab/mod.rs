@@ -36,15 +36,15 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::args::Cli;
-use crate::client::Client;
-use crate::rights;
-use crate::runtime_dir::RuntimeDir;
 use crate::topology::Labs;
 pub(crate) use error::UserLabError;
 use files::LabDir;
 use namespaces::Namespaces;
 use place::Place;
 pub(crate) use visit::Visit;
+use vswitch_control::client::Client;
+use vswitch_control::rights;
+use vswitch_control::runtime_dir::RuntimeDir;
 
 /// The process's own visit: while it lasts the lab does not end.
 static VISIT: Mutex<Option<Visit>> = Mutex::new(None);

@@ -14,7 +14,7 @@ use rustix::net::RecvFlags;
 
 use super::UserLabError;
 use super::files::Identity;
-use crate::ancillary;
+use vswitch_control::ancillary;
 
 /// Their names in `/proc/PID/ns`, in the order in which they are entered: the first gives the
 /// rights to the others.

@@ -1,7 +1,7 @@
 //! Where each command has to be to do its work.
 
 use crate::args::{AddrAction, BenchArgs, Command, LinkAction, NetnsAction, RouteAction};
-use crate::rights::{ATTACH, Capability, NAMESPACE, SWITCH};
+use vswitch_control::rights::{ATTACH, Capability, NAMESPACE, SWITCH};
 
 /// What entering namespaces and sending into them takes.
 const TRAFFIC: &[Capability] = &[Capability::NetRaw, Capability::SysAdmin];

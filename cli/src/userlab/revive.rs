@@ -4,8 +4,8 @@ use std::io;
 
 use super::UserLabError;
 use super::namespaces::Namespaces;
-use crate::client::Client;
-use crate::runtime_dir::RuntimeDir;
+use vswitch_control::client::Client;
+use vswitch_control::runtime_dir::RuntimeDir;
 
 /// The namespaces of a living switch that runs in a lab, if there is one.
 pub(super) fn through_a_switch(runtime: &RuntimeDir) -> Result<Option<Namespaces>, UserLabError> {

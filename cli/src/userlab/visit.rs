@@ -10,8 +10,8 @@ use nix::unistd::geteuid;
 use super::UserLabError;
 use super::files::LabDir;
 use super::namespaces::Namespaces;
-use crate::local_socket;
-use crate::users;
+use vswitch_control::local_socket;
+use vswitch_control::users;
 
 /// How long a keeper may take to answer, before it is taken for hung.
 const PATIENCE: Duration = Duration::from_secs(20);

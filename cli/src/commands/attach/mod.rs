@@ -5,11 +5,11 @@ mod target;
 use std::os::fd::AsFd;
 
 use crate::args::AttachArgs;
-use crate::client::Client;
-use crate::protocol::{AttachParams, Attached, method};
 use crate::render;
-use crate::runtime_dir::RuntimeDir;
 use target::Target;
+use vswitch_control::client::Client;
+use vswitch_control::protocol::{AttachParams, Attached, method};
+use vswitch_control::runtime_dir::RuntimeDir;
 
 pub(crate) fn run(runtime: &RuntimeDir, args: &AttachArgs) -> anyhow::Result<()> {
     let target = Target::find(args)?;

@@ -14,8 +14,8 @@ use vswitch_netns::{NETNS_DIR, Namespace, NamespaceError, NamespaceName};
 
 use crate::args::AttachArgs;
 use crate::container::{self, ContainerError};
-use crate::protocol::{AttachParams, NamespaceSource};
-use crate::rights;
+use vswitch_control::protocol::{AttachParams, NamespaceSource};
+use vswitch_control::rights;
 
 /// How often the namespace of a container that is being restarted is looked for.
 const ATTEMPTS: usize = 3;

@@ -8,7 +8,7 @@ mod sizes;
 use std::process::ExitCode;
 
 use crate::args::{Bench, BenchArgs};
-use crate::runtime_dir::{RuntimeDir, RuntimeDirError};
+use vswitch_control::runtime_dir::{RuntimeDir, RuntimeDirError};
 
 pub(crate) fn run(
     runtime: impl FnOnce() -> Result<RuntimeDir, RuntimeDirError>,

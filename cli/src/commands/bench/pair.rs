@@ -13,15 +13,15 @@ use vswitch_netns::{Namespace, NamespaceName, Netlink};
 use super::progress::Progress;
 use super::sizes::sizes;
 use crate::args::{BenchTest, PairArgs};
-use crate::client::Client;
 use crate::commands::{BY_OPTION, WrongUsage};
-use crate::exit::signalled;
 use crate::measure::{End, Interrupted, Path, Stop, Test, largest_size, measure};
-use crate::protocol::SwitchView;
 use crate::render;
-use crate::rights::{self, Capability};
-use crate::runtime_dir::RuntimeDir;
 use report::Report;
+use vswitch_control::client::Client;
+use vswitch_control::exit::signalled;
+use vswitch_control::protocol::SwitchView;
+use vswitch_control::rights::{self, Capability};
+use vswitch_control::runtime_dir::RuntimeDir;
 
 /// What entering namespaces and sending raw frames takes.
 const RIGHTS: &[Capability] = &[Capability::NetRaw, Capability::SysAdmin];

@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::units;
+use vswitch_control::units;
 
 /// How often the estimate is told anew.
 const TICK: Duration = Duration::from_millis(500);
@@ -95,7 +95,11 @@ fn tell(total: Duration, steps: &mpsc::Receiver<Step>) {
 
 /// A terminal that has gone away needs no progress.
 fn show(line: &str) {
-    let _ = write!(std::io::stderr(), "\r\x1b[K{}", crate::plain::text(line));
+    let _ = write!(
+        std::io::stderr(),
+        "\r\x1b[K{}",
+        vswitch_control::plain::text(line)
+    );
 }
 
 fn line(what: &str, left: Duration) -> String {

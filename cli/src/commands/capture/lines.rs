@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use super::sink::{Sink, SinkError};
 use super::words::{self, Addresses};
-use crate::pcapng::{Frame, Interface, Told, flag, read};
-use crate::plain;
 use crate::render::table::{BAD, FAINT, WARNING, paint};
+use vswitch_control::pcapng::{Frame, Interface, Told, flag, read};
+use vswitch_control::plain;
 
 /// How a frame begins that went no further.
 const DROPPED: &str = "dropped: ";
@@ -213,7 +213,7 @@ impl Sink for Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pcapng;
+    use vswitch_control::pcapng;
 
     #[test]
     fn names_and_comments_of_others_are_harmless() {

@@ -24,14 +24,14 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::args::CaptureArgs;
-use crate::client::Client;
-use crate::pcapng::{BlockError, Blocks, PACKET, Told, read, split_first};
-use crate::plain;
-use crate::protocol::{CaptureParams, CaptureStarted, method};
-use crate::runtime_dir::RuntimeDir;
-use crate::signals::Signals;
 pub(crate) use lines::Lines;
 use sink::{File, Sink, SinkError};
+use vswitch_control::client::Client;
+use vswitch_control::pcapng::{BlockError, Blocks, PACKET, Told, read, split_first};
+use vswitch_control::plain;
+use vswitch_control::protocol::{CaptureParams, CaptureStarted, method};
+use vswitch_control::runtime_dir::RuntimeDir;
+use vswitch_control::signals::Signals;
 
 /// How long the rest may take to be put out once the capture has been asked to end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -88,7 +88,7 @@ impl Running {
     /// Where the switch does not run, or says no.
     pub(crate) fn start(
         runtime: &RuntimeDir,
-        switch: Option<&crate::names::SwitchName>,
+        switch: Option<&vswitch_control::names::SwitchName>,
         params: &CaptureParams,
     ) -> anyhow::Result<Self> {
         let mut client = Client::choose(runtime, switch, super::BY_OPTION)?;

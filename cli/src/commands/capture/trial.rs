@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::words;
-use crate::pcapng::file::{CHUNK, CaptureFile};
-use crate::pcapng::{Blocks, Frame, Told, flag, read, split_first};
+use vswitch_control::pcapng::trial::file;
+use vswitch_control::pcapng::{Blocks, Frame, Told, read, split_first};
 
 /// Reads what might be a file, or a stream of blocks, and puts what might be a frame in words. Panics where
 /// something is wrong.
@@ -40,19 +40,4 @@ fn in_words(frame: &Frame<'_>) {
         assert!(!words.contains('\n'), "{words:?}");
     }
     let _ = words::Addresses::of(frame.bytes);
-}
-
-/// What is read of a file of any bytes, for fuzzers: never more than there is, and to an end.
-pub(crate) fn file(bytes: &[u8]) {
-    let Ok(mut file) = CaptureFile::open(bytes) else {
-        return;
-    };
-    let mut sum = 0;
-    while let Ok(Some(packet)) = file.next_packet() {
-        sum += packet.bytes.len();
-        assert!(sum <= bytes.len(), "more than there is");
-        let _ = packet.flags & flag::INBOUND;
-    }
-    let most = 2 * (bytes.len() + CHUNK);
-    assert!(file.buffered() <= most, "memory without need");
 }

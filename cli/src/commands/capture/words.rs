@@ -11,7 +11,7 @@ use serde::Serialize;
 use vswitch_switch::frame::{EtherType, EthernetFrame, HEADER_LEN, MacAddr};
 
 use super::icmp;
-use crate::pcapng::{Frame, flag};
+use vswitch_control::pcapng::{Frame, flag};
 
 /// From whom to whom, in which VLANs, and about what.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

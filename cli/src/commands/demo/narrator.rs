@@ -71,7 +71,8 @@ impl Narrator {
     fn line(&mut self, text: &str) {
         if let Some(out) = &mut self.out {
             // Where nobody reads any more, the demonstration still goes to its end.
-            let _ = writeln!(out, "{}", crate::plain::styled(text)).and_then(|()| out.flush());
+            let _ = writeln!(out, "{}", vswitch_control::plain::styled(text))
+                .and_then(|()| out.flush());
         }
     }
 }

@@ -8,9 +8,9 @@ use vswitch_netns::Namespace;
 
 use super::narrator::Narrator;
 use super::report::{Pings, Report};
-use crate::itself;
 use crate::measure::{Stop, Unit, figures, ping, tcp};
-use crate::units;
+use vswitch_control::itself;
+use vswitch_control::units;
 
 const SWITCH: &str = "my_switch";
 /// On the sandbox's own `/run`, whoever runs the demonstration.

@@ -9,9 +9,9 @@ use vswitch_switch::frame::EtherType;
 
 use crate::args::ExplainArgs;
 use crate::commands::WrongUsage;
-use crate::pcapng::file::{CaptureFile, Captured};
-use crate::pcapng::{flag, link_type};
-use crate::values;
+use vswitch_control::pcapng::file::{CaptureFile, Captured};
+use vswitch_control::pcapng::{flag, link_type};
+use vswitch_control::values;
 
 /// The length of a frame that is given by its addresses: the shortest on a wire.
 const SHORT: u32 = 60;
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    use crate::pcapng;
+    use vswitch_control::pcapng;
 
     fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();

@@ -5,12 +5,12 @@ mod given;
 use std::fmt::Write;
 
 use crate::args::ExplainArgs;
-use crate::client::Client;
 use crate::commands::capture::{Lines, Running};
-use crate::protocol::{CaptureParams, DirectionView, ExplainParams, ExplainView, method};
 use crate::render;
-use crate::runtime_dir::RuntimeDir;
 use given::Given;
+use vswitch_control::client::Client;
+use vswitch_control::protocol::{CaptureParams, DirectionView, ExplainParams, ExplainView, method};
+use vswitch_control::runtime_dir::RuntimeDir;
 
 pub(crate) fn run(runtime: &RuntimeDir, args: &ExplainArgs) -> anyhow::Result<()> {
     if args.live {

@@ -4,7 +4,7 @@ use vswitch_netns::{LinkChange, Namespace, NamespaceName, Netlink, VethEnd};
 
 use crate::args::{Inside, NewEnd, NewLink};
 use crate::place::Place;
-use crate::rights::{self, Capability};
+use vswitch_control::rights::{self, Capability};
 
 pub(super) fn run(inside: &Inside, new: &NewLink) -> anyhow::Result<()> {
     rights::require("create a network interface", &[Capability::NetAdmin])?;

@@ -4,7 +4,7 @@ use vswitch_netns::{InterfaceName, LinkChange, Namespace, NamespaceName, Netlink
 
 use crate::args::{Inside, Master, Settings};
 use crate::place::Place;
-use crate::rights;
+use vswitch_control::rights;
 
 pub(super) fn run(
     inside: &Inside,

@@ -22,7 +22,7 @@ pub(crate) fn run(args: &ManArgs) -> anyhow::Result<()> {
             Some(child) if !child.is_hide_set() => child,
             _ => bail!(
                 "there is no command '{}': 'vswitch --help' lists all commands",
-                crate::plain::text(&args.command.join(" "))
+                vswitch_control::plain::text(&args.command.join(" "))
             ),
         };
     }

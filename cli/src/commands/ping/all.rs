@@ -10,12 +10,12 @@ use serde::Serialize;
 
 use super::hosts;
 use crate::args::PingArgs;
-use crate::exit::signalled;
 use crate::measure::Stop;
 use crate::measure::reach::{self, Finding, Outcome, Plan, Station};
 use crate::render::{self, Matrix};
-use crate::runtime_dir::RuntimeDir;
-use crate::units;
+use vswitch_control::exit::signalled;
+use vswitch_control::runtime_dir::RuntimeDir;
+use vswitch_control::units;
 
 /// How often the progress is told.
 const TELL_EVERY: Duration = Duration::from_millis(200);
@@ -52,7 +52,7 @@ pub(super) fn run(runtime: &RuntimeDir, args: &PingArgs) -> anyhow::Result<ExitC
     let hosts = hosts::plugged(runtime, args.switch.as_ref())?;
     let stop = Stop::on_signals()?;
     // Three descriptors for each namespace.
-    crate::limits::raise();
+    vswitch_control::limits::raise();
     let mut stations = Vec::new();
     for (name, interfaces) in &hosts {
         stations.push(Station::open(name, Some(interfaces))?);

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use anyhow::bail;
 use vswitch_netns::{Link, Netlink};
 
-use crate::client::{Client, ClientError};
-use crate::names::SwitchName;
 use crate::peers::{Home, Peers};
-use crate::protocol::PortView;
-use crate::runtime_dir::RuntimeDir;
+use vswitch_control::client::{Client, ClientError};
+use vswitch_control::names::SwitchName;
+use vswitch_control::protocol::PortView;
+use vswitch_control::runtime_dir::RuntimeDir;
 
 /// The interfaces of each namespace that are plugged into the switch, or into any.
 ///

@@ -7,8 +7,8 @@ mod pair;
 use std::process::ExitCode;
 
 use crate::args::PingArgs;
-use crate::rights::{self, Capability};
-use crate::runtime_dir::{RuntimeDir, RuntimeDirError};
+use vswitch_control::rights::{self, Capability};
+use vswitch_control::runtime_dir::{RuntimeDir, RuntimeDirError};
 
 pub(crate) fn run(
     runtime: impl FnOnce() -> Result<RuntimeDir, RuntimeDirError>,

@@ -12,7 +12,7 @@ use anyhow::anyhow;
 use vswitch_netns::Namespace;
 
 use crate::args::ShellArgs;
-use crate::rights;
+use vswitch_control::rights;
 
 /// Holds the namespace's name in the shell and in all that it starts.
 const VARIABLE: &str = "VSWITCH_NETNS";

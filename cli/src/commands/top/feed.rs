@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use crate::client::{Client, ClientError};
-use crate::names::SwitchName;
-use crate::protocol::{FdbEntry, SwitchView};
-use crate::runtime_dir::RuntimeDir;
+use vswitch_control::client::{Client, ClientError};
+use vswitch_control::names::SwitchName;
+use vswitch_control::protocol::{FdbEntry, SwitchView};
+use vswitch_control::runtime_dir::RuntimeDir;
 
 /// The second look follows the first so soon, so that there are rates to see.
 const FIRST_SPAN: Duration = Duration::from_millis(300);

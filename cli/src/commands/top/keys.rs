@@ -147,8 +147,8 @@ fn choose(model: &mut Model, code: KeyCode) {
 mod tests {
     use super::super::rates::tests::port;
     use super::*;
-    use crate::protocol::SwitchView;
     use std::time::Duration;
+    use vswitch_control::protocol::SwitchView;
 
     fn model() -> Model {
         let mut model = Model::new("s", Duration::from_secs(1));

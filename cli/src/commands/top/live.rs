@@ -23,10 +23,10 @@ use super::screen::{Screen, keyboard};
 use super::signals::Signals;
 use super::view::{self, theme::Theme};
 use crate::args::TopArgs;
-use crate::client::{Client, News};
-use crate::names::SwitchName;
-use crate::protocol::{EventView, Happening};
-use crate::runtime_dir::RuntimeDir;
+use vswitch_control::client::{Client, News};
+use vswitch_control::names::SwitchName;
+use vswitch_control::protocol::{EventView, Happening};
+use vswitch_control::runtime_dir::RuntimeDir;
 
 /// The least time between two pictures.
 const LEAST_SPAN: Duration = Duration::from_millis(50);

@@ -12,10 +12,10 @@ mod view;
 
 use super::WrongUsage;
 use crate::args::TopArgs;
-use crate::client::Client;
 use crate::render;
-use crate::runtime_dir::RuntimeDir;
 use live::End;
+use vswitch_control::client::Client;
+use vswitch_control::runtime_dir::RuntimeDir;
 
 pub(crate) fn run(runtime: &RuntimeDir, args: &TopArgs) -> anyhow::Result<()> {
     let is_snapshot = args.once || args.json;

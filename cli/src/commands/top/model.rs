@@ -4,8 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::rates::{self, Moving};
-use crate::plain;
-use crate::protocol::{EventView, FdbEntry, SwitchView};
+use vswitch_control::plain;
+use vswitch_control::protocol::{EventView, FdbEntry, SwitchView};
 
 /// Rates of a port that are remembered: as many as the widest graph has columns.
 pub(super) const HISTORY: usize = 120;
@@ -320,7 +320,7 @@ impl Model {
 
 /// The state of a port's link.
 pub(super) const fn state_word(moving: &Moving) -> &'static str {
-    use crate::protocol::PortState;
+    use vswitch_control::protocol::PortState;
     match moving.port.state {
         PortState::Up => "up",
         PortState::Down => "down",
@@ -332,7 +332,7 @@ pub(super) const fn state_word(moving: &Moving) -> &'static str {
 mod tests {
     use super::super::rates::tests::{close, port};
     use super::*;
-    use crate::protocol::Happening;
+    use vswitch_control::protocol::Happening;
 
     const S: Duration = Duration::from_secs(1);
 

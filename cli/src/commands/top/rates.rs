@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::protocol::{PortView, SwitchView, TrafficView};
+use vswitch_control::protocol::{PortView, SwitchView, TrafficView};
 
 /// Frames and bits in one direction, per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -125,7 +125,7 @@ pub(super) fn short(rate: f64) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::protocol::PortState;
+    use vswitch_control::protocol::PortState;
 
     pub(in crate::commands::top) fn port(id: u16, name: &str, frames: u64) -> PortView {
         PortView {
@@ -147,7 +147,7 @@ pub(super) mod tests {
             },
             drops: BTreeMap::new(),
             addresses: vec!["10.0.0.1/24".parse().unwrap()],
-            settings: crate::settings::View::default(),
+            settings: vswitch_control::settings::View::default(),
             limits: None,
             blocked: None,
             warnings: Vec::new(),

@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use super::model::state_word;
 use super::rates::{Moving, Rate, between, short, total};
-use crate::client::Client;
-use crate::protocol::{PortState, SwitchView, TrafficView};
 use crate::render::table::{BAD, Column, FAINT, GOOD, HEADING, WARNING, paint, table};
 use crate::render::{print, print_json};
-use crate::units::{span, things};
+use vswitch_control::client::Client;
+use vswitch_control::protocol::{PortState, SwitchView, TrafficView};
+use vswitch_control::units::{span, things};
 
 pub(super) fn run(client: &mut Client, interval: Duration, json: bool) -> anyhow::Result<()> {
     let old = client.show()?;

@@ -44,11 +44,11 @@ use nix::unistd::Pid;
 use vswitch_netns::{Announcer, Namespace, NamespaceError, NamespaceName, Netlink, Offloads};
 use vswitch_switch::handover::monotonic;
 
-use crate::metrics::{Remove, SocketFile};
 use helper::{Failure, Health, Helper, Late};
 use later::{Later, Outcome, Wanted};
 use message::{Answer, Request};
 pub(crate) use program::start as start_program;
+use vswitch_control::metrics::{Remove, SocketFile};
 
 /// How many there are.
 const HELPERS: usize = 2;

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use nix::unistd::Pid;
 
-use crate::itself;
+use vswitch_control::itself;
 
 /// Starts the program that is installed now with these words, in `/`. The descriptors become its
 /// standard input, output and error.

@@ -26,7 +26,7 @@ use super::work::{Undone, Worker};
 use super::{program, sys};
 use crate::daemon::fault;
 use crate::daemon::guard::{keep, restrict_broker};
-use crate::metrics::SocketFile;
+use vswitch_control::metrics::SocketFile;
 
 /// What entering and mounting namespaces, and opening sockets in them, takes. The successor, which
 /// is started from here, begins with them too.

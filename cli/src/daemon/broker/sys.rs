@@ -9,7 +9,7 @@ use nix::unistd::{ForkResult, Pid};
 use rustix::net::RecvFlags;
 
 use super::message::MAX_BYTES;
-use crate::ancillary;
+use vswitch_control::ancillary;
 
 /// Forks; gives the child's process in the parent, and nothing in the child.
 ///

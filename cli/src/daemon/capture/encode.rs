@@ -9,7 +9,7 @@ use vswitch_switch::frame::{EthernetFrame, Offload};
 
 use super::Captions;
 use crate::daemon::explain;
-use crate::pcapng::{self, Packet, Statistics, flag};
+use vswitch_control::pcapng::{self, Packet, Statistics, flag};
 
 /// Bytes after which what was encoded is to be written first.
 const ENOUGH: usize = 256 * 1024;

@@ -22,10 +22,11 @@ use vswitch_switch::threads;
 
 pub(crate) use captions::Captions;
 
-use crate::protocol::{
+use super::control::refusal;
+use stream::Stream;
+use vswitch_control::protocol::{
     CaptureParams, CaptureStarted, DirectionView, ErrorCode, ErrorObject, PortView,
 };
-use stream::Stream;
 
 /// The most captures at once: each has 12 MiB of memory, and costs the switch a copy.
 const MOST: usize = 8;
@@ -113,7 +114,7 @@ impl Captures {
             ..CaptureOptions::default()
         };
         let prepared = Prepared {
-            capture: handle.capture(options)?,
+            capture: handle.capture(options).map_err(refusal)?,
             snap_len,
             reasons: params.reasons,
             place,
@@ -198,7 +199,7 @@ pub(crate) fn port_name(ports: &[PortView], wanted: &str) -> Result<String, Erro
         let sentence = format!(
             "the switch has no port '{0}', and no namespace '{0}' is attached to it: \
              'vswitch port list' lists those it has",
-            crate::plain::text(wanted)
+            vswitch_control::plain::text(wanted)
         );
         ErrorObject::new(ErrorCode::NotFound, sentence)
     })

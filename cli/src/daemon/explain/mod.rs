@@ -9,7 +9,7 @@ use vswitch_switch::bridge::{Destination, PortId, Source, Verdict};
 use vswitch_switch::datapath::{Egress, Explanation, Leaving};
 use vswitch_switch::frame::{EthernetFrame, Offload};
 
-use crate::protocol::{
+use vswitch_control::protocol::{
     DestinationView, EgressView, ErrorCode, ErrorObject, ExplainParams, ExplainView, HeaderView,
     PortView, SourceView,
 };
@@ -43,7 +43,7 @@ impl Names {
 /// Where it is no frame.
 pub(crate) fn frame(params: &ExplainParams) -> Result<(Vec<u8>, Offload), ErrorObject> {
     let wrong = |sentence: String| ErrorObject::new(ErrorCode::InvalidParams, sentence);
-    let bytes = crate::values::hex(&params.frame).map_err(wrong)?;
+    let bytes = vswitch_control::values::hex(&params.frame).map_err(wrong)?;
     if bytes.len() > LONGEST {
         return Err(wrong(format!(
             "the frame has {} bytes: the longest that is explained has {LONGEST}",

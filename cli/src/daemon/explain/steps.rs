@@ -6,7 +6,7 @@ use vswitch_switch::frame::EthernetFrame;
 
 use super::Names;
 use super::short::ago;
-use crate::protocol::StepView;
+use vswitch_control::protocol::StepView;
 
 /// What is gathered step by step.
 struct Steps(Vec<StepView>);

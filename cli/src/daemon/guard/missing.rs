@@ -1,6 +1,6 @@
 //! What could not be given up, and what to do about it.
 
-use crate::protocol::GuardView;
+use vswitch_control::protocol::GuardView;
 
 /// Something that could not be given up.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ pub(super) fn warnings(view: &GuardView) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::LayerView;
+    use vswitch_control::protocol::LayerView;
 
     #[test]
     fn what_holds_is_no_warning() {

@@ -23,10 +23,10 @@ mod sys;
 use caps::{CapSet, Capability};
 use nix::sys::prctl;
 
-use crate::protocol::{GuardView, LayerView};
-use crate::settings::GuardMode;
 pub(crate) use keep::keep;
 pub(crate) use paths::Paths;
+use vswitch_control::protocol::{GuardView, LayerView};
+use vswitch_control::settings::GuardMode;
 
 /// What a switch needs: packet sockets, and interfaces.
 const KEPT: &[Capability] = &[Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];

@@ -10,9 +10,10 @@ use crate::daemon::capture::Captures;
 use crate::daemon::control::Control;
 use crate::daemon::ending::Ending;
 use crate::daemon::state::SavedStation;
-use crate::metrics::{Endpoint, Listener};
-use crate::protocol::{ErrorCode, ErrorObject, RestartView};
-use crate::signals::Signals;
+use crate::metrics::Endpoint;
+use vswitch_control::metrics::Listener;
+use vswitch_control::protocol::{ErrorCode, ErrorObject, RestartView};
+use vswitch_control::signals::Signals;
 
 impl Control {
     /// The process that waits for this one passes a signal on, or is gone.

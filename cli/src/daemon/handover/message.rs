@@ -20,9 +20,9 @@ use vswitch_switch::BridgeConfig;
 use vswitch_switch::port::{LinkState, PortData};
 
 use super::HandoverError;
-use crate::ancillary;
 use crate::daemon::lab::Ledger;
 use crate::daemon::state::{Options, SavedPort, SavedStation};
+use vswitch_control::ancillary;
 
 /// No message is longer; what may be goes as a file.
 const MAX_BYTES: usize = 64 * 1024;

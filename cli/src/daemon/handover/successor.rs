@@ -25,11 +25,11 @@ use crate::daemon::{
     Config, DaemonError, Notifier, Parts, Signals, assemble, fault, limits, live, logging,
     raise_guard,
 };
-use crate::metrics::Listener;
-use crate::names::SwitchName;
-use crate::rights;
-use crate::runtime_dir::RuntimeDir;
-use crate::settings::GuardMode;
+use vswitch_control::metrics::Listener;
+use vswitch_control::names::SwitchName;
+use vswitch_control::rights;
+use vswitch_control::runtime_dir::RuntimeDir;
+use vswitch_control::settings::GuardMode;
 
 /// How long the predecessor may take for its next message, beside what a machine may be slow.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -269,7 +269,7 @@ fn soon() -> Instant {
 /// Ends here, where a test wants it.
 fn stop_at(fault: &str) {
     if fault::is_wanted(fault) {
-        std::process::exit(crate::exit::FAILURE.into());
+        std::process::exit(vswitch_control::exit::FAILURE.into());
     }
 }
 

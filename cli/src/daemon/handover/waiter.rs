@@ -17,8 +17,8 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, 
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::exit;
-use crate::signals::Signals;
+use vswitch_control::exit;
+use vswitch_control::signals::Signals;
 
 /// How often to see whether some other process has ended.
 const INTERVAL: u16 = 5000;

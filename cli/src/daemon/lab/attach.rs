@@ -29,7 +29,7 @@ use super::plan::Plan;
 use super::{Kind, Lab, LabError, Plug};
 use crate::daemon::broker::Inside;
 use crate::daemon::subnet::next_free;
-use crate::protocol::{AttachParams, Attached};
+use vswitch_control::protocol::{AttachParams, Attached};
 
 /// How long to wait in all for carriers and addresses; then they are taken as they are. The
 /// kernel may take a second to note a carrier.
@@ -248,7 +248,7 @@ impl Lab {
         namespace: &Namespace,
         progress: &mut Progress,
     ) -> Result<Link, LabError> {
-        let mut near = VethEnd::new(plan.outside.clone()).group(crate::marks::GROUP);
+        let mut near = VethEnd::new(plan.outside.clone()).group(vswitch_control::marks::GROUP);
         let mut far = VethEnd::new(plan.inside.clone());
         let mtu_bytes = plan.mtu_bytes.unwrap_or(DEFAULT_MTU_BYTES);
         far = far.mtu_bytes(mtu_bytes);

@@ -10,7 +10,7 @@ use vswitch_switch::port::LinkState;
 use vswitch_switch::threads;
 
 use super::{Lab, LabError, Plug};
-use crate::marks::owner_of;
+use vswitch_control::marks::owner_of;
 
 /// Cables that are removed together.
 const TOGETHER: usize = 16;
@@ -29,7 +29,7 @@ impl Lab {
         let ids = self.ports_of_namespace(namespace, port);
         if ids.is_empty() {
             return Err(LabError::NotAttached {
-                namespace: crate::plain::text(namespace).into_owned(),
+                namespace: vswitch_control::plain::text(namespace).into_owned(),
                 switch: self.switch.to_string(),
             });
         }

@@ -11,9 +11,9 @@ use vswitch_switch::control::ControlError;
 use vswitch_switch::frame::MacAddr;
 use vswitch_switch::port::PacketError;
 
-use crate::advice;
-use crate::protocol::{ErrorCode, ErrorObject};
-use crate::rights::MissingRights;
+use vswitch_control::advice;
+use vswitch_control::protocol::{ErrorCode, ErrorObject};
+use vswitch_control::rights::MissingRights;
 
 /// Why the lab was not changed as asked. Nothing was changed then.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use vswitch_switch::port::LinkState;
 
 use super::plan::Plan;
 use super::{Kind, Lab, LabError};
-use crate::protocol::AttachParams;
+use vswitch_control::protocol::AttachParams;
 
 /// Where the setting is that forbids the addresses.
 #[derive(Clone, Copy, Debug)]

@@ -19,7 +19,7 @@ use vswitch_switch::port::LinkState;
 use super::plan::Plan;
 use super::{Lab, LabError};
 use crate::daemon::broker::Inside;
-use crate::marks::owner_of;
+use vswitch_control::marks::owner_of;
 
 /// How long to wait for the kernel to remove an interface whose other end is in a namespace that
 /// has gone.

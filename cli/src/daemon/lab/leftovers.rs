@@ -5,8 +5,8 @@ use vswitch_switch::port::{PacketError, PacketOptions, PacketPort, ReceivePath};
 
 use super::{Lab, LabError, take};
 use crate::daemon::state::{SavedFormer, SavedKind, SavedPort};
-use crate::marks::owner_of;
-use crate::names::SwitchName;
+use vswitch_control::marks::owner_of;
+use vswitch_control::names::SwitchName;
 
 /// Opens a port just to be alone with the interface: without a ring.
 fn open_to_claim(interface: &str) -> Result<PacketPort, PacketError> {

@@ -1,7 +1,7 @@
 //! What is set for one port alone.
 
 use super::{Lab, LabError};
-use crate::settings::PortSettings;
+use vswitch_control::settings::PortSettings;
 
 impl Lab {
     /// What was set for the port of that name, if there is one.

@@ -34,9 +34,9 @@ use vswitch_switch::port::{LinkState, PacketOptions, PreparedPort, ReceivePath};
 
 use super::capture::Captions;
 use super::namespaces::Namespaces;
-use crate::marks::ALIAS_PREFIX;
-use crate::names::SwitchName;
-use crate::settings::{Number, PortSettings, SwitchSettings};
+use vswitch_control::marks::ALIAS_PREFIX;
+use vswitch_control::names::SwitchName;
+use vswitch_control::settings::{Number, PortSettings, SwitchSettings};
 
 use announce::Announcements;
 use losses::Backlogs;
@@ -294,7 +294,7 @@ fn ring_slots(chosen: Option<u32>, ports: usize) -> usize {
 /// # Errors
 /// Where something in it is wrong by itself.
 pub(super) fn foresee(
-    params: &crate::protocol::AttachParams,
+    params: &vswitch_control::protocol::AttachParams,
     subnet: Option<IpNet>,
 ) -> Result<String, LabError> {
     plan::Plan::new(params, subnet).map(|plan| plan.namespace.to_string())

@@ -21,7 +21,7 @@ use vswitch_switch::port::LinkState;
 use super::home::Home;
 use super::{Kind, Plug};
 use crate::daemon::broker::Inside;
-use crate::protocol::NamespaceSource;
+use vswitch_control::protocol::NamespaceSource;
 
 /// Which namespace is behind a port, and how it was found.
 #[derive(Debug, Default)]

@@ -6,8 +6,8 @@ use ipnet::IpNet;
 use vswitch_netns::{InterfaceName, MacBytes, NamespaceName};
 
 use super::LabError;
-use crate::protocol::{AttachParams, NamespaceSource};
-use crate::values;
+use vswitch_control::protocol::{AttachParams, NamespaceSource};
+use vswitch_control::values;
 
 /// The MTUs that a veth pair can have.
 const MTU_BYTES: std::ops::RangeInclusive<u32> = 68..=65_535;

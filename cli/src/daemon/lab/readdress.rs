@@ -11,7 +11,7 @@ use super::fit::{Setting, require_ipv6};
 use super::plan;
 use super::{Kind, Lab, LabError};
 use crate::daemon::broker::Inside;
-use crate::protocol::ReaddressParams;
+use vswitch_control::protocol::ReaddressParams;
 
 impl Lab {
     /// Gives the inside end of a cable these addresses instead of those that it was given before.
@@ -23,7 +23,7 @@ impl Lab {
         let wanted = plan::addresses(&params.addresses)?;
         let missing = || LabError::NoPort {
             switch: self.switch.to_string(),
-            port: crate::plain::text(&params.port).into_owned(),
+            port: vswitch_control::plain::text(&params.port).into_owned(),
         };
         let id = self.port_of_name(&params.port).ok_or_else(missing)?;
         let Some(Kind::Cable {

@@ -18,7 +18,7 @@ use super::links::state_of;
 use super::take::{Former, put_back, refuse_unfit};
 use super::{Kind, Lab, LabError, Plug};
 use crate::daemon::state::SavedPort;
-use crate::marks::{GROUP, owner_of};
+use vswitch_control::marks::{GROUP, owner_of};
 
 /// How long a process that was killed may take to let go of its interfaces.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -6,8 +6,8 @@ use vswitch_switch::port::{LinkState, PacketPort};
 
 use super::losses::Ledger;
 use super::{Kind, Lab, LabError, Plug};
-use crate::marks::owner_of;
-use crate::rights;
+use vswitch_control::marks::owner_of;
+use vswitch_control::rights;
 
 /// How an interface was before it became a port.
 #[derive(Clone)]
@@ -83,7 +83,7 @@ impl Lab {
         let Some(id) = self.port_of_name(name) else {
             return Err(LabError::NoPort {
                 switch: self.switch.to_string(),
-                port: crate::plain::text(name).into_owned(),
+                port: vswitch_control::plain::text(name).into_owned(),
             });
         };
         if let Some(namespace) = self.plugs.get(&id).and_then(|plug| plug.kind.namespace()) {

@@ -10,8 +10,8 @@ use vswitch_switch::port::{FrameLimit, LinkState, Traffic};
 
 use super::losses::{Reading, mtu_warning, offload_warning};
 use super::{Kind, Lab, Plug};
-use crate::protocol::{BlockedView, PortState, PortView, TrafficView};
-use crate::settings::View;
+use vswitch_control::protocol::{BlockedView, PortState, PortView, TrafficView};
+use vswitch_control::settings::View;
 
 impl Lab {
     /// All ports, by their numbers.

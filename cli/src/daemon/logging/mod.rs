@@ -9,8 +9,8 @@ use std::time::Instant;
 use env_logger::{Builder, Env, Logger};
 use log::{Level, Log, Metadata, Record};
 
-use crate::plain;
 use limit::{Limiter, Site};
+use vswitch_control::plain;
 
 /// Begins to log. `VSWITCH_LOG` says how much, in the notation of `env_logger`; by default all
 /// that changes the switch, and all that goes wrong.

@@ -4,7 +4,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Service;
-use crate::protocol::{ErrorCode, ErrorObject, Id, Message, Request, Response, parse_message};
+use vswitch_control::protocol::{
+    ErrorCode, ErrorObject, Id, Message, Request, Response, parse_message,
+};
 
 /// Once the replies to a batch are as long, the rest of its requests are refused: each could ask
 /// for everything.

@@ -29,13 +29,13 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 use super::connection::Step;
 use super::news::Backlog;
-use crate::protocol::{ErrorCode, MAX_MESSAGE_BYTES};
 pub(crate) use answer::answer;
 use answer::{Answered, answer_or_postpone, refusal};
 use client::{Client, Postponed};
 pub(crate) use peers::Peers;
 use peers::Standing;
 pub(crate) use service::{Passed, Service};
+use vswitch_control::protocol::{ErrorCode, MAX_MESSAGE_BYTES};
 
 /// The most clients at once, and of the descriptors that the process may have one in [`SHARE`].
 pub(crate) const MAX_CLIENTS: usize = 2048;

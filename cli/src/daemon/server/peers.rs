@@ -8,7 +8,7 @@ use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::unistd::geteuid;
 
-use crate::users;
+use vswitch_control::users;
 
 #[allow(unsafe_code, reason = "a socket option that no crate has")]
 mod sys;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::daemon::news::Line;
-use crate::protocol::{ErrorObject, Request};
+use vswitch_control::protocol::{ErrorObject, Request};
 
 /// A descriptor that came with a request.
 #[derive(Debug)]

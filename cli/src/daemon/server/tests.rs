@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::protocol::{ErrorObject, Request};
+use vswitch_control::protocol::{ErrorObject, Request};
 
 /// Answers `echo` with its parameters, `big` with a long text, `slow` after a `hurry`, takes the stream over
 /// after a `take`, and ends at `stop`.

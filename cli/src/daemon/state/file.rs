@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Saved, grants};
-use crate::lock_file::remove_if_there;
-use crate::names::SwitchName;
+use vswitch_control::lock_file::remove_if_there;
+use vswitch_control::names::SwitchName;
 
 /// The version that counts.
 const PRESENT: &str = "state";
@@ -249,7 +249,7 @@ fn read(path: &Path, name: &SwitchName) -> Result<Option<Saved>, StateError> {
         }
         Err(format!(
             "it is that of a switch '{}'",
-            crate::plain::text(&saved.name)
+            vswitch_control::plain::text(&saved.name)
         ))
     });
     saved.map(Some).map_err(|why| StateError::Damaged {
@@ -297,7 +297,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Saved, String> {
 mod tests {
     use super::super::{SavedKind, SavedPort, SavedStation};
     use super::*;
-    use crate::settings::PortSettings;
+    use vswitch_control::settings::PortSettings;
 
     fn name() -> SwitchName {
         "s".parse().unwrap()

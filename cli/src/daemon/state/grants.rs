@@ -14,8 +14,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::Options;
-use crate::lock_file::remove_if_there;
-use crate::settings::{Schema, Setting, SwitchSettings};
+use vswitch_control::lock_file::remove_if_there;
+use vswitch_control::settings::{Schema, Setting, SwitchSettings};
 
 /// The link in the directory of the switch.
 pub(super) const LINK: &str = "given";
@@ -76,7 +76,7 @@ fn read(dir: &Path) -> Option<SwitchSettings> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{Group, GuardMode};
+    use vswitch_control::settings::{Group, GuardMode};
 
     fn given() -> Options {
         let text = r#"{"group":4242,"metrics":"unix:/run/m.sock","guard":"required"}"#;

@@ -16,9 +16,9 @@ use vswitch_netns::quiet::{Before, Ingress};
 use vswitch_switch::frame::{MacAddr, VlanId};
 
 use super::lab::Home;
-use crate::names::LabName;
-use crate::protocol::NamespaceSource;
-use crate::settings::{PortSettings, SwitchSettings};
+use vswitch_control::names::LabName;
+use vswitch_control::protocol::NamespaceSource;
+use vswitch_control::settings::{PortSettings, SwitchSettings};
 
 pub(crate) use file::{StateError, StateFile, discard, is_kept, recall};
 pub(crate) use grants::write_down;

@@ -1,7 +1,7 @@
 //! Where things are kept.
 
 use crate::doctor::{Area, Finding, Grade, Living, Machine};
-use crate::runtime_dir::{RuntimeDir, RuntimeDirError};
+use vswitch_control::runtime_dir::{RuntimeDir, RuntimeDirError};
 
 pub(in crate::doctor) fn all(
     machine: &Machine,

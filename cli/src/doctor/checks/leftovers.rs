@@ -6,7 +6,7 @@ use vswitch_netns::Link;
 
 use super::listed;
 use crate::doctor::{Area, Finding, Ghost, Grade, Living};
-use crate::marks::owner_of;
+use vswitch_control::marks::owner_of;
 
 pub(in crate::doctor) fn all(living: &Living) -> Vec<Finding> {
     let found = [
@@ -95,14 +95,14 @@ fn cables(living: &Living) -> Option<Finding> {
             format!(
                 "{} of {}",
                 listed(cables.iter().copied()),
-                crate::plain::text(switch)
+                vswitch_control::plain::text(switch)
             )
         })
         .collect();
     let found = format!("switch-side ends that no switch uses: {}", told.join("; "));
     Some(finding("cables", Grade::Warning, found).remedy(format!(
         "'vswitch run {} --detach' removes those of its name",
-        crate::plain::text(first)
+        vswitch_control::plain::text(first)
     )))
 }
 

@@ -128,7 +128,7 @@ mod tests {
     use super::super::the;
     use super::*;
     use crate::doctor::machine::made_up;
-    use crate::protocol::SwitchView;
+    use vswitch_control::protocol::SwitchView;
 
     const RUNNING: (&str, &str) = ("/run/systemd/netif/state", "OPER_STATE=routable");
 
@@ -202,7 +202,10 @@ mod tests {
     #[test]
     fn the_udev_rule_knows_the_group() {
         let rules = include_str!("../../../../contrib/udev/rules.d/82-vswitch.rules");
-        let rule = format!("ATTR{{netdev_group}}==\"{}\"", crate::marks::GROUP);
+        let rule = format!(
+            "ATTR{{netdev_group}}==\"{}\"",
+            vswitch_control::marks::GROUP
+        );
         assert!(rules.contains(&rule), "{rule}");
     }
 }

@@ -13,7 +13,7 @@ pub(super) mod rights;
 fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<String> = names
         .into_iter()
-        .map(|name| crate::plain::text(name).into_owned())
+        .map(|name| vswitch_control::plain::text(name).into_owned())
         .collect();
     names.join(", ")
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::listed;
 use crate::doctor::{Area, Finding, Grade, Living};
-use crate::protocol::{PortState, SwitchView};
+use vswitch_control::protocol::{PortState, SwitchView};
 
 pub(in crate::doctor) fn all(living: &Living) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -100,7 +100,7 @@ fn rules(switch: &SwitchView, living: &Living) -> Vec<Finding> {
         let found = format!(
             "rules at the ingress of {} have no effect on what the switch gets, which sees frames \
              before they do: {}",
-            crate::plain::text(&port.name),
+            vswitch_control::plain::text(&port.name),
             listed(rules.iter().map(String::as_str))
         );
         Some(

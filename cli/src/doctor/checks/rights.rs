@@ -85,7 +85,10 @@ fn own_namespaces(inside: &Inside) -> Option<Finding> {
 
 fn container(machine: &Machine) -> Option<Finding> {
     let container = machine.container()?;
-    let mut found = format!("this is a container ({})", crate::plain::text(&container));
+    let mut found = format!(
+        "this is a container ({})",
+        vswitch_control::plain::text(&container)
+    );
     if machine.status("Seccomp").as_deref() == Some("2") {
         found.push_str(" with a filter on system calls (seccomp)");
     }

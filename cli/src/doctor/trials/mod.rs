@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use vswitch_netns::userns;
 
 use crate::args::TrialRights;
-use crate::itself;
+use vswitch_control::itself;
 
 /// How long all trials of one child may take: a kernel module may have to be loaded.
 const PATIENCE: Duration = Duration::from_secs(20);

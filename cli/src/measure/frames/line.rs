@@ -10,7 +10,7 @@ use vswitch_netns::{Link, MacBytes, Netlink};
 
 use super::sender::{ETHER_TYPE, FCS_BYTES, HEADER_BYTES, Sender, frame, packet_socket};
 use crate::measure::path::{End, Path};
-use crate::measure::stop::Stop;
+use vswitch_control::stop::Stop;
 
 /// The smallest Ethernet frame, check sequence included (IEEE 802.3-2022 4A.4.2).
 pub(crate) const MIN_SIZE: usize = 64;

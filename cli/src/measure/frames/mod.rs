@@ -15,9 +15,9 @@ use anyhow::{Context, bail};
 use super::cpu;
 use super::figures::{self, Better, Figure, Unit};
 use super::path::Path;
-use super::stop::Stop;
 use line::Line;
 use sender::Sender;
+use vswitch_control::stop::Stop;
 
 /// Sent before what counts: the forwarder's threads wake, the kernel's queues fill.
 pub(super) const WARM_UP: Duration = Duration::from_millis(200);

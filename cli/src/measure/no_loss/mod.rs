@@ -18,9 +18,9 @@ use super::frames::line::Line;
 use super::frames::sender::{self, Sender};
 use super::frames::{self};
 use super::path::Path;
-use super::stop::Stop;
 use schedule::{Next, Schedule};
 use search::{Found, Trial};
+use vswitch_control::stop::Stop;
 
 /// How close to the true rate the search ends.
 const RESOLUTION: f64 = 0.02;

@@ -4,13 +4,13 @@ use anyhow::Context;
 use vswitch_netns::LinkError;
 
 use super::Worker;
-use crate::client::ClientError;
-use crate::protocol::{
+use crate::topology::thing::CableSpec;
+use vswitch_control::client::ClientError;
+use vswitch_control::protocol::{
     AttachParams, Attached, DetachParams, ErrorCode, PortSetParams, PortView, ReaddressParams,
     Removed, method,
 };
-use crate::settings::{Change, PortSettings};
-use crate::topology::thing::CableSpec;
+use vswitch_control::settings::{Change, PortSettings};
 
 impl Worker<'_> {
     pub(super) fn make_cable(

@@ -26,10 +26,10 @@ use super::progress::Progress;
 use super::record::{Entry, Journal, Noted, Proof};
 use super::supervise::End;
 use super::thing::{Key, Spec, shown};
-use crate::client::{Client, ClientError};
-use crate::measure::Stop;
-use crate::names::{LabName, SwitchName};
-use crate::runtime_dir::{LabDir, RuntimeDir};
+use vswitch_control::client::{Client, ClientError};
+use vswitch_control::names::{LabName, SwitchName};
+use vswitch_control::runtime_dir::{LabDir, RuntimeDir};
+use vswitch_control::stop::Stop;
 
 /// Threads that do steps at the same time. Most of the time they wait.
 const THREADS: usize = 8;

@@ -6,13 +6,15 @@ use anyhow::Context;
 use serde_json::Value;
 
 use super::Worker;
-use crate::client::{Client, ClientError};
 use crate::commands::stop;
 use crate::daemon::state::Options;
 use crate::daemon::{self, Launch};
-use crate::names::SwitchName;
-use crate::protocol::{ErrorCode, PortAddParams, PortDelParams, PortView, SwitchView, method};
-use crate::settings::{Change, SwitchSettings};
+use vswitch_control::client::{Client, ClientError};
+use vswitch_control::names::SwitchName;
+use vswitch_control::protocol::{
+    ErrorCode, PortAddParams, PortDelParams, PortView, SwitchView, method,
+};
+use vswitch_control::settings::{Change, SwitchSettings};
 
 /// How long a switch may take to answer: others may have much for it to do before.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);

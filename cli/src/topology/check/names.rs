@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::near::nearest;
 use crate::topology::draft::{Draft, Placed, Span};
 use crate::topology::parse::Problem;
+use vswitch_control::near::nearest;
 
 pub(super) fn check(draft: &Draft, problems: &mut Vec<Problem>) {
     let links = draft.links.iter().flat_map(|link| &link.between);

@@ -10,10 +10,10 @@ use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 
 use super::watch::Place;
-use crate::local_socket::{A_MOMENT, connect};
-use crate::names::SwitchName;
-use crate::runtime_dir::RuntimeDir;
 use crate::userlab::files::Identity;
+use vswitch_control::local_socket::{A_MOMENT, connect};
+use vswitch_control::names::SwitchName;
+use vswitch_control::runtime_dir::RuntimeDir;
 
 /// What ends a switch (docs/control-protocol.md).
 const STOP: &[u8] = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"stop\"}\n";

@@ -40,10 +40,10 @@ use super::namespaces::Namespaces;
 use super::{sys, visit};
 use crate::args::KeeperArgs;
 use crate::daemon::restrict_keeper;
-use crate::runtime_dir::RuntimeDir;
-use crate::users;
 use contents::Contents;
 use members::Members;
+use vswitch_control::runtime_dir::RuntimeDir;
+use vswitch_control::users;
 use watch::{Place, Watch};
 
 /// What a keeper says when it listens.

@@ -12,8 +12,8 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::stat::Mode;
 use vswitch_netns::{Netlink, userns};
 
-use crate::runtime_dir::RuntimeDir;
 use crate::userlab::files::Identity;
+use vswitch_control::runtime_dir::RuntimeDir;
 
 const RUN: &str = "/run";
 /// What a lab has of its own in `/run`.

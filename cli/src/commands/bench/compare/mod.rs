@@ -24,13 +24,13 @@ use std::process::{ExitCode, Stdio};
 use anyhow::bail;
 
 use crate::args::CompareArgs;
-use crate::exit::signalled;
 use crate::measure::Stop;
 use crate::render;
 use crate::sandbox::{self, OnSignal, Sandbox};
 use picture::Picture;
 use plan::Plan;
 use report::Report;
+use vswitch_control::exit::signalled;
 
 const WHAT: &str = "comparison";
 

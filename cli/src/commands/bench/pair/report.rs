@@ -11,9 +11,9 @@ use crate::measure::no_loss::NoLoss;
 use crate::measure::response::Responses;
 use crate::measure::tcp::Throughput;
 use crate::measure::{Outcome, Path, Test, Unit, figures};
-use crate::protocol::SwitchView;
 use crate::render::table::{Column, table};
-use crate::units;
+use vswitch_control::protocol::SwitchView;
+use vswitch_control::units;
 
 /// What was measured. Fields are added, never renamed or removed; null is what was not measured.
 #[derive(Serialize)]

@@ -7,10 +7,10 @@ use super::columns::{Cell, Column, arrange, first_row, gap, line, table};
 use super::theme::Theme;
 use crate::commands::top::model::{HISTORY, Model, state_word};
 use crate::commands::top::rates::{Moving, short};
-use crate::protocol::EventView;
 use crate::render::drops::meaning;
 use crate::render::events::{Words, time_of_day, words};
-use crate::units::{count, span};
+use vswitch_control::protocol::EventView;
+use vswitch_control::units::{count, span};
 
 /// The narrowest graph that tells anything.
 const LEAST_GRAPH: u16 = 8;

@@ -7,7 +7,7 @@ use super::columns::{Cell, line};
 use super::theme::Theme;
 use crate::commands::top::model::{Model, Tab};
 use crate::commands::top::rates::{short, total};
-use crate::units::{count, span, things};
+use vswitch_control::units::{count, span, things};
 
 /// The switch: its name, and of the rest what there is room for.
 pub(super) fn header(buf: &mut Buffer, area: Rect, model: &Model, theme: &Theme) {

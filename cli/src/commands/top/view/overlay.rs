@@ -10,9 +10,9 @@ use super::theme::Theme;
 use crate::commands::top::keys::KEYS;
 use crate::commands::top::model::{Model, state_word};
 use crate::commands::top::rates::{Moving, Rate, short};
-use crate::protocol::TrafficView;
 use crate::render::drops::meaning;
-use crate::units::{bytes, count};
+use vswitch_control::protocol::TrafficView;
+use vswitch_control::units::{bytes, count};
 
 /// Borders of plain ASCII.
 const ASCII: border::Set<'static> = border::Set {

@@ -8,7 +8,7 @@ use ratatui::style::Color;
 use super::*;
 use crate::commands::top::model::{Overlay, Tab};
 use crate::commands::top::rates::tests::port;
-use crate::protocol::{EventView, FdbEntry, Happening, PortState, SwitchView};
+use vswitch_control::protocol::{EventView, FdbEntry, Happening, PortState, SwitchView};
 
 const THEME: Theme = Theme {
     colour: true,
@@ -265,7 +265,7 @@ fn names_that_would_steer_a_terminal_are_harmless() {
 
 #[test]
 fn names_of_others_are_harmless() {
-    for name in crate::plain::hostile::NAMES {
+    for name in vswitch_control::plain::hostile::NAMES {
         let mut model = Model::new("my_switch", Duration::from_secs(1));
         for second in 0..2 {
             let mut hostile = port(1, "x", second);
@@ -298,7 +298,11 @@ fn names_of_others_are_harmless() {
                 let buf = picture(120, 30, &model, &THEME);
                 for cell in buf.content() {
                     let symbol = cell.symbol();
-                    assert_eq!(crate::plain::text(symbol), symbol, "{name:?} in {tab:?}");
+                    assert_eq!(
+                        vswitch_control::plain::text(symbol),
+                        symbol,
+                        "{name:?} in {tab:?}"
+                    );
                 }
             }
         }

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::protocol::{Happening, PortState};
+use vswitch_control::protocol::{Happening, PortState};
 
 /// How things look.
 #[derive(Clone, Debug)]

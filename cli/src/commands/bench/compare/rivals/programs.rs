@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
-use crate::runtime_dir::is_safe_program;
+use vswitch_control::runtime_dir::is_safe_program;
 
 /// Where daemons are that the search path of an ordinary user leaves out.
 const SYSTEM_DIRS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];

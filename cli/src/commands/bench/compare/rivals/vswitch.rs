@@ -6,12 +6,12 @@ use vswitch_switch::frame::MacAddr;
 use super::Running;
 use super::daemon::Daemon;
 use super::stage::{A, B, Host, Stage};
-use crate::client::Client;
-use crate::itself;
 use crate::measure::{End, Stop};
-use crate::names::SwitchName;
-use crate::protocol::{AttachParams, Attached, method};
-use crate::runtime_dir::RuntimeDir;
+use vswitch_control::client::Client;
+use vswitch_control::itself;
+use vswitch_control::names::SwitchName;
+use vswitch_control::protocol::{AttachParams, Attached, method};
+use vswitch_control::runtime_dir::RuntimeDir;
 
 /// What in the environment would change how it forwards, or how much it logs: a comparison is of
 /// the program as it comes.
