@@ -4,30 +4,27 @@
 //! - `commands`: one file for each command
 //! - `container`: asking container engines for the process of a container
 //! - `completions`: what a shell that completes is told
-//! - `daemon`: the process of a running switch
 //! - `doctor`: what the machine offers and what stands in the way
 //! - `userlab`: where commands work without root's rights
 //! - `sandbox`: throw-away namespaces for a lab of the program's own
 //! - `topology`: labs from a file
 //! - `measure`: pings, throughput and response time between namespaces
-//! - `metrics`: what a running switch tells Prometheus
 //! - `place`, `peers`: a namespace that a command acts in; where the ends of cables are
 //! - `ingress`: rules that have no effect on ports
 //! - `process`: signals that never reach a stranger
 //! - `render`: output for people
 //! - `trial`: what fuzzers call
 //!
-//! What the processes of the program share is in `vswitch_control`.
+//! What the processes of the program share is in `vswitch_control`; the process of a
+//! running switch is `vswitch_daemon`.
 
 mod args;
 mod commands;
 mod completions;
 mod container;
-mod daemon;
 mod doctor;
 mod ingress;
 mod measure;
-mod metrics;
 mod peers;
 mod place;
 mod process;
@@ -45,6 +42,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use vswitch_control::{advice, exit, itself, plain};
+use vswitch_daemon as daemon;
 
 /// The exit status of wrong usage.
 const USAGE: u8 = 2;

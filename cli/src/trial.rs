@@ -7,12 +7,12 @@ pub use crate::measure::no_loss::schedule::{Next, Schedule};
 
 /// What a client might write to the control socket.
 pub fn control(bytes: &[u8]) {
-    crate::daemon::trial::control(bytes);
+    vswitch_daemon::trial::control(bytes);
 }
 
 /// What might be a state file.
 pub fn state(bytes: &[u8]) {
-    crate::daemon::state::trial::state_file(bytes);
+    vswitch_daemon::trial::state_file(bytes);
 }
 
 /// What might be a lab file.

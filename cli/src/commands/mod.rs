@@ -36,11 +36,11 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::args::{Cli, Command};
-use crate::daemon::{Launch, Notifier};
 use crate::topology::{self, Sockets};
 use crate::userlab;
 use vswitch_control::metrics::Listener;
 use vswitch_control::runtime_dir::RuntimeDir;
+use vswitch_daemon::{Launch, Notifier};
 
 /// How a command that takes `--switch` is told which one, in an error.
 const BY_OPTION: &str = "with --switch NAME";

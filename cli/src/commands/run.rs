@@ -2,10 +2,10 @@
 
 use super::Luggage;
 use crate::args::RunArgs;
-use crate::daemon::state::Options;
-use crate::daemon::{self, Config, Launch};
+use crate::userlab;
 use vswitch_control::metrics::{Listener, MetricsError};
 use vswitch_control::runtime_dir::RuntimeDir;
+use vswitch_daemon::{self as daemon, Config, Launch, Options};
 
 pub(crate) fn run(runtime: &RuntimeDir, args: &RunArgs, luggage: Luggage) -> anyhow::Result<()> {
     let settings = args.settings();
@@ -33,6 +33,8 @@ pub(crate) fn run(runtime: &RuntimeDir, args: &RunArgs, luggage: Luggage) -> any
         fresh: launch.fresh,
         manager: luggage.manager,
         detached: args.detached,
+        // Its lab can end without this process, which goes on as a switch.
+        when_ready: userlab::settle,
     };
     daemon::run(runtime, &config, luggage.metrics)?;
     Ok(())

@@ -10,13 +10,13 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::args::StopArgs;
-use crate::daemon;
 use crate::render::{self, Patience};
 use crate::userlab::{self, Visit};
 use vswitch_control::client::{Client, ClientError};
 use vswitch_control::names::SwitchName;
 use vswitch_control::protocol::{NoParams, Removed, method};
 use vswitch_control::runtime_dir::RuntimeDir;
+use vswitch_daemon as daemon;
 
 /// How long the daemon may take to remove what it made, and then to end: some 40 ms for each
 /// attached namespace. One that does not even get to it is hung.

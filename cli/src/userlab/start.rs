@@ -8,9 +8,9 @@ use super::files::{LabDir, LabLock};
 use super::keeper::READY;
 use super::revive::through_a_switch;
 use super::visit::Visit;
-use crate::daemon;
 use vswitch_control::itself;
 use vswitch_control::runtime_dir::RuntimeDir;
+use vswitch_daemon as daemon;
 
 /// Attempts to reach a keeper while labs end.
 const ATTEMPTS: usize = 100;

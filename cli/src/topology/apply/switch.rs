@@ -7,14 +7,13 @@ use serde_json::Value;
 
 use super::Worker;
 use crate::commands::stop;
-use crate::daemon::state::Options;
-use crate::daemon::{self, Launch};
 use vswitch_control::client::{Client, ClientError};
 use vswitch_control::names::SwitchName;
 use vswitch_control::protocol::{
     ErrorCode, PortAddParams, PortDelParams, PortView, SwitchView, method,
 };
 use vswitch_control::settings::{Change, SwitchSettings};
+use vswitch_daemon::{self as daemon, Launch, Options};
 
 /// How long a switch may take to answer: others may have much for it to do before.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);

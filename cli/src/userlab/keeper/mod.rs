@@ -39,11 +39,11 @@ use super::files::{Identity, LabDir};
 use super::namespaces::Namespaces;
 use super::{sys, visit};
 use crate::args::KeeperArgs;
-use crate::daemon::restrict_keeper;
 use contents::Contents;
 use members::Members;
 use vswitch_control::runtime_dir::RuntimeDir;
 use vswitch_control::users;
+use vswitch_daemon::restrict_keeper;
 use watch::{Place, Watch};
 
 /// What a keeper says when it listens.
