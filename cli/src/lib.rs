@@ -7,16 +7,15 @@
 //! - `doctor`: what the machine offers and what stands in the way
 //! - `userlab`: where commands work without root's rights
 //! - `sandbox`: throw-away namespaces for a lab of the program's own
-//! - `topology`: labs from a file
 //! - `measure`: pings, throughput and response time between namespaces
 //! - `place`, `peers`: a namespace that a command acts in; where the ends of cables are
 //! - `ingress`: rules that have no effect on ports
-//! - `process`: signals that never reach a stranger
 //! - `render`: output for people
+//! - `switches`: the processes of a lab's switches
 //! - `trial`: what fuzzers call
 //!
 //! What the processes of the program share is in `vswitch_control`; the process of a
-//! running switch is `vswitch_daemon`.
+//! running switch is `vswitch_daemon`, labs from a file are `vswitch_lab`.
 
 mod args;
 mod commands;
@@ -27,13 +26,12 @@ mod ingress;
 mod measure;
 mod peers;
 mod place;
-mod process;
 mod render;
 mod sandbox;
+mod switches;
 #[cfg(test)]
 #[path = "../../control/src/testing.rs"]
 mod testing;
-mod topology;
 #[doc(hidden)]
 pub mod trial;
 mod userlab;

@@ -17,7 +17,7 @@ pub fn state(bytes: &[u8]) {
 
 /// What might be a lab file.
 pub fn lab_file(bytes: &[u8]) {
-    crate::topology::trial::lab_file(bytes);
+    vswitch_lab::trial::lab_file(bytes);
 }
 
 /// What might be a capture: a stream of blocks, or the bytes of a frame, put in words.

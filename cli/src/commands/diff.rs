@@ -1,13 +1,14 @@
 //! `vswitch diff`: how a lab differs from its file.
 
+use crate::switches::Processes;
 use std::process::ExitCode;
 
 use super::up::complain_of;
 use crate::args::DiffArgs;
 use crate::render;
 use crate::render::labs;
-use crate::topology::{Labs, Source, Wrong};
 use vswitch_control::runtime_dir::RuntimeDir;
+use vswitch_lab::{Labs, Source, Wrong};
 
 /// The status where there is a difference, as of diff(1).
 const DIFFERENT: u8 = 1;
@@ -15,7 +16,7 @@ const DIFFERENT: u8 = 1;
 const TROUBLE: u8 = 2;
 
 pub(crate) fn run(runtime: &RuntimeDir, args: &DiffArgs) -> anyhow::Result<ExitCode> {
-    let labs = Labs::new(runtime);
+    let labs = Labs::new(runtime, &Processes);
     let intended = Source::read(&args.file).and_then(|source| labs.intend(&source));
     let intent = match intended {
         Ok(intent) => intent,

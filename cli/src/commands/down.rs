@@ -1,5 +1,6 @@
 //! `vswitch down`: remove what `up` has made.
 
+use crate::switches::Processes;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,10 +11,10 @@ use super::up::complain_of;
 use crate::args::DownArgs;
 use crate::render;
 use crate::render::labs::number;
-use crate::topology::{Hold, Labs, Source, Wrong};
 use vswitch_control::names::LabName;
 use vswitch_control::rights;
 use vswitch_control::runtime_dir::RuntimeDir;
+use vswitch_lab::{Hold, Labs, Source, Wrong};
 
 /// A lab that was named on the command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub(crate) fn run(runtime: &RuntimeDir, args: &DownArgs) -> anyhow::Result<ExitC
 }
 
 fn take_down(runtime: &RuntimeDir, args: &DownArgs) -> anyhow::Result<ExitCode> {
-    let labs = Labs::new(runtime);
+    let labs = Labs::new(runtime, &Processes);
     let name = match &args.lab {
         Some(lab) => match named(&labs, lab)? {
             Named::Up(name) => name,

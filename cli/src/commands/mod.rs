@@ -36,11 +36,11 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::args::{Cli, Command};
-use crate::topology::{self, Sockets};
 use crate::userlab;
 use vswitch_control::metrics::Listener;
 use vswitch_control::runtime_dir::RuntimeDir;
 use vswitch_daemon::{Launch, Notifier};
+use vswitch_lab::{self as lab, Sockets};
 
 /// How a command that takes `--switch` is told which one, in an error.
 const BY_OPTION: &str = "with --switch NAME";
@@ -129,7 +129,7 @@ pub(crate) fn run(cli: Cli, luggage: Luggage) -> anyhow::Result<ExitCode> {
         Command::Status(args) => return status::run(&runtime()?, &args),
         Command::Diff(args) => return diff::run(&runtime()?, &args),
         Command::Schema(args) => schema::run(&args)?,
-        Command::Supervise(args) => topology::supervise(&args.log, &args.words)?,
+        Command::Supervise(args) => lab::supervise(&args.log, &args.words)?,
         Command::Demo(args) => return demo::run(&args),
         Command::Doctor(args) => return doctor::run(&runtime(), &args),
         Command::Completions(args) => completions::run(&args)?,

@@ -1,5 +1,6 @@
 //! `vswitch status`: the labs that are up, and what is missing of them.
 
+use crate::switches::Processes;
 use std::process::ExitCode;
 
 use super::down::{Named, named};
@@ -7,9 +8,9 @@ use super::up::complain_of;
 use crate::args::StatusArgs;
 use crate::render;
 use crate::render::labs::{self, Condition};
-use crate::topology::{Labs, Wrong};
 use vswitch_control::names::LabName;
 use vswitch_control::runtime_dir::RuntimeDir;
+use vswitch_lab::{Labs, Wrong};
 
 pub(crate) fn run(runtime: &RuntimeDir, args: &StatusArgs) -> anyhow::Result<ExitCode> {
     match show(runtime, args) {
@@ -22,7 +23,7 @@ pub(crate) fn run(runtime: &RuntimeDir, args: &StatusArgs) -> anyhow::Result<Exi
 }
 
 fn show(runtime: &RuntimeDir, args: &StatusArgs) -> anyhow::Result<ExitCode> {
-    let labs = Labs::new(runtime);
+    let labs = Labs::new(runtime, &Processes);
     let names: Vec<LabName> = match &args.lab {
         None => labs.names()?,
         Some(lab) => match named(&labs, lab)? {

@@ -1,5 +1,6 @@
 //! `vswitch up`: have a lab as its file says.
 
+use crate::switches::Processes;
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -8,10 +9,10 @@ use crate::args::UpArgs;
 use crate::measure::{Interrupted, Stop};
 use crate::render;
 use crate::render::labs;
-use crate::topology::{Hold, Intent, Labs, Outcome, Sockets, Source, Wrong};
 use vswitch_control::exit::signalled;
 use vswitch_control::rights;
 use vswitch_control::runtime_dir::RuntimeDir;
+use vswitch_lab::{Hold, Intent, Labs, Outcome, Sockets, Source, Wrong};
 
 pub(crate) fn run(
     runtime: &RuntimeDir,
@@ -36,7 +37,7 @@ pub(super) fn complain_of(wrong: &Wrong, status: ExitCode) -> ExitCode {
 }
 
 fn bring_up(runtime: &RuntimeDir, args: &UpArgs, metrics: &Sockets) -> anyhow::Result<ExitCode> {
-    let labs = Labs::new(runtime);
+    let labs = Labs::new(runtime, &Processes);
     let source = Source::read(&args.file)?;
     if args.dry_run {
         let intent = labs.intend(&source)?;

@@ -15,11 +15,11 @@ use vswitch_netns::{Address, Link};
 use super::{LinkRow, Matrix};
 use crate::measure::reach::{Finding, Outcome};
 use crate::peers::{Home, Peer};
-use crate::topology::{Held, Key, Spec};
 use vswitch_control::plain::hostile::{NAMES, assert_harmless};
 use vswitch_control::protocol::{
     EventView, ExplainView, FdbEntry, Happening, PortView, SwitchView,
 };
+use vswitch_lab::{Held, Key, Spec};
 
 /// Files of this folder whose functions are fed below.
 const FED: &[&str] = &[

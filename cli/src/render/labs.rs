@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::table::{BAD, FAINT, GOOD, HEADING, WARNING, paint};
-use crate::topology::{Difference, Held, Intent, Key, Plan, Present, Spec};
 use vswitch_control::names::LabName;
 use vswitch_control::plain;
+use vswitch_lab::{Difference, Held, Intent, Key, Plan, Present, Spec};
 
 /// A number of things, in words.
 pub(crate) fn number(count: usize, one: &str, several: &str) -> String {

@@ -32,11 +32,11 @@ mod start;
 mod sys;
 mod visit;
 
+use crate::switches::Processes;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::args::Cli;
-use crate::topology::Labs;
 pub(crate) use error::UserLabError;
 use files::LabDir;
 use namespaces::Namespaces;
@@ -45,6 +45,7 @@ pub(crate) use visit::Visit;
 use vswitch_control::client::Client;
 use vswitch_control::rights;
 use vswitch_control::runtime_dir::RuntimeDir;
+use vswitch_lab::Labs;
 
 /// The process's own visit: while it lasts the lab does not end.
 static VISIT: Mutex<Option<Visit>> = Mutex::new(None);
@@ -73,7 +74,9 @@ pub(crate) fn enter(cli: &mut Cli) -> Result<(), UserLabError> {
     cli.runtime_dir = Some(runtime.path().to_owned());
     let is_made = match place {
         Place::NewLab(_) => true,
-        Place::LabOnRecord(_) => Labs::new(&runtime).names().is_ok_and(|all| !all.is_empty()),
+        Place::LabOnRecord(_) => Labs::new(&runtime, &Processes)
+            .names()
+            .is_ok_and(|all| !all.is_empty()),
         _ => false,
     };
     let visit = if is_made {

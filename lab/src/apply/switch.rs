@@ -6,14 +6,12 @@ use anyhow::Context;
 use serde_json::Value;
 
 use super::Worker;
-use crate::commands::stop;
 use vswitch_control::client::{Client, ClientError};
 use vswitch_control::names::SwitchName;
 use vswitch_control::protocol::{
     ErrorCode, PortAddParams, PortDelParams, PortView, SwitchView, method,
 };
 use vswitch_control::settings::{Change, SwitchSettings};
-use vswitch_daemon::{self as daemon, Launch, Options};
 
 /// How long a switch may take to answer: others may have much for it to do before.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,17 +20,10 @@ impl Worker<'_> {
     /// Starts a switch in the background, which knows that it belongs to this lab.
     pub(super) fn make_switch(&self, switch: &str, wanted: &SwitchSettings) -> anyhow::Result<()> {
         let name = switch.parse()?;
-        let launch = Launch {
-            options: Options {
-                settings: wanted.clone(),
-                lab: Some(self.doer.lab.to_string()),
-            },
-            // What is left of a killed one is made anew, as the file has it.
-            fresh: true,
-        };
         let metrics = self.doer.metrics.take(switch, wanted.metrics.as_ref())?;
-        daemon::start_detached(self.doer.runtime, &name, &launch, metrics)?;
-        Ok(())
+        let (runtime, lab) = (self.doer.runtime, self.doer.lab);
+        let switches = self.doer.switches;
+        switches.start(runtime, &name, wanted, lab, metrics)
     }
 
     /// Changes a switch while it runs.
@@ -57,11 +48,11 @@ impl Worker<'_> {
         let runtime = self.doer.runtime;
         match Client::connect(runtime, &name).and_then(|mut client| client.show()) {
             Ok(view) if view.lab.as_deref() == Some(self.doer.lab.as_str()) => {
-                stop::stop(runtime, &name)
+                self.doer.switches.stop(runtime, &name)
             }
             // Somebody else's, by now.
             Ok(_) | Err(ClientError::NotRunning(_)) => Ok(()),
-            Err(ClientError::Killed(_)) => Ok(daemon::clear_away(runtime, &name)?),
+            Err(ClientError::Killed(_)) => self.doer.switches.clear_away(runtime, &name),
             Err(error) => Err(error.into()),
         }
     }
@@ -85,7 +76,7 @@ impl Worker<'_> {
         };
         let Some(client) = self.find_switch(switch)? else {
             // It was killed and had no time to give it back.
-            return Ok(daemon::give_back(interface)?);
+            return self.doer.switches.give_back(interface);
         };
         match client.call::<Value>(method::PORT_DEL, &params) {
             Ok(_) => Ok(()),

@@ -84,7 +84,7 @@ impl State {
 ///
 /// # Errors
 /// Where the system refuses. What it told the one who started it is not an error.
-pub(crate) fn run(log: &Path, words: &[String]) -> io::Result<()> {
+pub fn run(log: &Path, words: &[String]) -> io::Result<()> {
     let outcome = begin(log, words);
     let (mut file, child, mut state) = match outcome {
         Ok(begun) => begun,

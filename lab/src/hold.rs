@@ -16,14 +16,14 @@ use vswitch_control::runtime_dir::{LabDir, RuntimeDir, RuntimeDirError};
 
 /// A lab's directory, held by this process.
 #[derive(Debug)]
-pub(crate) struct Hold {
+pub struct Hold {
     dir: LabDir,
     _lock: Flock<File>,
 }
 
 /// Why the lab cannot be changed now.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum HoldError {
+pub enum HoldError {
     /// Its directory is unusable.
     #[error(transparent)]
     Dir(#[from] RuntimeDirError),
@@ -58,7 +58,7 @@ impl Hold {
     ///
     /// # Errors
     /// See [`HoldError`].
-    pub(crate) fn take(runtime: &RuntimeDir, name: &LabName) -> Result<Self, HoldError> {
+    pub fn take(runtime: &RuntimeDir, name: &LabName) -> Result<Self, HoldError> {
         let dir = runtime.lab(name);
         let path = dir.lock();
         let failed = |source| HoldError::Io {
@@ -101,7 +101,7 @@ impl Hold {
     }
 
     /// The directory.
-    pub(crate) const fn dir(&self) -> &LabDir {
+    pub const fn dir(&self) -> &LabDir {
         &self.dir
     }
 
@@ -109,7 +109,7 @@ impl Hold {
     ///
     /// # Errors
     /// Where the system refuses.
-    pub(crate) fn remove(self) -> io::Result<()> {
+    pub fn remove(self) -> io::Result<()> {
         fs::remove_dir_all(self.dir.path())?;
         // Fails as long as there are other labs.
         if let Some(labs) = self.dir.path().parent() {

@@ -23,17 +23,17 @@ const MOMENT: Duration = Duration::from_millis(50);
 
 /// What was found.
 #[derive(Debug)]
-pub(crate) struct Survey {
+pub struct Survey {
     /// All that is in the record, as it is.
-    pub(crate) present: Present,
+    pub present: Present,
     /// Of these, what is not what was made, but something else of the same name.
-    pub(crate) foreign: BTreeSet<Key>,
+    pub foreign: BTreeSet<Key>,
     /// The switches that run, whoever has started them.
-    pub(crate) switches: BTreeMap<String, SwitchView>,
+    pub switches: BTreeMap<String, SwitchView>,
     /// Those that could not be asked, and why.
-    pub(crate) silent: BTreeMap<String, ClientError>,
+    pub silent: BTreeMap<String, ClientError>,
     /// The interfaces of the machine.
-    pub(crate) links: Vec<Link>,
+    pub links: Vec<Link>,
 }
 
 /// Looks at all that is in the record, and at the switches that are `named`.

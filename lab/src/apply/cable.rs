@@ -4,7 +4,7 @@ use anyhow::Context;
 use vswitch_netns::LinkError;
 
 use super::Worker;
-use crate::topology::thing::CableSpec;
+use crate::thing::CableSpec;
 use vswitch_control::client::ClientError;
 use vswitch_control::protocol::{
     AttachParams, Attached, DetachParams, ErrorCode, PortSetParams, PortView, ReaddressParams,

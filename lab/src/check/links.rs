@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::topology::draft::Draft;
-use crate::topology::parse::Problem;
+use crate::draft::Draft;
+use crate::parse::Problem;
 
 /// Which switches are joined by links, each known by the first of its segment.
 #[derive(Debug, Default)]
-pub(in crate::topology) struct Segments(BTreeMap<String, String>);
+pub(crate) struct Segments(BTreeMap<String, String>);
 
 impl Segments {
     /// The segments that the links make.
-    pub(in crate::topology) fn of(draft: &Draft) -> Self {
+    pub(crate) fn of(draft: &Draft) -> Self {
         let mut segments = Self::default();
         for link in &draft.links {
             let [a, b] = &link.between;
@@ -21,7 +21,7 @@ impl Segments {
     }
 
     /// The segment that a switch is in.
-    pub(in crate::topology) fn segment<'a>(&'a self, switch: &'a str) -> &'a str {
+    pub(crate) fn segment<'a>(&'a self, switch: &'a str) -> &'a str {
         let mut at = switch;
         while let Some(next) = self.0.get(at) {
             at = next;

@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::*;
-use crate::topology::lab;
+use crate::lab;
 
 /// A lab of the dice.
 fn random_lab(dice: &mut StdRng) -> Things {

@@ -1,7 +1,7 @@
 //! Files with mistakes, each with the place where it is told: '§' stands before it.
 
 use super::*;
-use crate::topology::place::position;
+use crate::place::position;
 
 fn problems(text: &str) -> Vec<Problem> {
     match read(text, "x".parse().unwrap(), &Things::new()) {

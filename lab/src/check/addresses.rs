@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::links::Segments;
-use crate::topology::draft::{Attachment, Draft, Switch};
-use crate::topology::parse::Problem;
-use crate::topology::thing::is_link_local;
+use crate::draft::{Attachment, Draft, Switch};
+use crate::parse::Problem;
+use crate::thing::is_link_local;
 
 /// The least MTU with which the kernel does IPv6 (RFC 8200, 5).
 const MIN_IPV6_MTU_BYTES: u32 = 1280;

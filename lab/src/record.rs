@@ -21,7 +21,7 @@ use vswitch_control::runtime_dir::LabDir;
 /// What tells a thing that was made from any other of its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Proof {
+pub enum Proof {
     /// It is inside something that has one, or has a file of its own here.
     #[default]
     None,
@@ -35,13 +35,13 @@ pub(crate) enum Proof {
 
 /// A thing in the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Noted {
+pub struct Noted {
     /// How it was to be.
-    pub(crate) spec: Spec,
+    pub spec: Spec,
     /// What tells it.
-    pub(crate) proof: Proof,
+    pub proof: Proof,
     /// Whether it was seen complete.
-    pub(crate) made: bool,
+    pub made: bool,
 }
 
 /// One line.
@@ -62,13 +62,13 @@ pub(crate) enum Entry {
 
 /// What was made of a lab.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Record {
+pub struct Record {
     /// The file that it was made from.
-    pub(crate) file: PathBuf,
+    pub file: PathBuf,
     /// Of which start of the machine.
     boot: String,
     /// The things.
-    pub(crate) things: BTreeMap<Key, Noted>,
+    pub things: BTreeMap<Key, Noted>,
 }
 
 impl Record {
@@ -77,7 +77,7 @@ impl Record {
     ///
     /// # Errors
     /// Where it cannot be read.
-    pub(crate) fn load(dir: &LabDir) -> io::Result<Self> {
+    pub fn load(dir: &LabDir) -> io::Result<Self> {
         let text = match fs::read(dir.journal()) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
@@ -118,7 +118,7 @@ impl Record {
     }
 
     /// How everything was to be.
-    pub(crate) fn specs(&self) -> Things {
+    pub fn specs(&self) -> Things {
         let noted = self.things.iter();
         noted
             .map(|(key, noted)| (key.clone(), noted.spec.clone()))
@@ -126,7 +126,7 @@ impl Record {
     }
 
     /// Whether nothing is left of the lab.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.things.is_empty()
     }
 }

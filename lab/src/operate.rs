@@ -16,55 +16,57 @@ use super::place::Source;
 use super::plan::{Plan, Present, plan};
 use super::record::{Journal, Record};
 use super::survey::{Survey, survey};
+use super::switches::Switches;
 use super::thing::{Key, Things};
 use vswitch_control::names::LabName;
 use vswitch_control::runtime_dir::{LabDir, RuntimeDir};
 use vswitch_control::stop::Stop;
 
 /// The labs of a runtime directory.
-pub(crate) struct Labs<'a> {
+pub struct Labs<'a> {
     runtime: &'a RuntimeDir,
+    switches: &'a dyn Switches,
 }
 
 /// What `up` is to do, before it does it.
-pub(crate) struct Intent {
+pub struct Intent {
     /// The lab that is wanted.
-    pub(crate) lab: Lab,
+    pub lab: Lab,
     /// The way there.
-    pub(crate) plan: Plan,
+    pub plan: Plan,
     /// What was there when it was planned.
-    pub(crate) present: Present,
+    pub present: Present,
     /// Whether nothing of it is there yet.
-    pub(crate) fresh: bool,
+    pub fresh: bool,
 }
 
 /// What was done, as far as it came.
 #[derive(Debug)]
-pub(crate) struct Outcome {
+pub struct Outcome {
     /// What went wrong, each by itself; nothing if all is done.
-    pub(crate) failures: Vec<anyhow::Error>,
+    pub failures: Vec<anyhow::Error>,
     /// Whether what was made was removed again.
-    pub(crate) undone: bool,
+    pub undone: bool,
 }
 
 impl<'a> Labs<'a> {
-    /// Those of this directory.
-    pub(crate) const fn new(runtime: &'a RuntimeDir) -> Self {
-        Self { runtime }
+    /// Those of this directory, whose switches are started and stopped by `switches`.
+    pub const fn new(runtime: &'a RuntimeDir, switches: &'a dyn Switches) -> Self {
+        Self { runtime, switches }
     }
 
     /// The names of those that there is a record of.
-    pub(crate) fn names(&self) -> anyhow::Result<Vec<LabName>> {
+    pub fn names(&self) -> anyhow::Result<Vec<LabName>> {
         Ok(self.runtime.labs()?)
     }
 
     /// The name of the lab in a file.
-    pub(crate) fn name_in(source: &Source) -> anyhow::Result<LabName> {
+    pub fn name_in(source: &Source) -> anyhow::Result<LabName> {
         lab::name_in(&source.text, source.stem()).map_err(|wrong| source.wrong(&wrong).into())
     }
 
     /// The record of a lab, and how what is in it is now.
-    pub(crate) fn look(&self, name: &LabName) -> anyhow::Result<(Record, Survey)> {
+    pub fn look(&self, name: &LabName) -> anyhow::Result<(Record, Survey)> {
         let record = self.load(name)?;
         let survey = survey(self.runtime, name, &record, std::iter::empty())?;
         Ok((record, survey))
@@ -80,7 +82,7 @@ impl<'a> Labs<'a> {
     ///
     /// # Errors
     /// All that is wrong with the file, or stands in its way on this machine.
-    pub(crate) fn intend(&self, source: &Source) -> anyhow::Result<Intent> {
+    pub fn intend(&self, source: &Source) -> anyhow::Result<Intent> {
         let name = Self::name_in(source)?;
         let record = self.load(&name)?;
         let lab = lab::read(&source.text, name, &record.specs())
@@ -108,7 +110,7 @@ impl<'a> Labs<'a> {
 
     /// Does what is intended, as who has taken hold of the lab. What a lab that was not there
     /// before has got when something goes wrong is removed again.
-    pub(crate) fn bring_up(
+    pub fn bring_up(
         &self,
         hold: &Hold,
         source: &Path,
@@ -122,6 +124,7 @@ impl<'a> Labs<'a> {
         let journal = Mutex::new(journal);
         let doer = Doer {
             runtime: self.runtime,
+            switches: self.switches,
             lab: &intent.lab.name,
             dir: hold.dir(),
             journal: &journal,
@@ -150,7 +153,7 @@ impl<'a> Labs<'a> {
     ///
     /// # Errors
     /// Where the system refuses.
-    pub(crate) fn let_go(hold: Hold) -> anyhow::Result<()> {
+    pub fn let_go(hold: Hold) -> anyhow::Result<()> {
         let journal = hold.dir().journal();
         let record = Record::load(hold.dir()).map_err(|error| unreadable(&journal, &error))?;
         if record.is_empty() {
@@ -164,7 +167,7 @@ impl<'a> Labs<'a> {
     ///
     /// # Errors
     /// What could not be removed, and is still in the record.
-    pub(crate) fn take_down(&self, hold: &Hold, name: &LabName) -> Result<(), Vec<anyhow::Error>> {
+    pub fn take_down(&self, hold: &Hold, name: &LabName) -> Result<(), Vec<anyhow::Error>> {
         let journal = open_to_remove(hold.dir())
             .map_err(|error| vec![unreadable(&hold.dir().journal(), &error)])?;
         let record = journal.record().clone();
@@ -174,6 +177,7 @@ impl<'a> Labs<'a> {
         let stop = Stop::never();
         let doer = Doer {
             runtime: self.runtime,
+            switches: self.switches,
             lab: name,
             dir: hold.dir(),
             journal: &journal,

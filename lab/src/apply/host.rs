@@ -4,9 +4,9 @@ use anyhow::bail;
 use vswitch_netns::{Namespace, NamespaceError, Netlink};
 
 use super::Worker;
-use crate::topology::observe::{self, Found};
-use crate::topology::record::Proof;
-use crate::topology::thing::{Key, Spec};
+use crate::observe::{self, Found};
+use crate::record::Proof;
+use crate::thing::{Key, Spec};
 
 impl Worker<'_> {
     /// Makes a namespace. It has no name until it is written down which one it is.

@@ -15,12 +15,12 @@ use vswitch_control::rights;
 
 /// Sockets that were bound before their switches are started, or why they could not be.
 #[derive(Debug, Default)]
-pub(crate) struct Sockets(Mutex<BTreeMap<String, Result<Listener, MetricsError>>>);
+pub struct Sockets(Mutex<BTreeMap<String, Result<Listener, MetricsError>>>);
 
 impl Sockets {
     /// Those of the switches in this lab file, as far as they have to be bound here. One that could not
     /// be is no failure yet: its switch may run already and serve there.
-    pub(crate) fn bind(file: &Path) -> Self {
+    pub fn bind(file: &Path) -> Self {
         if rights::are_held(rights::ATTACH) {
             return Self::default();
         }

@@ -8,7 +8,12 @@
 //! machine ([`survey`], [`observe`]). The difference of the two is a plan ([`plan`]), which is done
 //! step by step ([`apply`]). All but the last four are pure.
 //!
-//! (What a running switch has plugged in is another thing: `daemon::lab`.)
+//! Starting and stopping the processes of switches is the caller's part ([`Switches`]): this crate knows
+//! neither them nor commands.
+#![allow(
+    clippy::must_use_candidate,
+    reason = "the interface is for the program's own crates, which the compiler checks for unused results"
+)]
 
 mod addresses;
 mod apply;
@@ -28,6 +33,7 @@ mod operate;
 mod parse;
 mod place;
 mod plan;
+mod process;
 mod progress;
 mod record;
 mod scalar;
@@ -35,15 +41,21 @@ mod schema;
 mod section;
 mod supervise;
 mod survey;
+mod switches;
+#[cfg(test)]
+#[path = "../../control/src/testing.rs"]
+mod testing;
 mod text;
 mod thing;
-pub(crate) mod trial;
+#[doc(hidden)]
+pub mod trial;
 
-pub(crate) use hold::Hold;
-pub(crate) use metrics::Sockets;
-pub(crate) use operate::{Intent, Labs, Outcome};
-pub(crate) use place::{Source, Wrong};
-pub(crate) use plan::{Difference, Held, Plan, Present};
-pub(crate) use schema::schema;
-pub(crate) use supervise::run as supervise;
-pub(crate) use thing::{Key, Spec};
+pub use hold::Hold;
+pub use metrics::Sockets;
+pub use operate::{Intent, Labs, Outcome};
+pub use place::{Source, Wrong};
+pub use plan::{Difference, Held, Plan, Present};
+pub use schema::schema;
+pub use supervise::run as supervise;
+pub use switches::Switches;
+pub use thing::{Key, Spec};

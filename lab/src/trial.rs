@@ -5,7 +5,7 @@ use super::place::position;
 use super::thing::Things;
 
 /// Reads what might be a lab file. Panics where something is wrong.
-pub(crate) fn lab_file(bytes: &[u8]) {
+pub fn lab_file(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };

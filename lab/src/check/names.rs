@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::topology::draft::{Draft, Placed, Span};
-use crate::topology::parse::Problem;
+use crate::draft::{Draft, Placed, Span};
+use crate::parse::Problem;
 use vswitch_control::near::nearest;
 
 pub(super) fn check(draft: &Draft, problems: &mut Vec<Problem>) {

@@ -25,6 +25,7 @@ use super::plan::{Action, Plan, Step};
 use super::progress::Progress;
 use super::record::{Entry, Journal, Noted, Proof};
 use super::supervise::End;
+use super::switches::Switches;
 use super::thing::{Key, Spec, shown};
 use vswitch_control::client::{Client, ClientError};
 use vswitch_control::names::{LabName, SwitchName};
@@ -37,6 +38,8 @@ const THREADS: usize = 8;
 /// What steps are done with.
 pub(crate) struct Doer<'a> {
     pub(crate) runtime: &'a RuntimeDir,
+    /// What starts and stops switches.
+    pub(crate) switches: &'a dyn Switches,
     pub(crate) lab: &'a LabName,
     pub(crate) dir: &'a LabDir,
     pub(crate) journal: &'a Mutex<Journal>,

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use vswitch_netns::{Netlink, Route, RouteError};
 
 use super::Worker;
-use crate::topology::thing::is_link_local;
+use crate::thing::is_link_local;
 
 impl Worker<'_> {
     pub(super) fn make_route(&self, host: &str, to: IpNet, via: IpAddr) -> anyhow::Result<()> {

@@ -3,9 +3,9 @@
 use anyhow::Context;
 
 use super::Worker;
-use crate::topology::observe::{is_of_missing_ipv6, read_sysctl, write_sysctl};
-use crate::topology::record::Proof;
-use crate::topology::thing::{Key, Spec, dotted};
+use crate::observe::{is_of_missing_ipv6, read_sysctl, write_sysctl};
+use crate::record::Proof;
+use crate::thing::{Key, Spec, dotted};
 
 impl Worker<'_> {
     pub(super) fn make_sysctl(

@@ -9,19 +9,19 @@ use vswitch_control::settings::{Schema, Setting, SwitchSettings};
 
 /// A thing that is there, or of which something is left.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Held {
+pub struct Held {
     /// How it is.
-    pub(crate) spec: Spec,
+    pub spec: Spec,
     /// Why it does not do, so that it has to be cleared away and made anew; none if it does.
-    pub(crate) broken: Option<String>,
+    pub broken: Option<String>,
 }
 
 /// What is there, by key.
-pub(crate) type Present = BTreeMap<Key, Held>;
+pub type Present = BTreeMap<Key, Held>;
 
 /// What is to be done with one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
+pub enum Action {
     /// It goes.
     Remove {
         /// How it was.
@@ -37,22 +37,22 @@ pub(crate) enum Action {
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Step {
-    pub(crate) key: Key,
-    pub(crate) action: Action,
+pub struct Step {
+    pub key: Key,
+    pub action: Action,
 }
 
 /// All steps, in an order in which they can be done: those of a stage side by side, one stage
 /// after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Plan {
-    pub(crate) stages: Vec<Vec<Step>>,
+pub struct Plan {
+    pub stages: Vec<Vec<Step>>,
 }
 
 /// How a thing differs, for those who look at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Difference {
+pub enum Difference {
     /// It is to be made.
     Make,
     /// It is to be removed.
@@ -211,17 +211,17 @@ fn can_change(from: &Spec, to: &Spec) -> bool {
 
 impl Plan {
     /// Whether nothing is to be done.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.stages.is_empty()
     }
 
     /// All steps, in their order.
-    pub(crate) fn steps(&self) -> impl Iterator<Item = &Step> {
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
         self.stages.iter().flatten()
     }
 
     /// What it does, thing by thing, in the order of the things.
-    pub(crate) fn differences(&self) -> BTreeMap<&Key, (Difference, Option<&Spec>, Option<&Spec>)> {
+    pub fn differences(&self) -> BTreeMap<&Key, (Difference, Option<&Spec>, Option<&Spec>)> {
         let mut found = BTreeMap::new();
         for step in self.steps() {
             let entry = match &step.action {

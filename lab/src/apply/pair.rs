@@ -7,9 +7,9 @@ use vswitch_netns::{InterfaceName, LinkChange, LinkError, Netlink, VethEnd};
 use vswitch_switch::frame::MacAddr;
 
 use super::Worker;
-use crate::topology::record::Proof;
-use crate::topology::survey::is_station;
-use crate::topology::thing::{Key, Spec};
+use crate::record::Proof;
+use crate::survey::is_station;
+use crate::thing::{Key, Spec};
 
 impl Worker<'_> {
     /// Makes a veth pair, both of whose ends stay here. Their addresses, which nobody else has,

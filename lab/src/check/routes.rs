@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::links::Segments;
-use crate::topology::draft::{Attachment, Draft, Host, Placed};
-use crate::topology::parse::Problem;
-use crate::topology::thing::is_link_local;
+use crate::draft::{Attachment, Draft, Host, Placed};
+use crate::parse::Problem;
+use crate::thing::is_link_local;
 
 pub(super) fn check(draft: &Draft, problems: &mut Vec<Problem>) {
     let world = World::of(draft);

@@ -8,7 +8,7 @@ use super::file::LabFile;
 ///
 /// # Errors
 /// None that is known.
-pub(crate) fn schema() -> serde_json::Result<String> {
+pub fn schema() -> serde_json::Result<String> {
     // Draft 7 is what editors know.
     let generator = SchemaSettings::draft07().into_generator();
     let schema = generator.into_root_schema_for::<LabFile>();
@@ -21,7 +21,7 @@ pub(crate) fn schema() -> serde_json::Result<String> {
 mod tests {
     #[test]
     fn the_published_schema_is_up_to_date() {
-        let published = include_str!("../../../docs/lab.schema.json");
+        let published = include_str!("../../docs/lab.schema.json");
         let now = super::schema().unwrap();
         assert!(
             published == now,

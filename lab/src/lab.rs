@@ -15,19 +15,19 @@ use vswitch_control::names::LabName;
 
 /// A lab that can be, as far as its file tells.
 #[derive(Debug)]
-pub(crate) struct Lab {
+pub struct Lab {
     /// Its name.
-    pub(crate) name: LabName,
+    pub name: LabName,
     /// What it is made of.
-    pub(crate) things: Things,
+    pub things: Things,
     /// Where in the file each of them comes from.
-    pub(crate) places: BTreeMap<Key, Span>,
+    pub places: BTreeMap<Key, Span>,
     /// Where the settings of each switch are.
-    pub(crate) setting_places: BTreeMap<String, Places>,
+    pub setting_places: BTreeMap<String, Places>,
     /// Interfaces that must be there before, and where they are named.
-    pub(crate) existing: BTreeMap<String, Span>,
+    pub existing: BTreeMap<String, Span>,
     /// Those of them that are taken even if a default route leads through them.
-    pub(crate) forced: BTreeSet<String>,
+    pub forced: BTreeSet<String>,
 }
 
 /// The lab's name: as the file says, or `otherwise`.
@@ -207,7 +207,7 @@ pub(crate) fn everything(of_the_family_of: IpAddr) -> IpNet {
 
 impl Lab {
     /// How many there are of a kind.
-    pub(crate) fn count(&self, kind: &str) -> usize {
+    pub fn count(&self, kind: &str) -> usize {
         let keys: BTreeSet<_> = self
             .things
             .keys()

@@ -13,24 +13,24 @@ const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A lab file.
 #[derive(Clone, Debug)]
-pub(crate) struct Source {
+pub struct Source {
     /// As it was named.
-    pub(crate) path: PathBuf,
+    pub path: PathBuf,
     /// What is in it.
-    pub(crate) text: String,
+    pub text: String,
 }
 
 /// All that is wrong with a file, each in a line of its own.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
-pub(crate) struct Wrong(pub(crate) Vec<String>);
+pub struct Wrong(pub Vec<String>);
 
 impl Source {
     /// Reads a file.
     ///
     /// # Errors
     /// Where it cannot be read, is too long, or is no text.
-    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
         let metadata = fs::metadata(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => anyhow::anyhow!(
@@ -55,12 +55,12 @@ impl Source {
     }
 
     /// The lab's name where the file does not say: its own, without the ending.
-    pub(crate) fn stem(&self) -> Option<LabName> {
+    pub fn stem(&self) -> Option<LabName> {
         self.path.file_stem()?.to_str()?.parse().ok()
     }
 
     /// The problems with their places in the file.
-    pub(crate) fn wrong(&self, problems: &[Problem]) -> Wrong {
+    pub fn wrong(&self, problems: &[Problem]) -> Wrong {
         let told = problems.iter().map(|problem| {
             let (line, column) = position(&self.text, problem.span.start);
             let mut text = String::new();

@@ -13,27 +13,64 @@ use vswitch_control::settings::{Kind, PortSettings, Schema, Setting, SwitchSetti
 /// What tells a thing from all others.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub(crate) enum Key {
+pub enum Key {
     /// A network namespace.
-    Host { host: String },
+    Host {
+        /// The host.
+        host: String,
+    },
     /// A switch.
-    Switch { switch: String },
+    Switch {
+        /// The switch.
+        switch: String,
+    },
     /// A veth pair between two switches, by the names of its ends.
-    Pair { end: String, other: String },
+    Pair {
+        /// One end.
+        end: String,
+        /// The other end.
+        other: String,
+    },
     /// A setting inside a host, by its path below `/proc/sys`.
-    Sysctl { host: String, path: String },
+    Sysctl {
+        /// The host.
+        host: String,
+        /// Its path below `/proc/sys`.
+        path: String,
+    },
     /// An interface that is a port of a switch.
-    Port { switch: String, interface: String },
+    Port {
+        /// The switch.
+        switch: String,
+        /// The interface.
+        interface: String,
+    },
     /// The veth pair of a host, by the name of its inside end.
-    Cable { host: String, interface: String },
+    Cable {
+        /// The host.
+        host: String,
+        /// The interface.
+        interface: String,
+    },
     /// A route of a host.
-    Route { host: String, to: IpNet },
+    Route {
+        /// The host.
+        host: String,
+        /// The destination.
+        to: IpNet,
+    },
     /// The commands that a host is made ready with.
-    Setup { host: String },
+    Setup {
+        /// The host.
+        host: String,
+    },
     /// A command that runs in a host; the same may be there several times.
     Command {
+        /// The host.
         host: String,
+        /// The command and its arguments.
         words: Vec<String>,
+        /// Which of those with the same words.
         nth: usize,
     },
 }
@@ -41,39 +78,55 @@ pub(crate) enum Key {
 /// How a thing is to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "as", rename_all = "snake_case")]
-pub(crate) enum Spec {
+pub enum Spec {
     /// Its key says all.
     Plain,
     /// The settings of a switch, defaults included.
     Switch(Box<SwitchSettings>),
     /// The MTU of a pair between switches.
-    Pair { mtu: u32 },
+    Pair {
+        /// The MTU in bytes.
+        mtu: u32,
+    },
     /// A setting's value.
-    Sysctl { value: String },
+    Sysctl {
+        /// The value.
+        value: String,
+    },
     /// A host's cable.
     Cable(CableSpec),
     /// A route's next hop.
-    Route { via: IpAddr },
+    Route {
+        /// The address of the next hop.
+        via: IpAddr,
+    },
     /// Commands, in their order.
-    Setup { commands: Vec<Vec<String>> },
+    Setup {
+        /// The commands.
+        commands: Vec<Vec<String>>,
+    },
 }
 
 /// How a host is plugged in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct CableSpec {
-    pub(crate) switch: String,
+pub struct CableSpec {
+    /// The switch.
+    pub switch: String,
     /// The end at the switch.
-    pub(crate) port: String,
-    pub(crate) addresses: Vec<IpNet>,
-    pub(crate) mac: String,
-    pub(crate) mtu: u32,
+    pub port: String,
+    /// The addresses of the inside end.
+    pub addresses: Vec<IpNet>,
+    /// The MAC address of the inside end.
+    pub mac: String,
+    /// The MTU in bytes.
+    pub mtu: u32,
     /// What is set for its port.
     #[serde(default)]
-    pub(crate) settings: Box<PortSettings>,
+    pub settings: Box<PortSettings>,
 }
 
 /// Things, by their keys.
-pub(crate) type Things = BTreeMap<Key, Spec>;
+pub type Things = BTreeMap<Key, Spec>;
 
 /// The number of different [`Key::rank`]s.
 pub(crate) const RANKS: u8 = 7;
@@ -81,7 +134,7 @@ pub(crate) const RANKS: u8 = 7;
 impl Key {
     /// When it is made: after all that have a lower number. Removed in the reverse order. Hosts
     /// go last: a switch that somebody else has asked to attach one has ended by then.
-    pub(crate) fn rank(&self) -> u8 {
+    pub fn rank(&self) -> u8 {
         match self {
             Self::Host { .. } => 0,
             Self::Switch { .. } | Self::Pair { .. } => 1,
@@ -95,7 +148,7 @@ impl Key {
     }
 
     /// The host that it is in, or is.
-    pub(crate) fn host(&self) -> Option<&str> {
+    pub fn host(&self) -> Option<&str> {
         match self {
             Self::Host { host }
             | Self::Sysctl { host, .. }
@@ -108,7 +161,7 @@ impl Key {
     }
 
     /// What it is, in a word.
-    pub(crate) const fn kind(&self) -> &'static str {
+    pub const fn kind(&self) -> &'static str {
         match self {
             Self::Host { .. } => "host",
             Self::Switch { .. } => "switch",
@@ -123,7 +176,7 @@ impl Key {
     }
 
     /// What must be there for this to be: when one of them goes, or is made anew, this goes too.
-    pub(crate) fn needs(&self, spec: &Spec, things: &Things) -> Vec<Self> {
+    pub fn needs(&self, spec: &Spec, things: &Things) -> Vec<Self> {
         let host = |host: &String| Self::Host { host: host.clone() };
         match (self, spec) {
             (Self::Host { .. } | Self::Switch { .. } | Self::Pair { .. }, _) => Vec::new(),
@@ -288,7 +341,7 @@ fn joined(fields: &[Field], all: bool) -> String {
 
 impl Spec {
     /// This and another in words, only what differs.
-    pub(crate) fn versus(&self, other: &Self) -> (String, String) {
+    pub fn versus(&self, other: &Self) -> (String, String) {
         let fields = |spec: &Self| match spec {
             Self::Switch(switch) => fields_of(switch.as_ref()),
             Self::Cable(cable) => fields_of_cable(cable),
