@@ -80,6 +80,7 @@ pub enum DaemonError {
 
 impl DaemonError {
     /// The exit status that goes with it.
+    #[must_use]
     pub const fn status(&self) -> u8 {
         match self {
             Self::Panicked => exit::FAULT,

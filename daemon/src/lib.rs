@@ -43,6 +43,9 @@ mod state;
 mod subnet;
 #[allow(unsafe_code)] // one system call that no crate wraps
 mod sys;
+#[cfg(test)]
+#[path = "../../control/src/testing.rs"]
+mod testing;
 #[doc(hidden)]
 pub mod trial;
 mod watchdog;
@@ -134,11 +137,13 @@ pub fn remove_killed(runtime: &RuntimeDir, name: &SwitchName) -> Result<(), Daem
 }
 
 /// Whether the switch `name` was killed: its process has ended, or is about to.
+#[must_use]
 pub fn was_killed(runtime: &RuntimeDir, name: &SwitchName) -> bool {
     lock::was_killed(&runtime.switch(name))
 }
 
 /// Where the switch `name`, which does not run, is to serve metrics again.
+#[must_use]
 pub fn remembered_metrics(runtime: &RuntimeDir, name: &SwitchName) -> Option<Address> {
     let kept = state::recall(runtime.switch(name).path(), name).ok()??;
     kept.saved.options.settings.metrics
@@ -146,6 +151,7 @@ pub fn remembered_metrics(runtime: &RuntimeDir, name: &SwitchName) -> Option<Add
 
 /// How much the switch `name`, which does not run, is to insist on giving up again. It is asked before
 /// its directory is locked, since its broker is started before.
+#[must_use]
 pub fn remembered_guard(runtime: &RuntimeDir, name: &SwitchName) -> Option<GuardMode> {
     let kept = state::recall(runtime.switch(name).path(), name).ok()??;
     let guard = kept.saved.options.settings.guard;

@@ -34,6 +34,7 @@ struct Manager {
 
 impl Notifier {
     /// To the manager that the environment names.
+    #[must_use]
     pub fn from_environment() -> Self {
         let address = env::var_os(VARIABLE).filter(|address| !address.is_empty());
         Self(address.map(|address| {

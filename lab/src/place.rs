@@ -60,7 +60,7 @@ impl Source {
     }
 
     /// The problems with their places in the file.
-    pub fn wrong(&self, problems: &[Problem]) -> Wrong {
+    pub(crate) fn wrong(&self, problems: &[Problem]) -> Wrong {
         let told = problems.iter().map(|problem| {
             let (line, column) = position(&self.text, problem.span.start);
             let mut text = String::new();

@@ -46,6 +46,7 @@ pub struct Step {
 /// after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
+    /// The stages, in their order.
     pub stages: Vec<Vec<Step>>,
 }
 

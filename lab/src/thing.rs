@@ -126,7 +126,7 @@ pub struct CableSpec {
 }
 
 /// Things, by their keys.
-pub type Things = BTreeMap<Key, Spec>;
+pub(crate) type Things = BTreeMap<Key, Spec>;
 
 /// The number of different [`Key::rank`]s.
 pub(crate) const RANKS: u8 = 7;

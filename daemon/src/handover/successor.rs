@@ -38,6 +38,19 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// So many wait on the control socket.
 const BACKLOG: i32 = 1024;
 
+/// The switch as its predecessor has run it.
+fn config_of(name: &SwitchName, legacy: &Legacy, guard: GuardMode, manager: Notifier) -> Config {
+    Config {
+        name: name.clone(),
+        options: legacy.options.clone(),
+        fresh: false,
+        manager,
+        detached: legacy.detached,
+        guard,
+        when_ready: || {},
+    }
+}
+
 /// Goes on with the switch `name` where the process stands still that speaks on standard input.
 ///
 /// # Errors
@@ -75,14 +88,7 @@ fn go_on(
     let mut things = Things::sort(&legacy, descriptors)?;
     let manager = Notifier::handed_over(legacy.manager.clone(), things.manager, legacy.watchdog);
     fault::ends_the_process(name, &manager);
-    let config = Config {
-        name: name.clone(),
-        options: legacy.options.clone(),
-        fresh: false,
-        manager,
-        detached: legacy.detached,
-        guard,
-    };
+    let config = config_of(name, &legacy, guard, manager);
     // Before the first thread, and before anything is given up.
     let mut metrics = things.metrics.map(Listener::handed_over).transpose()?;
     let namespaces = Namespaces::new(runtime, &config, metrics.as_ref())?;

@@ -3,7 +3,9 @@
 use super::file::{decode, encode, with_header};
 
 /// Reads what might be a state file, and the same as what stands in one whose checksum is right.
-/// Panics where something is wrong.
+///
+/// # Panics
+/// Where something is wrong.
 pub fn state_file(bytes: &[u8]) {
     let whole = with_header(bytes).unwrap_or_default();
     for bytes in [bytes, &whole] {
