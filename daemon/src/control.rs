@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use vswitch_switch::control::ControlError;
 
@@ -30,10 +29,9 @@ use super::watchdog::Watchdog;
 use crate::metrics::Endpoint;
 use vswitch_control::names::{LabName, SwitchName};
 use vswitch_control::protocol::{
-    AttachParams, CaptureParams, DetachParams, ErrorCode, ErrorObject, ExplainParams,
-    FdbFlushParams, FdbShowParams, Happening, Listening, NoParams, OWNER_ALONE_PASSES,
-    PortAddParams, PortDelParams, PortSetParams, ReaddressParams, Removed, Request, SwitchView,
-    VersionView, method,
+    AttachParams, Call, CaptureParams, DetachParams, ErrorCode, ErrorObject, ExplainParams,
+    FdbFlushParams, FdbShowParams, Happening, Listening, OWNER_ALONE_PASSES, PortAddParams,
+    PortDelParams, PortSetParams, Removed, SwitchView, VersionView,
 };
 use vswitch_control::settings::{Change, PortSettings, Schema, SwitchSettings, View};
 use vswitch_control::signals::Signals;
@@ -103,8 +101,13 @@ pub(crate) struct Session {
 
 impl Service for Control {
     type Session = Session;
+    type Call = Call;
 
-    fn call(&mut self, session: &mut Session, request: &Request) -> Outcome {
+    fn read(method: &str, params: Map<String, Value>) -> Result<Call, ErrorObject> {
+        Call::read(method, params)
+    }
+
+    fn call(&mut self, session: &mut Session, call: Call) -> Outcome {
         if self.ending.is_some() {
             // What it had is gone, or another process's.
             return Err(ErrorObject::new(
@@ -112,44 +115,34 @@ impl Service for Control {
                 "the switch is ending, or another process goes on with it: ask again",
             ));
         }
-        let params = &request.params;
-        match request.method.as_str() {
-            method::VERSION => with(params, |_: NoParams| reply(&version())),
-            method::SHOW => with(params, |_: NoParams| self.show()),
-            method::RESTART => with(params, |_: NoParams| self.restart()),
-            method::STOP => with(params, |_: NoParams| self.stop()),
-            method::ATTACH => with(params, |params| self.attach(&params, session)),
-            method::DETACH => with(params, |params| self.detach(&params)),
-            method::SET => with(params, |change| self.set(&change)),
-            method::READDRESS => with(params, |params: ReaddressParams| {
+        match call {
+            Call::Version(_) => reply(&version()),
+            Call::Show(_) => self.show(),
+            Call::Restart(_) => self.restart(),
+            Call::Stop(_) => self.stop(),
+            Call::Attach(params) => self.attach(&params, session),
+            Call::Detach(params) => self.detach(&params),
+            Call::Set(change) => self.set(&change),
+            Call::Readdress(params) => {
                 self.lab.readdress(&params)?;
                 self.keep()?;
                 self.port(&params.port)
-            }),
-            method::PORT_ADD => with(params, |params| self.port_add(&params)),
-            method::PORT_DEL => with(params, |params| self.port_del(&params)),
-            method::PORT_SET => with(params, |params| self.port_set(&params)),
-            method::PORT_LIST => with(params, |_: NoParams| {
-                reply(&self.lab.ports().map_err(refusal)?)
-            }),
-            method::EVENTS_SUBSCRIBE => with(params, |_: NoParams| self.subscribe(session)),
-            method::EVENTS_UNSUBSCRIBE => with(params, |_: NoParams| {
+            }
+            Call::PortAdd(params) => self.port_add(&params),
+            Call::PortDel(params) => self.port_del(&params),
+            Call::PortSet(params) => self.port_set(&params),
+            Call::PortList(_) => reply(&self.lab.ports().map_err(refusal)?),
+            Call::EventsSubscribe(_) => self.subscribe(session),
+            Call::EventsUnsubscribe(_) => {
                 session.seat = None;
                 reply(&Listening { listening: false })
-            }),
-            method::FDB_SHOW => with(params, |params| self.fdb_show(session, params)),
-            method::FDB_ADD => with(params, |params| self.fdb_add(&params)),
-            method::FDB_DEL => with(params, |params| self.fdb_del(&params)),
-            method::FDB_FLUSH => with(params, |params| self.fdb_flush(&params)),
-            method::EXPLAIN => with(params, |params| self.explain(&params)),
-            method::CAPTURE_START => with(params, |params| self.capture_start(session, &params)),
-            other => Err(ErrorObject::new(
-                ErrorCode::MethodNotFound,
-                format!(
-                    "there is no method '{}'",
-                    vswitch_control::plain::text(other)
-                ),
-            )),
+            }
+            Call::FdbShow(params) => self.fdb_show(session, params),
+            Call::FdbAdd(params) => self.fdb_add(&params),
+            Call::FdbDel(params) => self.fdb_del(&params),
+            Call::FdbFlush(params) => self.fdb_flush(&params),
+            Call::Explain(params) => self.explain(&params),
+            Call::CaptureStart(params) => self.capture_start(session, &params),
         }
     }
 
@@ -463,20 +456,6 @@ fn version() -> VersionView {
         program: "vswitch".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
-}
-
-/// Reads the parameters of a method and calls it.
-pub(super) fn with<P: DeserializeOwned>(
-    params: &Map<String, Value>,
-    call: impl FnOnce(P) -> Outcome,
-) -> Outcome {
-    let params = serde_json::from_value(Value::Object(params.clone())).map_err(|error| {
-        ErrorObject::new(
-            ErrorCode::InvalidParams,
-            format!("the parameters are wrong: {error}"),
-        )
-    })?;
-    call(params)
 }
 
 pub(super) fn reply(result: &impl Serialize) -> Outcome {

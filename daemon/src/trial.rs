@@ -4,22 +4,17 @@
 use std::cell::RefCell;
 use std::io::{self, ErrorKind, Read, Write};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::connection::{Connection, Step, Stream};
-use super::control::with;
 use super::fixed::vlan;
 use super::news::Backlog;
 use super::server::{Service, answer};
 use super::{explain, lab};
 pub use crate::state::trial::state_file;
 use vswitch_control::names::{LabName, SwitchName};
-use vswitch_control::protocol::{
-    AttachParams, CaptureParams, DetachParams, ErrorCode, ErrorObject, ExplainParams, FdbAddParams,
-    FdbDelParams, FdbFlushParams, FdbShowParams, MAX_MESSAGE_BYTES, NoParams, PortAddParams,
-    PortDelParams, ReaddressParams, Request, method,
-};
-use vswitch_control::settings::{Change, SwitchSettings};
+use vswitch_control::protocol::{Call, ErrorCode, ErrorObject, MAX_MESSAGE_BYTES};
+use vswitch_control::settings::SwitchSettings;
 use vswitch_control::values;
 
 /// More turns than this are an endless loop: each takes a byte, sends one of an answer that even an
@@ -143,58 +138,40 @@ struct Rehearsal;
 
 impl Service for Rehearsal {
     type Session = ();
+    type Call = Call;
 
-    fn call(&mut self, (): &mut (), request: &Request) -> Result<Value, ErrorObject> {
-        let params = &request.params;
+    fn read(method: &str, params: Map<String, Value>) -> Result<Call, ErrorObject> {
+        // Names go from messages into paths.
+        let _ = (method.parse::<SwitchName>(), method.parse::<LabName>());
+        Call::read(method, params)
+    }
+
+    fn call(&mut self, (): &mut (), call: Call) -> Result<Value, ErrorObject> {
         let done = Ok(Value::Bool(true));
         let wrong = |sentence| ErrorObject::new(ErrorCode::InvalidParams, sentence);
-        match request.method.as_str() {
-            method::VERSION
-            | method::SHOW
-            | method::STOP
-            | method::PORT_LIST
-            | method::EVENTS_SUBSCRIBE
-            | method::EVENTS_UNSUBSCRIBE => with(params, |_: NoParams| done),
-            method::ATTACH => with(params, |params: AttachParams| {
-                Ok(lab::foresee(&params, None)?.into())
-            }),
-            method::DETACH => with(params, |_: DetachParams| done),
-            method::SET => with(params, |change: Change<SwitchSettings>| {
+        match call {
+            Call::Attach(params) => Ok(lab::foresee(&params, None)?.into()),
+            Call::Set(change) => {
                 let changed = change.of(&SwitchSettings::default());
                 Ok(serde_json::to_value(changed).unwrap_or_default())
-            }),
-            method::READDRESS => with(params, |params: ReaddressParams| {
+            }
+            Call::Readdress(params) => {
                 for address in &params.addresses {
                     values::host_address(address).map_err(wrong)?;
                 }
                 done
-            }),
-            method::PORT_ADD => with(params, |_: PortAddParams| done),
-            method::PORT_DEL => with(params, |_: PortDelParams| done),
-            method::FDB_SHOW => with(params, |_: FdbShowParams| done),
-            method::FDB_ADD => with(params, |params: FdbAddParams| {
+            }
+            Call::FdbAdd(params) => {
                 let mac = values::station(&params.mac).map_err(wrong)?;
                 Ok(format!("{mac} in {}", vlan(params.vlan)?).into())
-            }),
-            method::FDB_DEL => with(params, |params: FdbDelParams| {
+            }
+            Call::FdbDel(params) => {
                 values::station(&params.mac).map_err(wrong)?;
                 params.vlan.map(vlan).transpose()?;
                 done
-            }),
-            method::FDB_FLUSH => with(params, |_: FdbFlushParams| done),
-            method::EXPLAIN => with(params, |params: ExplainParams| {
-                Ok(explain::frame(&params)?.0.len().into())
-            }),
-            method::CAPTURE_START => with(params, |_: CaptureParams| done),
-            name => {
-                // Names go from messages into paths.
-                let _ = (name.parse::<SwitchName>(), name.parse::<LabName>());
-                let text = format!(
-                    "there is no method '{}'",
-                    vswitch_control::plain::text(name)
-                );
-                Err(ErrorObject::new(ErrorCode::MethodNotFound, text))
             }
+            Call::Explain(params) => Ok(explain::frame(&params)?.0.len().into()),
+            _ => done,
         }
     }
 

@@ -48,6 +48,19 @@ pub struct ErrorObject {
     pub code: i32,
     /// One sentence for people.
     pub message: String,
+    /// The same for programs; none from a switch of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<ErrorData>,
+}
+
+/// What failed, for programs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorData {
+    /// Which failure, in a word that does not change.
+    pub kind: String,
+    /// What it is about: names and addresses.
+    #[serde(flatten)]
+    pub about: Map<String, Value>,
 }
 
 /// The kinds of failure; those from -32768 to -32000 are as JSON-RPC 2.0, 5.1 has them.
@@ -76,13 +89,50 @@ pub enum ErrorCode {
     System = 4,
 }
 
+impl ErrorCode {
+    /// The word for failures that have no closer one.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Parse => "parse_error",
+            Self::InvalidRequest => "invalid_request",
+            Self::MethodNotFound => "method_not_found",
+            Self::InvalidParams => "invalid_params",
+            Self::Internal => "internal",
+            Self::TooLarge => "too_large",
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
+            Self::Permission => "permission",
+            Self::System => "system",
+        }
+    }
+}
+
 impl ErrorObject {
     /// A failure of this kind, told in one sentence.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::about(code, code.kind(), Map::new(), message)
+    }
+
+    /// A failure that has a closer word than its code, and what it is about.
+    pub fn about(
+        code: ErrorCode,
+        kind: &str,
+        about: Map<String, Value>,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             code: code as i32,
             message: message.into(),
+            data: Some(ErrorData {
+                kind: kind.to_owned(),
+                about,
+            }),
         }
+    }
+
+    /// Which failure, in a word; none from a switch of an earlier version.
+    pub fn kind(&self) -> Option<&str> {
+        Some(&self.data.as_ref()?.kind)
     }
 }
 
@@ -288,9 +338,13 @@ mod tests {
         let text = serde_json::to_string(&bad).unwrap();
         assert_eq!(
             text,
-            r#"{"jsonrpc":"2.0","error":{"code":1,"message":"no"},"id":null}"#
+            r#"{"jsonrpc":"2.0","error":{"code":1,"message":"no","data":{"kind":"not_found"}},"id":null}"#
         );
         let read: Response = serde_json::from_str(&text).unwrap();
         assert_eq!(read.into_outcome().unwrap_err().message, "no");
+        // From a switch of an earlier version.
+        let text = r#"{"jsonrpc":"2.0","error":{"code":1,"message":"no"},"id":null}"#;
+        let read: Response = serde_json::from_str(text).unwrap();
+        assert_eq!(read.into_outcome().unwrap_err().kind(), None);
     }
 }

@@ -3,6 +3,7 @@
 //! Described for users in `docs/control-protocol.md`.
 
 mod attach;
+mod call;
 mod capture;
 mod envelope;
 mod events;
@@ -12,8 +13,11 @@ mod protection;
 mod strict;
 
 pub use attach::{AttachParams, Attached, NamespaceSource, OWNER_ALONE_PASSES};
+pub use call::Call;
 pub use capture::{CaptureParams, CaptureStarted, DirectionView};
-pub use envelope::{ErrorCode, ErrorObject, Id, Message, Request, Response, parse_message};
+pub use envelope::{
+    ErrorCode, ErrorData, ErrorObject, Id, Message, Request, Response, parse_message,
+};
 pub use events::{EventView, Happening, Listening};
 pub use explain::{
     DestinationView, EgressView, ExplainParams, ExplainView, HeaderView, SourceView, StepView,

@@ -11,6 +11,7 @@ use vswitch_switch::control::ControlError;
 use vswitch_switch::frame::MacAddr;
 use vswitch_switch::port::PacketError;
 
+use super::error_data::data_of;
 use vswitch_control::advice;
 use vswitch_control::protocol::{ErrorCode, ErrorObject};
 use vswitch_control::rights::MissingRights;
@@ -287,6 +288,8 @@ impl From<LabError> for ErrorObject {
             LabError::Quiet(error) => advice::sentence(error),
             error => error.to_string(),
         };
-        Self::new(error.code(), sentence)
+        let (kind, about) = data_of(&error);
+        let kind = kind.unwrap_or(error.code().kind());
+        Self::about(error.code(), kind, about, sentence)
     }
 }

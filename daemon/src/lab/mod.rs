@@ -5,6 +5,7 @@ mod announce;
 mod attach;
 mod detach;
 mod error;
+mod error_data;
 mod fit;
 mod home;
 mod leftovers;

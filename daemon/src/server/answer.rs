@@ -46,7 +46,8 @@ pub(crate) fn answer<S: Service>(
     let mut respond = |call: Result<Request, (Id, ErrorObject)>| match call {
         Err((id, error)) => Some(Response::new(id, Err(error))),
         Ok(request) => {
-            let outcome = service.call(session, &request);
+            let read = S::read(&request.method, request.params);
+            let outcome = read.and_then(|call| service.call(session, call));
             request.id.map(|id| Response::new(id, outcome))
         }
     };

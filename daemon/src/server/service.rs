@@ -3,10 +3,10 @@
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::news::Line;
-use vswitch_control::protocol::{ErrorObject, Request};
+use vswitch_control::protocol::ErrorObject;
 
 /// A descriptor that came with a request.
 #[derive(Debug)]
@@ -21,12 +21,18 @@ pub(crate) trait Service {
     /// What is remembered about one client.
     type Session: Default;
 
+    /// A request with its parameters.
+    type Call;
+
+    /// Reads a request. Behind this, it is typed.
+    ///
+    /// # Errors
+    /// Where there is no such method, or its parameters are wrong.
+    fn read(method: &str, params: Map<String, Value>) -> Result<Self::Call, ErrorObject>;
+
     /// Answers one request.
-    fn call(
-        &mut self,
-        session: &mut Self::Session,
-        request: &Request,
-    ) -> Result<Value, ErrorObject>;
+    fn call(&mut self, session: &mut Self::Session, call: Self::Call)
+    -> Result<Value, ErrorObject>;
 
     /// The descriptor that came with the next request, and whether its sender is the switch's own
     /// user or root. None once the request was answered.

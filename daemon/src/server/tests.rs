@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::*;
-use vswitch_control::protocol::{ErrorObject, Request};
+use vswitch_control::protocol::ErrorObject;
 
 /// Answers `echo` with its parameters, `big` with a long text, `slow` after a `hurry`, takes the stream over
 /// after a `take`, and ends at `stop`.
@@ -28,12 +28,21 @@ struct Echo {
 
 impl Service for Echo {
     type Session = u64;
+    type Call = (String, Map<String, Value>);
 
-    fn call(&mut self, session: &mut u64, request: &Request) -> Result<Value, ErrorObject> {
+    fn read(method: &str, params: Map<String, Value>) -> Result<Self::Call, ErrorObject> {
+        Ok((method.to_owned(), params))
+    }
+
+    fn call(
+        &mut self,
+        session: &mut u64,
+        (method, params): Self::Call,
+    ) -> Result<Value, ErrorObject> {
         *session += 1;
         self.calls += 1;
-        match request.method.as_str() {
-            "echo" => Ok(Value::Object(request.params.clone())),
+        match method.as_str() {
+            "echo" => Ok(Value::Object(params)),
             "calls" => Ok(json!([*session, self.calls])),
             "slow" if !self.is_ready && self.may_postpone => {
                 self.was_postponed = true;
