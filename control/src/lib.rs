@@ -16,6 +16,10 @@
 //!
 //! Knows nothing of the process of a switch, of labs, or of a command line.
 #![allow(
+    rustdoc::private_intra_doc_links,
+    reason = "a theory of operation names the modules that it is about"
+)]
+#![allow(
     clippy::must_use_candidate,
     reason = "the interface is for the program's own crates, which the compiler checks for unused results"
 )]

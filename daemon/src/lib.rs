@@ -9,6 +9,10 @@
 //! What it has promised to keep is on disk before a command is acknowledged ([`state`]).
 //! However it ends, all that it made goes with it, but where it is killed: then the next of its
 //! name has everything back.
+#![allow(
+    rustdoc::private_intra_doc_links,
+    reason = "a theory of operation names the modules that it is about"
+)]
 
 mod access;
 mod alarms;

@@ -11,6 +11,10 @@
 //! Starting and stopping the processes of switches is the caller's part ([`Switches`]): this crate knows
 //! neither them nor commands.
 #![allow(
+    rustdoc::private_intra_doc_links,
+    reason = "a theory of operation names the modules that it is about"
+)]
+#![allow(
     clippy::must_use_candidate,
     reason = "the interface is for the program's own crates, which the compiler checks for unused results"
 )]
