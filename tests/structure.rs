@@ -54,6 +54,7 @@ const CONTROL: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("marks", &[]),
     ("lock_file", &[]),
+    ("local_socket", &[]),
     ("ancillary", &[]),
     ("exit", &[]),
     ("plain", &[]),
@@ -61,13 +62,20 @@ const CONTROL: &[(&str, &[&str])] = &[
     ("stop", &["signals"]),
     ("itself", &["plain"]),
     ("values", &["plain"]),
-    ("metrics", &["plain", "values"]),
+    ("metrics", &["local_socket", "plain", "values"]),
     ("runtime_dir", &["names", "users"]),
     ("settings", &["metrics", "plain", "values"]),
     ("protocol", &["plain", "settings"]),
     (
         "client",
-        &["names", "near", "protocol", "runtime_dir", "users"],
+        &[
+            "local_socket",
+            "names",
+            "near",
+            "protocol",
+            "runtime_dir",
+            "users",
+        ],
     ),
 ];
 
