@@ -43,7 +43,7 @@ pub fn connect(path: &Path, patience: Duration) -> io::Result<UnixStream> {
 
 /// A listener at `path` that has no room, and what takes the room up.
 #[cfg(test)]
-pub fn full_listener(path: &Path) -> (Socket, Vec<Socket>) {
+pub(crate) fn full_listener(path: &Path) -> (Socket, Vec<Socket>) {
     let address = SockAddr::unix(path).unwrap();
     let listener = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
     listener.bind(&address).unwrap();
