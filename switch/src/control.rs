@@ -1,12 +1,12 @@
-//! How other threads speak with a running switch: a [`Handle`] that sends it tasks, and
-//! [`Events`] that it sends to whoever listens.
+//! Controls a running switch from other threads: a [`Handle`] that sends tasks to it, and
+//! [`Events`] that it sends to subscribers.
 //!
 //! # Theory of operation
 //!
-//! One thread owns the bridge and its ports. A task is a closure that this thread runs between
-//! two batches; its result comes back through a channel made for it. So every method of the
-//! handle is typed, and nothing on the forwarding path is locked. A task is short: a table of
-//! a million stations is read in pages, with batches between them.
+//! One thread owns the bridge and its ports. A task is a closure that this thread runs between two
+//! batches; the result comes back through a channel created for it. So every method of the handle
+//! is typed, and nothing on the forwarding path is locked. Tasks are short: a table of a million
+//! stations is read in pages, with batches between them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,16 +25,16 @@ pub use crate::port::PortRef;
 use crate::port::{Frame, LinkState, Port, PortParts};
 use crate::switch::Engine;
 
-/// Stations read in one task, so that the forwarding thread is never held up for long.
+/// Stations read in one task, so that the forwarding thread is never blocked for long.
 const STATIONS_PER_TASK: usize = 4096;
 
 pub(crate) type Task = Box<dyn FnOnce(&mut Engine) + Send>;
 
-/// Why a switch did not do what a [`Handle`] asked.
+/// Reports why a switch did not do what a [`Handle`] requested.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ControlError {
-    /// Its thread has ended.
+    /// The switch's thread has ended.
     #[error("the switch has stopped")]
     Stopped,
     /// No port has that name.
@@ -48,26 +48,26 @@ pub enum ControlError {
     Register {
         /// The port's name.
         name: String,
-        /// What the poller said.
+        /// The error from the poller.
         source: std::io::Error,
     },
     /// The static station could not be added.
     #[error(transparent)]
     Static(#[from] StaticError),
-    /// The port could not be taken apart.
+    /// The parts of the port are not available.
     #[error("the port '{name}' can't be handed over: {source}")]
     Parts {
         /// The port's name.
         name: String,
-        /// What the system said.
+        /// The error from the system.
         source: std::io::Error,
     },
-    /// The system gave no descriptor for a capture.
+    /// No descriptor is available for a capture.
     #[error("can't capture frames: {0}")]
     Capture(#[source] std::io::Error),
 }
 
-/// What a switch is set to and how full its table is.
+/// The configuration of a switch and the size of its table.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Status {
@@ -79,10 +79,10 @@ pub struct Status {
     pub uptime: Duration,
 }
 
-/// Speaks with a switch from any thread. Clones speak with the same switch.
+/// Controls a switch from any thread. Clones control the same switch.
 ///
-/// Each method waits until the switch's thread has done it, which is a matter of
-/// microseconds; do not call one from the thread that runs the switch.
+/// Each method waits until the switch's thread has finished the task, which takes microseconds. Do
+/// not call one from the thread that runs the switch.
 #[derive(Clone)]
 pub struct Handle {
     tasks: Sender<Task>,
@@ -94,14 +94,14 @@ impl Handle {
         Self { tasks, waker }
     }
 
-    /// Has the switch's thread run `task` and returns its result.
+    /// Runs `task` on the switch's thread and returns its result.
     fn ask<T: Send + 'static>(
         &self,
         task: impl FnOnce(&mut Engine) -> T + Send + 'static,
     ) -> Result<T, ControlError> {
         let (reply, answer) = bounded(1);
         let task: Task = Box::new(move |engine| {
-            // The asker may have gone: then nobody misses the answer.
+            // The caller's thread may be gone; the result is then dropped.
             let _ = reply.send(task(engine));
         });
         self.tasks.send(task).map_err(|_| ControlError::Stopped)?;
@@ -109,7 +109,7 @@ impl Handle {
         answer.recv().map_err(|_| ControlError::Stopped)
     }
 
-    /// Has the switch's thread run `task` on the number of a port.
+    /// Runs `task` with the number of a port on the switch's thread.
     fn with_port<T: Send + 'static>(
         &self,
         port: impl Into<PortRef>,
@@ -139,9 +139,9 @@ impl Handle {
         self.ask(move |engine| engine.add_port_at(id, port, link))?
     }
 
-    /// Puts `port` in the place of the one of its name, whose number, counters and static stations
-    /// it takes over. Returns the one before. Where the new one cannot be polled it stays, as
-    /// absent.
+    /// Replaces the port of the same name by `port`, which takes over its number, counters and
+    /// static entries. Returns the previous port. If the new port cannot be polled, it stays with
+    /// its link state absent.
     pub fn replace_port(
         &self,
         port: impl Into<Box<dyn Port>>,
@@ -151,7 +151,7 @@ impl Handle {
         self.ask(move |engine| engine.replace_port(port, link))?
     }
 
-    /// Removes a port with its learnt and static stations. Returns the port.
+    /// Removes a port and all its entries. Returns the port.
     pub fn remove_port(&self, port: impl Into<PortRef>) -> Result<Box<dyn Port>, ControlError> {
         let port = port.into();
         self.ask(move |engine| engine.remove_port(&port))?
@@ -167,7 +167,7 @@ impl Handle {
         })?
     }
 
-    /// All ports in the order of their numbers.
+    /// Returns all ports in the order of their numbers.
     pub fn ports(&self) -> Result<Vec<PortInfo>, ControlError> {
         self.ask(|engine| {
             let now = engine.now();
@@ -175,15 +175,15 @@ impl Handle {
         })
     }
 
-    /// Tells the switch what is known of a port's link from elsewhere.
+    /// Sets a port's link state as known from another source.
     pub fn set_link(&self, port: impl Into<PortRef>, state: LinkState) -> Result<(), ControlError> {
         self.with_port(port, move |engine, id| {
             engine.datapath_mut().set_link(id, state);
         })
     }
 
-    /// Tells the switch the MTU of the interface at the other end of a port's cable; `None` if it is
-    /// not known.
+    /// Sets the MTU of the interface at the other end of a port's veth pair; `None` if it is
+    /// unknown.
     pub fn set_peer_mtu(
         &self,
         port: impl Into<PortRef>,
@@ -194,8 +194,8 @@ impl Handle {
         })
     }
 
-    /// Tells the switch that a port's interface removes the first VLAN tag of a frame with this mark,
-    /// and has the next one travel beside the frame; `None` if it does not.
+    /// Sets the mark with which a port's interface removes the first VLAN tag of a frame and moves
+    /// the next one into metadata; `None` if it does not.
     pub fn set_tags_aside(
         &self,
         port: impl Into<PortRef>,
@@ -206,12 +206,12 @@ impl Handle {
         })
     }
 
-    /// The switch's settings, and how full its table is.
+    /// Returns the configuration, and the size of the table.
     pub fn status(&self) -> Result<Status, ControlError> {
         self.ask(|engine| engine.status())
     }
 
-    /// [`Handle::status`] and [`Handle::ports`], of one moment and with one answer to wait for.
+    /// Returns [`Handle::status`] and [`Handle::ports`] of the same moment, in one round trip.
     pub fn survey(&self) -> Result<(Status, Vec<PortInfo>), ControlError> {
         self.ask(|engine| {
             let now = engine.now();
@@ -219,7 +219,7 @@ impl Handle {
         })
     }
 
-    /// Changes the settings; a table that is now too full evicts, fairly between ports.
+    /// Changes the configuration; surplus entries are evicted, fairly between ports.
     pub fn set_config(&self, config: BridgeConfig) -> Result<(), ControlError> {
         self.ask(move |engine| {
             let now = engine.now();
@@ -227,7 +227,7 @@ impl Handle {
         })
     }
 
-    /// Sets the limits of a port; where none is set, those of the switch apply.
+    /// Sets the limits of a port; the switch's limits apply where a setting is `None`.
     pub fn set_port(
         &self,
         port: impl Into<PortRef>,
@@ -239,14 +239,14 @@ impl Handle {
         })
     }
 
-    /// Ends the blocking of a port that was part of a loop. Returns whether it was blocked.
+    /// Unblocks a port that was part of a loop. Returns whether it was blocked.
     pub fn unblock(&self, port: impl Into<PortRef>) -> Result<bool, ControlError> {
         self.with_port(port, |engine, id| {
             engine.datapath_mut().bridge_mut().unblock(id)
         })
     }
 
-    /// All stations, in no particular order. The table is read in pages between batches: a
+    /// Returns all stations, in no particular order. The table is read in pages between batches: a
     /// station that moves meanwhile may appear twice or not at all.
     pub fn stations(&self) -> Result<Vec<Station>, ControlError> {
         let mut all = Vec::new();
@@ -265,7 +265,7 @@ impl Handle {
         Ok(all)
     }
 
-    /// Binds a station to a port until it is removed by hand or the port is.
+    /// Adds a static entry, which stays until the entry or the port is removed.
     pub fn add_static(
         &self,
         vlan: VlanId,
@@ -283,7 +283,8 @@ impl Handle {
         })?
     }
 
-    /// Forgets a station, static or not, in one VLAN or in all. Returns how many entries it had.
+    /// Removes the entries of a station, static or not, in one VLAN or in all. Returns how many
+    /// there were.
     pub fn remove_station(
         &self,
         mac: MacAddr,
@@ -299,12 +300,12 @@ impl Handle {
         })
     }
 
-    /// Removes all learnt stations. Returns how many there were.
+    /// Removes all learnt entries. Returns how many there were.
     pub fn flush(&self) -> Result<usize, ControlError> {
         self.flush_stations(None)
     }
 
-    /// Removes the stations that were learnt on one port. Returns how many there were.
+    /// Removes the entries learnt on one port. Returns how many there were.
     pub fn flush_port(&self, port: impl Into<PortRef>) -> Result<usize, ControlError> {
         self.flush_stations(Some(port.into()))
     }
@@ -318,14 +319,14 @@ impl Handle {
         })?
     }
 
-    /// Listens to what happens from now on; at most `capacity` events wait for the listener.
+    /// Subscribes to events from now on; at most `capacity` events are queued.
     pub fn subscribe(&self, capacity: usize) -> Result<Events, ControlError> {
         self.listen(capacity, None, Wants::Everything)
     }
 
-    /// The same for a listener that waits for other things besides: `wake` is called by the
-    /// switch's thread, and must not block, when events wait that [`Events::take`] has not been
-    /// called for.
+    /// Subscribes for a listener that also waits for other things. The switch's thread calls
+    /// `wake`, which must not block, when events are queued for which [`Events::take`] has not been
+    /// called.
     pub fn subscribe_with(
         &self,
         capacity: usize,
@@ -334,8 +335,8 @@ impl Handle {
         self.listen(capacity, Some(Box::new(wake)), Wants::Everything)
     }
 
-    /// The same for [`Event::Alarm`] alone. Unlike who listens to everything, it costs the switch
-    /// nothing while all is well.
+    /// Subscribes to [`Event::Alarm`] only. Unlike a subscription to all events, it costs the
+    /// switch nothing while there are no alarms.
     pub fn subscribe_to_alarms(
         &self,
         capacity: usize,
@@ -355,23 +356,23 @@ impl Handle {
         Ok(events)
     }
 
-    /// Begins to copy frames as they pass, until the [`Capture`] is stopped or dropped.
+    /// Starts copying frames as they pass, until the [`Capture`] is stopped or dropped.
     pub fn capture(&self, options: CaptureOptions) -> Result<Capture, ControlError> {
         let handle = self.clone();
         self.ask(move |engine| engine.capture(options, handle))?
     }
 
-    /// Has the switch's thread end the captures that nobody reads any more; does not wait.
+    /// Makes the switch's thread end captures whose reader is gone; does not wait.
     pub(crate) fn sweep_captures(&self) {
         let task: Task = Box::new(|engine| engine.datapath_mut().sweep_captures());
         if self.tasks.send(task).is_ok() {
-            // Fails where the switch has stopped, and its captures with it.
+            // Fails if the switch has stopped, which also ends its captures.
             let _ = self.waker.wake();
         }
     }
 
-    /// Returns what the switch would do with a frame received on a port, and why. Nothing is sent,
-    /// and nothing changed.
+    /// Returns what the switch would do with a frame received on a port, and why. Sends nothing and
+    /// changes nothing.
     pub fn explain(
         &self,
         port: impl Into<PortRef>,
@@ -388,23 +389,23 @@ impl Handle {
         })
     }
 
-    /// Has the switch's thread call `task` between two batches, and does not wait for it. It is to
-    /// be short: a sign of life, for instance.
+    /// Queues `task` for the switch's thread, which runs it between two batches, and does not wait.
+    /// The task must be short, such as a heartbeat.
     pub fn post(&self, task: impl FnOnce() + Send + 'static) -> Result<(), ControlError> {
         let task: Task = Box::new(move |_| task());
         self.tasks.send(task).map_err(|_| ControlError::Stopped)?;
         self.waker.wake().map_err(|_| ControlError::Stopped)
     }
 
-    /// What another process needs to go on with a port, which stays as it is; `None` for one that
-    /// cannot leave this process. See [`crate::handover`].
+    /// Returns what another process needs to take over a port, which stays as it is; `None` for a
+    /// port that cannot leave this process. See [`crate::handover`].
     pub fn port_parts(&self, port: impl Into<PortRef>) -> Result<Option<PortParts>, ControlError> {
         let port = port.into();
         self.ask(move |engine| engine.port_parts(&port))?
     }
 
-    /// Has the switch stand still between two batches and its thread call `pass` with where it
-    /// stands. No frame moves meanwhile; `pass` says how it goes on. See [`crate::handover`].
+    /// Pauses the switch between two batches and calls `pass` on its thread with a snapshot. No
+    /// frame is forwarded meanwhile; `pass` returns what happens next. See [`crate::handover`].
     pub fn stand_still<T: Send + 'static>(
         &self,
         pass: impl FnOnce(&Snapshot) -> (T, Then) + Send + 'static,
@@ -418,8 +419,8 @@ impl Handle {
         })
     }
 
-    /// Ends the switch's thread after the batch at hand. A switch that has ended already is
-    /// none the worse for it.
+    /// Ends the switch's thread after the current batch. Does nothing if the switch has already
+    /// stopped.
     pub fn stop(&self) {
         let _ = self.ask(Engine::stop);
     }

@@ -1,20 +1,20 @@
-//! In which order the kernel closes what a process that is killed has open.
+//! Controls the order in which the kernel closes the descriptors of a killed process.
 
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::sys;
 
-/// Where the numbers begin that come first: above what few ports take, and below what every process
-/// may have (1,024).
+/// The lowest number to use: above what a few ports take, and below what every process may have
+/// (1,024).
 const FIRST_CLOSED: i32 = 512;
 
-/// The same open file under a number so high that it is among the first that the kernel closes when
-/// this process is killed; under the one that it has where there is no other.
+/// Moves an open file to a number so high that the kernel closes it among the first when this
+/// process is killed. Returns the descriptor unchanged if no such number is free.
 ///
-/// Linux closes the files of a process that ends from the highest number down: each is put before
-/// those that wait to be closed already (`fput`, `task_work_add` in `kernel/task_work.c`). It takes
-/// 20 ms and more for a port. Whoever is to have such a file next does not wait for all ports then.
-/// Nothing but that time depends on it.
+/// Linux closes the files of a process that exits from the highest number down: each is queued
+/// before those that already wait to be closed (`fput`, `task_work_add` in `kernel/task_work.c`).
+/// Closing a port takes 20 ms and more. A process that waits for such a file then does not wait for
+/// all ports. Only that time depends on it.
 #[must_use]
 pub fn closed_first(descriptor: OwnedFd) -> OwnedFd {
     sys::duplicate(descriptor.as_fd(), FIRST_CLOSED).unwrap_or_else(|error| {

@@ -1,12 +1,12 @@
-//! What a running switch tells whoever listens.
+//! Events of a running switch, for subscribers.
 //!
 //! # Theory of operation
 //!
-//! The switch's thread offers each event to every listener's channel, and never waits: what
-//! finds a channel full is counted there. A listener that waits for other things besides gives a
-//! function that wakes it. It is called once, when events come that it has not been told of, and
-//! again only after the listener has begun to take them: a thousand stations learnt in one batch
-//! cost one call.
+//! The switch's thread offers each event to every subscriber's channel and never waits: events that
+//! find a channel full are counted there. A subscriber that also waits for other things passes a
+//! function that wakes it. The function is called once when new events are queued, and again only
+//! after the subscriber has begun to take them: a thousand stations learnt in one batch cost one
+//! call.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use crate::bridge::{self, Alarm, PortId};
 use crate::frame::{MacAddr, VlanId};
 use crate::port::LinkState;
 
-/// Something that happened in a switch.
+/// An event of a switch.
 ///
-/// With a link that goes down or a port that is unplugged, the stations learnt behind it are
-/// forgotten without an event for each.
+/// If a link goes down or a port is removed, its learnt entries are removed without an event for
+/// each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
     /// A station was learnt, moved, aged or evicted.
     Station(bridge::Event),
-    /// A station was bound to a port by command.
+    /// A static entry was added by command.
     StaticAdded {
         /// Its VLAN.
         vlan: VlanId,
@@ -37,28 +37,28 @@ pub enum Event {
         /// Its port.
         port: PortId,
     },
-    /// A station was forgotten by command.
+    /// An entry was removed by command.
     StationRemoved {
-        /// In this VLAN, or in all of them.
+        /// The VLAN, or `None` for all VLANs.
         vlan: Option<VlanId>,
         /// Its address.
         mac: MacAddr,
     },
-    /// Learnt stations were forgotten by command.
+    /// Learnt entries were removed by command.
     Flushed {
-        /// Those of this port, or of all.
+        /// The port, or `None` for all ports.
         port: Option<PortId>,
-        /// How many.
+        /// How many there were.
         stations: usize,
     },
-    /// A port was plugged in.
+    /// A port was added.
     PortAdded {
         /// Its number.
         port: PortId,
         /// Its name.
         name: String,
     },
-    /// A port was unplugged.
+    /// A port was removed.
     PortRemoved {
         /// Its number.
         port: PortId,
@@ -69,14 +69,14 @@ pub enum Event {
     Link {
         /// The port's number.
         port: PortId,
-        /// Its state now.
+        /// The present state.
         state: LinkState,
     },
-    /// Something is wrong outside, and the switch has protected itself.
+    /// A problem in the network, against which the switch has protected itself.
     Alarm(Alarm),
 }
 
-/// An event and when it was told, which is within the batch in which it happened.
+/// An event and its time, which is within the batch in which it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     /// The time of day.
@@ -85,37 +85,37 @@ pub struct Notice {
     pub event: Event,
 }
 
-/// A stream of events. A listener that is slow loses events, never the switch its time.
+/// A stream of events. A slow subscriber loses events and does not delay the switch.
 #[derive(Debug)]
 pub struct Events {
     receiver: Receiver<Notice>,
     shared: Arc<Shared>,
 }
 
-/// What both ends of a stream know.
+/// The state shared by both ends of a stream.
 #[derive(Debug, Default)]
 struct Shared {
     lost: AtomicU64,
-    /// Whether the listener was woken and has not looked since.
+    /// Whether the subscriber was woken and has not taken events since.
     woken: AtomicBool,
 }
 
 impl Events {
-    /// The channel of the events; it is disconnected when the switch has stopped.
+    /// Returns the channel of the events; it is disconnected when the switch has stopped.
     #[must_use]
     pub const fn receiver(&self) -> &Receiver<Notice> {
         &self.receiver
     }
 
-    /// Takes the events that wait, and those that come meanwhile. Whoever gave a function that
-    /// wakes it takes them by this: from the call on it is called anew.
+    /// Takes the queued events, and those that arrive meanwhile. A subscriber with a wake function
+    /// must take events this way: from this call on, the function is called again.
     pub fn take(&self) -> impl Iterator<Item = Notice> + '_ {
-        // Before the first look, so that an event is either seen here or wakes again.
+        // Cleared before the first read, so that an event is either read here or wakes again.
         self.shared.woken.store(false, Ordering::SeqCst);
         self.receiver.try_iter()
     }
 
-    /// How many events found the channel, or the bridge's own queue, full and were lost.
+    /// Returns how many events were lost because the channel or the bridge's queue was full.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.shared.lost.load(Ordering::Relaxed)
@@ -130,12 +130,12 @@ pub(crate) struct Listener {
     wants: Wants,
 }
 
-/// What a listener wants to hear.
+/// The events that a subscriber wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wants {
-    /// All that happens.
+    /// All events.
     Everything,
-    /// Alarms alone, for which the bridge need not note what it learns.
+    /// Alarms only, for which the bridge need not record what it learns.
     Alarms,
 }
 
@@ -145,7 +145,7 @@ impl fmt::Debug for Listener {
     }
 }
 
-/// The two ends of a stream in which at most `capacity` events wait.
+/// Creates the two ends of a stream with room for `capacity` events.
 pub(crate) fn stream(
     capacity: usize,
     wake: Option<Box<dyn Fn() + Send>>,
@@ -162,7 +162,7 @@ pub(crate) fn stream(
     (listener, Events { receiver, shared })
 }
 
-/// All who listen to a switch.
+/// All subscribers of a switch.
 #[derive(Debug, Default)]
 pub(crate) struct Listeners(Vec<Listener>);
 
@@ -171,14 +171,14 @@ impl Listeners {
         self.0.push(listener);
     }
 
-    /// Whether anybody wants to hear of stations.
+    /// Reports whether any subscriber wants events of stations.
     pub(crate) fn want_everything(&self) -> bool {
         self.0
             .iter()
             .any(|listener| listener.wants == Wants::Everything)
     }
 
-    /// Offers an event to all, and forgets those that have gone.
+    /// Offers an event to all subscribers, and removes those that are gone.
     pub(crate) fn tell(&mut self, event: &Event) {
         if self.0.is_empty() {
             return;
@@ -187,7 +187,7 @@ impl Listeners {
         self.0.retain(|listener| listener.offer(time, event));
     }
 
-    /// Tells all that so many events were lost before they could be offered.
+    /// Reports to all subscribers that `events` events were lost before they could be offered.
     pub(crate) fn tell_lost(&self, events: u64) {
         let told = |listener: &&Listener| listener.wants == Wants::Everything;
         for listener in self.0.iter().filter(told) {
@@ -198,7 +198,7 @@ impl Listeners {
 }
 
 impl Listener {
-    /// Returns whether anybody still listens.
+    /// Returns whether the subscriber still exists.
     fn offer(&self, time: SystemTime, event: &Event) -> bool {
         if self.wants == Wants::Alarms && !matches!(event, Event::Alarm(_)) {
             return true;
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_slow_loses_and_is_told_how_much() {
+    fn a_slow_subscriber_loses_events_and_can_read_how_many() {
         let (listener, events) = stream(2, None, Wants::Everything);
         let mut listeners = Listeners::default();
         listeners.add(listener);
@@ -250,11 +250,11 @@ mod tests {
         assert_eq!(taken, [up(1), up(2)]);
         drop(events);
         listeners.tell(&up(6));
-        assert!(listeners.0.is_empty(), "nobody listens any more");
+        assert!(listeners.0.is_empty(), "no subscriber is left");
     }
 
     #[test]
-    fn a_listener_is_woken_once_until_it_has_looked() {
+    fn a_subscriber_is_woken_once_until_it_takes_events() {
         let wakes = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&wakes);
         let wake = move || {

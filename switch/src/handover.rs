@@ -1,13 +1,13 @@
-//! How a switch goes on in another process: of a newer program, for instance.
+//! Hands a running switch over to another process, of a newer version for example.
 //!
 //! # Theory of operation
 //!
-//! The other process is there before this one ends. First it gets the descriptors of the ports
-//! ([`Handle::port_parts`]), while this one forwards as ever, and puts the ports together. Then
-//! [`Handle::stand_still`] has the switch's thread stop between two batches and tell where it has
-//! stopped: a [`Snapshot`]. Frames that arrive meanwhile wait in the rings and queues of the
-//! kernel. If the other process begins there ([`Switch::go_on`]), this one ends, and nothing else
-//! of it is to be undone; if it does not, this one goes on as if nothing had been.
+//! The other process starts before this one ends. First it gets the descriptors of the ports
+//! ([`Handle::port_parts`]) while this one keeps forwarding, and assembles the ports. Then
+//! [`Handle::stand_still`] pauses the switch's thread between two batches and takes a [`Snapshot`].
+//! Frames that arrive meanwhile wait in the kernel's rings and queues. If the other process takes
+//! over from there ([`Switch::go_on`]), this one ends without any cleanup; otherwise this one
+//! continues as if nothing had happened.
 //!
 //! ```no_run
 //! use vswitch_switch::handover::Then;
@@ -37,64 +37,64 @@ use crate::control::Handle;
 use crate::port::{Assembled, Counters, LinkState, PortData};
 use crate::switch::Switch;
 
-/// Where a switch stands still.
+/// The state of a paused switch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Snapshot {
     /// The origin of its time on `CLOCK_MONOTONIC`, which all processes share.
     pub origin: Duration,
-    /// Since when it stands still, on the same clock.
+    /// When it was paused, on the same clock.
     #[cfg_attr(feature = "serde", serde(default))]
     pub stood_at: Duration,
     /// Its ports.
     pub ports: Vec<PortSnapshot>,
-    /// Its stations, as [`crate::bridge::Bridge::export`] gives them. To be sent by other means
-    /// than the rest, of which they may be a thousand times as much.
+    /// Its stations, as [`crate::bridge::Bridge::export`] returns them. Send them by other means
+    /// than the rest: they may be a thousand times as large.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub stations: Vec<u8>,
 }
 
-/// A port of a switch that stands still.
+/// A port of a paused switch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PortSnapshot {
     /// Its number.
     pub id: PortId,
-    /// What there is to say of the port; `None` for one that cannot leave this process.
+    /// The data of the port; `None` for a port that cannot leave this process.
     pub data: Option<PortData>,
     /// Its link.
     pub link: LinkState,
-    /// Whether somebody has said that the link is down, and has not said otherwise.
+    /// Whether the link was set down from another source.
     pub is_held_down: bool,
-    /// What it has moved and lost.
+    /// Its traffic and drops.
     pub counters: Counters,
-    /// The bounds that were set for it alone.
+    /// The limits that were set for this port.
     #[cfg_attr(feature = "serde", serde(default))]
     pub settings: PortSettings,
-    /// The port that it is joined with outside, where it is blocked because of a loop.
+    /// The port to which it is connected outside, if it is blocked because of a loop.
     #[cfg_attr(feature = "serde", serde(default))]
     pub blocked: Option<PortId>,
-    /// The VLAN tags of the frame by which that loop was found, as they stand in it.
+    /// The VLAN tags of the frame by which that loop was found.
     #[cfg_attr(feature = "serde", serde(default))]
     pub loop_tags: Vec<u8>,
 }
 
-/// What a switch does after it stood still.
+/// What a switch does after it was paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
-    /// It goes on where it was.
+    /// It continues.
     GoOn,
-    /// It ends: another process goes on.
+    /// It ends: another process takes over.
     End,
 }
 
-/// Why a switch does not go on here.
+/// Reports why a switch cannot take over.
 #[derive(Debug, thiserror::Error)]
 pub enum GoOnError {
-    /// There is no port where the other process had one.
+    /// A port of the other process is missing.
     #[error("the port {0} is missing")]
     Missing(PortId),
-    /// A port cannot go on.
+    /// A port cannot be taken over.
     #[error("the port {id} cannot go on: {source}")]
     Port {
         /// Its number.
@@ -102,28 +102,28 @@ pub enum GoOnError {
         /// Why.
         source: io::Error,
     },
-    /// A port cannot be plugged in.
+    /// A port cannot be added.
     #[error(transparent)]
     AddPort(#[from] ControlError),
-    /// The stations are none.
+    /// The stations are malformed.
     #[error(transparent)]
     Stations(#[from] Malformed),
 }
 
-/// The present time of the clock that all processes share, `CLOCK_MONOTONIC`.
+/// Returns the present time of `CLOCK_MONOTONIC`, which all processes share.
 #[must_use]
 pub fn monotonic() -> Duration {
     let clock = nix::time::ClockId::CLOCK_MONOTONIC;
-    // It fails for no clock that there is.
+    // Does not fail for this clock.
     clock.now().map(Duration::from).unwrap_or_default()
 }
 
 impl Switch {
-    /// Goes on where a switch in another process stands still, with its `ports`, each of which
-    /// belongs to the snapshot's port at the same place. Its time, its counters and its stations
-    /// go on. This one is new, has no ports, and is set to what that one was.
+    /// Takes over from a paused switch in another process, with its `ports` in the order of the
+    /// snapshot's ports. The time, the counters and the stations continue. This switch must be new,
+    /// without ports, and have the same configuration.
     ///
-    /// It touches no frame before it runs.
+    /// It handles no frame before it runs.
     pub fn go_on(&mut self, snapshot: &Snapshot, ports: Vec<Assembled>) -> Result<(), GoOnError> {
         self.set_origin(instant_of(snapshot.origin));
         let mut ports = ports.into_iter();
@@ -141,7 +141,7 @@ impl Switch {
     }
 }
 
-/// The moment that is so long after the beginning of the shared clock.
+/// Returns the instant that is `since_boot` after the origin of the shared clock.
 fn instant_of(since_boot: Duration) -> Instant {
     let now = Instant::now();
     let ago = monotonic().saturating_sub(since_boot);

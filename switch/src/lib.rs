@@ -37,17 +37,18 @@
 //! A frame goes down this list and up again:
 //!
 //! - [`switch`]: the poll loop; a [`Switch`] runs on a thread of its own or is stepped by hand
-//! - `poller`: which ports may have frames, told by their descriptors or, under load, by a clock
-//! - [`control`]: the [`Handle`] by which other threads speak with it
-//! - [`handover`]: how a switch goes on in another process
-//! - `events`: what happens in it, for those who listen, without holding it up
+//! - `poller`: which ports may have frames, found by their descriptors or, under load, by a timer
+//! - [`control`]: the [`Handle`] by which other threads control the switch
+//! - [`handover`]: handing a switch over to another process
+//! - `events`: events for subscribers, which never delay the switch
 //! - [`port`]: where frames enter and leave: packet sockets, TAP devices, memory, or your own
 //! - [`datapath`]: batches from ready ports, through the bridge, to other ports
-//! - [`capture`]: copies of frames as they pass, for somebody who looks on
+//! - [`capture`]: copies of passing frames for a reader
 //! - [`bridge`]: the pure core: learning, looking up, a [`bridge::Verdict`] for each frame
-//! - [`frame`]: the vocabulary of all of them: addresses, headers, batches, drop reasons, counters, time
-//! - [`threads`]: threads that are started where memory may be short
-//! - [`descriptors`]: what the kernel closes first when the process is killed
+//! - [`frame`]: the vocabulary of all of them: addresses, headers, batches, drop reasons, counters,
+//!   time
+//! - [`threads`]: starting threads when memory may be short
+//! - [`descriptors`]: which descriptors the kernel closes first when the process is killed
 
 pub mod bridge;
 pub mod capture;

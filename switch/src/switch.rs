@@ -1,12 +1,12 @@
-//! A switch that runs: the datapath on an edge-triggered poll loop with a clock.
+//! Runs a switch: the datapath on an edge-triggered poll loop with a clock.
 //!
 //! # Theory of operation
 //!
-//! [`Switch::step`] waits until a descriptor becomes readable, a task arrives or a station is due
-//! to age; then it services ready ports for a bounded number of batches. Polling is
-//! edge-triggered: an event puts its port on the ready list, where it stays until it has been
-//! drained, so nothing is polled again before. With nothing to do the thread sleeps without
-//! a limit, and uses no processor time at all.
+//! [`Switch::step`] waits until a descriptor becomes readable, a task arrives or an entry is due to
+//! age out; then it services ready ports for a bounded number of batches. Polling is
+//! edge-triggered: an event puts its port on the ready list, where it stays until it is drained, so
+//! nothing is polled again before. With nothing to do the thread sleeps without a timeout and uses
+//! no CPU time.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -27,35 +27,35 @@ use crate::poller::Poller;
 use crate::port::{LinkState, Port, PortParts};
 use crate::sys;
 
-/// Batches between two looks at the descriptors and at the tasks. A look costs one system call, a
-/// nanosecond for each frame of so many full batches; they take some 200 µs, the longest that a task
-/// or a frame from a port that was silent waits for a look ...
+/// Batches between two polls of descriptors and tasks. A poll costs one system call, which is a
+/// nanosecond per frame of this many full batches. They take about 200 µs, which is the longest
+/// that a task or a frame from a silent port waits for a poll ...
 const BATCHES_PER_ROUND: usize = 4;
-/// ... unless they leave by more ports than this: each of those costs a system call as well, and
-/// a broadcast to hundreds half a millisecond.
+/// ... unless they leave by more ports than this: each of those costs a system call as well, and a
+/// broadcast to hundreds of ports half a millisecond.
 const FLUSHES_PER_ROUND: usize = 256;
 
-/// Why a switch could not be made or run.
+/// Reports why a switch could not be created or run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SwitchError {
-    /// The kernel gave no poller: too many descriptors, most likely.
+    /// The kernel refused a poller, most likely because of too many descriptors.
     #[error("can't make the switch's poller: {0}")]
     Poller(#[source] io::Error),
     /// Waiting for descriptors failed.
     #[error("the switch can't wait for its ports: {0}")]
     Wait(#[source] io::Error),
-    /// The kernel gave no thread.
+    /// The kernel refused a thread.
     #[error("can't start the switch's thread: {0}")]
     Thread(#[source] io::Error),
 }
 
-/// Has the kernel schedule the calling thread, which is to run a switch, as one that works in
-/// batches (`SCHED_BATCH`, sched(7)). A frame that wakes it then does not interrupt its sender, if
-/// both share a CPU: the sender goes on until it waits for the answer, and the switch gets its turn
-/// without being put off a second time. On one CPU, requests are answered an eighth sooner.
+/// Schedules the calling thread, which must be the one that runs a switch, as a batch thread
+/// (`SCHED_BATCH`, sched(7)). If a frame wakes it, it then does not preempt the sender on the same
+/// CPU: the sender runs until it waits for the reply, and the switch runs then without a second
+/// preemption. On one CPU, requests are answered an eighth sooner.
 ///
-/// A thread that somebody has given another policy, such as `SCHED_FIFO` by chrt(1), keeps it.
+/// A thread with another policy, such as `SCHED_FIFO` set by chrt(1), keeps it.
 pub fn schedule_in_batches() {
     match sys::schedule_in_batches() {
         Ok(true) => {}
@@ -71,7 +71,7 @@ pub struct Switch {
     handle: Handle,
 }
 
-/// All of a switch that a task may touch.
+/// The parts of a switch that tasks use.
 pub(crate) struct Engine {
     datapath: Datapath,
     poller: Poller,
@@ -81,12 +81,12 @@ pub(crate) struct Engine {
 }
 
 impl Switch {
-    /// A switch without ports.
+    /// Creates a switch without ports.
     pub fn new(config: BridgeConfig) -> Result<Self, SwitchError> {
         Self::with_datapath(Datapath::new(config))
     }
 
-    /// A switch around `datapath`, which has no ports yet.
+    /// Creates a switch around `datapath`, which has no ports yet.
     pub fn with_datapath(datapath: Datapath) -> Result<Self, SwitchError> {
         let poller = Poller::new().map_err(SwitchError::Poller)?;
         let waker = poller.waker().map_err(SwitchError::Poller)?;
@@ -104,7 +104,7 @@ impl Switch {
         })
     }
 
-    /// A handle for other threads.
+    /// Returns a handle for other threads.
     #[must_use]
     pub fn handle(&self) -> Handle {
         self.handle.clone()
@@ -125,7 +125,7 @@ impl Switch {
         self.engine.add_port_at(id, port.into(), link)
     }
 
-    /// The same as [`Handle::subscribe_to_alarms`], before it runs.
+    /// Subscribes as [`Handle::subscribe_to_alarms`] does, before the switch runs.
     pub fn subscribe_to_alarms(
         &mut self,
         capacity: usize,
@@ -136,12 +136,12 @@ impl Switch {
         events
     }
 
-    /// Has its time begin at `origin`.
+    /// Sets the origin of its time to `origin`.
     pub(crate) const fn set_origin(&mut self, origin: Instant) {
         self.engine.origin = origin;
     }
 
-    /// Plugs in a port that was in another process.
+    /// Adds a port that was in another process.
     pub(crate) fn go_on_with(
         &mut self,
         before: &PortSnapshot,
@@ -153,18 +153,18 @@ impl Switch {
         Ok(())
     }
 
-    /// The bridge: its table and settings.
+    /// Returns the bridge with its table and configuration.
     pub const fn bridge_mut(&mut self) -> &mut Bridge {
         self.engine.datapath.bridge_mut()
     }
 
-    /// Begins to copy frames as they pass, until the [`Capture`] is stopped or dropped.
+    /// Starts copying frames as they pass, until the [`Capture`] is stopped or dropped.
     pub fn capture(&mut self, options: CaptureOptions) -> Result<Capture, ControlError> {
         self.engine.capture(options, self.handle.clone())
     }
 
-    /// One round: waits up to `patience` (`None`: as long as it takes) for something to do, and
-    /// does it. Returns whether the switch should go on, which is until [`Handle::stop`].
+    /// Runs one round: waits up to `patience` (`None`: without a limit) for something to do, and
+    /// does it. Returns whether the switch should continue, which is until [`Handle::stop`].
     pub fn step(&mut self, patience: Option<Duration>) -> Result<bool, SwitchError> {
         let patience = self.engine.patience(patience);
         let Engine {
@@ -183,7 +183,7 @@ impl Switch {
             task(&mut self.engine);
         }
         if self.engine.stopping {
-            // Whoever still waits for an answer, or asks later, is told that there is nobody.
+            // Makes pending and later requests fail with an error instead of waiting.
             self.tasks = never();
             return Ok(false);
         }
@@ -199,7 +199,7 @@ impl Switch {
 
     /// Runs on a thread of its own until [`Running`] is dropped or [`Handle::stop`] is called.
     ///
-    /// The kernel schedules that thread as [`schedule_in_batches`] tells.
+    /// That thread is scheduled as in [`schedule_in_batches`].
     pub fn spawn(mut self) -> Result<Running, SwitchError> {
         let handle = self.handle();
         let thread = std::thread::Builder::new()
@@ -251,7 +251,7 @@ impl Engine {
         })
     }
 
-    /// Where it is between two batches.
+    /// Returns the state between two batches.
     pub(crate) fn snapshot(&mut self) -> Snapshot {
         let stood_at = handover::monotonic();
         Snapshot {
@@ -275,7 +275,7 @@ impl Engine {
         }
     }
 
-    /// The number of the port that is meant, if the switch has it.
+    /// Returns the number of the port, if the switch has it.
     pub(crate) fn find(&self, port: &PortRef) -> Result<PortId, ControlError> {
         let found = match port {
             PortRef::Id(id) => self.datapath.port(*id).map(|_| *id),
@@ -302,7 +302,7 @@ impl Engine {
         self.begin_with(id, name)
     }
 
-    /// Watches a port that was just added and tells of it; removes it where it cannot be watched.
+    /// Watches a port that was just added and reports it; removes it if it cannot be watched.
     fn begin_with(&mut self, id: PortId, name: String) -> Result<(), ControlError> {
         if let Err(source) = self.watch(id) {
             self.datapath.remove_port(id);
@@ -312,7 +312,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Puts `port` in the place of the one of its name, which is returned.
+    /// Replaces the port of the same name by `port`, and returns the previous one.
     pub(crate) fn replace_port(
         &mut self,
         port: Box<dyn Port>,
@@ -339,7 +339,7 @@ impl Engine {
             .datapath
             .remove_port(id)
             .ok_or_else(|| ControlError::NoSuchPort(port.clone()))?;
-        // What is known of its stations comes before the news that it is gone.
+        // Events of its stations must precede the event of its removal.
         self.tell_after_changes(&Event::PortRemoved {
             port: id,
             name: removed.name().to_owned(),
@@ -360,8 +360,8 @@ impl Engine {
         }
     }
 
-    /// How long to wait: not at all with work at hand, else until the next station ages, of which
-    /// the poller's alarm tells.
+    /// Returns how long to wait: not at all if there is work, else until the next entry ages out,
+    /// for which the poller's alarm is set.
     fn patience(&mut self, most: Option<Duration>) -> Option<Duration> {
         if self.datapath.has_work() {
             return Some(Duration::ZERO);
@@ -374,7 +374,7 @@ impl Engine {
         most
     }
 
-    /// Services ready ports, lets stations age and tells listeners.
+    /// Services ready ports, ages out entries and notifies subscribers.
     fn service(&mut self) {
         let mut now = self.now();
         let mut flushed = 0;
@@ -413,7 +413,7 @@ impl Engine {
             self.listeners.tell(&Event::Alarm(alarm));
         }
         if !self.listeners.want_everything() {
-            // However the last one left: nothing is collected for nobody.
+            // Without a subscriber, however the last one left, no events are collected.
             self.datapath.bridge_mut().enable_events(false);
             return;
         }
@@ -426,7 +426,7 @@ impl Engine {
         }
     }
 
-    /// Tells what somebody's command has done, after what happened before it.
+    /// Reports the result of a command, after earlier events.
     pub(crate) fn tell_after_changes(&mut self, event: &Event) {
         self.tell_changes();
         self.listeners.tell(event);
@@ -440,19 +440,19 @@ pub struct Running {
 }
 
 impl Running {
-    /// A handle for this and other threads.
+    /// Returns a handle for this and other threads.
     #[must_use]
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
-    /// Stops the switch and tells how it ended. A panic of its thread is passed on.
+    /// Stops the switch and returns how it ended. A panic of its thread is propagated.
     pub fn stop(mut self) -> Result<(), SwitchError> {
         self.handle.stop();
         self.join()
     }
 
-    /// Waits until the switch ends by itself or by [`Handle::stop`], and tells how.
+    /// Waits until the switch ends by itself or by [`Handle::stop`], and returns how.
     pub fn wait(mut self) -> Result<(), SwitchError> {
         self.join()
     }

@@ -1,20 +1,19 @@
-//! Threads that are started while a program has been running for long.
+//! Starts threads in a program that has been running for long.
 
 use std::io;
 use std::thread::{Builder, JoinHandle};
 
 use crate::sys;
 
-/// What a new thread needs at once, beside its stack, with something to spare.
+/// The memory that a new thread needs at once, besides its stack, with a margin.
 const ROOM_BYTES: usize = 256 * 1024;
 
 /// Starts a thread.
 ///
 /// # Errors
-/// As [`Builder::spawn`] has it, and where memory is short. A new thread of the standard library
-/// panics if it finds no memory for the stack on which signals are handled, and the stack that it
-/// runs on may be one that was left over: so there may be none although it could be started. That
-/// memory is therefore asked for before.
+/// The errors of [`Builder::spawn`], and `ENOMEM` if memory is short. A new thread of the standard
+/// library panics if it finds no memory for its signal stack. Its main stack may come from a cache,
+/// so the thread can start although no memory is left. That memory is therefore checked before.
 pub fn spawn<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
@@ -23,11 +22,10 @@ pub fn spawn<T: Send + 'static>(
     Builder::new().name(name.to_owned()).spawn(work)
 }
 
-/// Whether there is memory for a thread to start with, for those that are started in another way
-/// than by [`spawn`].
+/// Checks whether there is memory for a new thread, for threads that are not started by [`spawn`].
 ///
 /// # Errors
-/// `ENOMEM`, as mmap(2) has it.
+/// `ENOMEM`, as from mmap(2).
 pub fn room() -> io::Result<()> {
     sys::try_map(ROOM_BYTES)
 }

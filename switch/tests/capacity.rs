@@ -1,6 +1,6 @@
-//! Address caching capacity and learning rate (RFC 2889, 5.7 and 5.8): a bridge holds as many
-//! stations as it was told, learns them from frames without a pause between, and floods no
-//! frame to any of them.
+//! Address caching capacity and learning rate (RFC 2889, 5.7 and 5.8): a bridge holds its
+//! configured number of stations, learns them from back-to-back frames, and floods no frame to any
+//! of them.
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -17,7 +17,7 @@ use vswitch_switch::port::{BATCH, Drops, Frame};
 type Address = [u8; 6];
 
 const BROADCAST: Address = [0xff; 6];
-/// Stations are behind these in turn.
+/// The ports of the stations, in turn.
 const PORTS: [PortId; 3] = [PortId(1), PortId(2), PortId(3)];
 const CAPACITIES: [usize; 6] = [1, 2, 1_000, 8_192, 65_536, 1_000_000];
 
@@ -42,7 +42,7 @@ fn random(count: usize) -> Vec<Address> {
     let mut seen = HashSet::new();
     let drawn = std::iter::repeat_with(|| {
         let mut address: Address = rng.random();
-        address[0] = address[0] & !1 | 2; // one station's, and not all zero
+        address[0] = address[0] & !1 | 2; // not a group, and not all zero
         address
     });
     drawn
@@ -51,17 +51,17 @@ fn random(count: usize) -> Vec<Address> {
         .collect()
 }
 
-/// The port that the station at `index` is behind.
+/// The port of the station at `index`.
 fn port_of(index: usize) -> PortId {
     PORTS[index % PORTS.len()]
 }
 
-/// A bridge that has heard each of `stations` once, in batches of one port after the other, all
-/// at the same moment.
+/// Creates a bridge that has received one frame from each of `stations`, in batches per port, all
+/// at the same time.
 fn learnt(max_stations: usize, seed: u64, stations: &[Address]) -> Bridge {
     let config = BridgeConfig {
         max_stations,
-        // All at one moment would be a storm.
+        // This number of frames at one time would be a storm.
         port_limits: PortLimits::NONE,
         ..BridgeConfig::default()
     };
@@ -91,7 +91,7 @@ fn learnt(max_stations: usize, seed: u64, stations: &[Address]) -> Bridge {
     bridge
 }
 
-/// Sends a frame to each of `stations` from the one before, and checks that it is flooded never.
+/// Sends a frame to each of `stations` from the previous one, and checks that none is flooded.
 fn check(bridge: &mut Bridge, stations: &[Address]) {
     let count = stations.len();
     for (index, &dst) in stations.iter().enumerate() {

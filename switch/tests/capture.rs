@@ -1,4 +1,4 @@
-//! Captures on ports in memory: what is copied, what finds no room, how they end.
+//! Captures on ports in memory: which frames are copied, which find no room, how captures end.
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -76,7 +76,7 @@ fn read(capture: &mut Capture, told: &mut Told) {
 }
 
 #[test]
-fn a_frame_is_shown_where_it_comes_in_and_where_it_leaves() {
+fn a_frame_is_recorded_where_it_arrives_and_where_it_leaves() {
     let mut lab = Lab::new();
     let mut capture = lab.datapath.capture(CaptureOptions::default()).unwrap();
     let mut told = Told::default();
@@ -103,7 +103,7 @@ fn a_frame_is_shown_where_it_comes_in_and_where_it_leaves() {
 }
 
 #[test]
-fn what_finds_no_room_is_counted_and_the_next_frame_tells() {
+fn frames_without_room_are_counted_in_the_next_record() {
     let mut lab = Lab::new();
     let options = CaptureOptions {
         filter: Filter {
@@ -140,7 +140,7 @@ fn what_finds_no_room_is_counted_and_the_next_frame_tells() {
 }
 
 #[test]
-fn bytes_that_find_no_room_are_not_torn() {
+fn frames_without_room_are_not_copied_in_part() {
     let mut lab = Lab::new();
     let options = CaptureOptions {
         filter: Filter {
@@ -171,7 +171,7 @@ fn bytes_that_find_no_room_are_not_torn() {
 }
 
 #[test]
-fn drops_are_told_at_the_port_where_they_happen() {
+fn drops_are_recorded_at_the_port_where_they_happen() {
     let mut lab = Lab::new();
     lab.plug("full", 1);
     let mut capture = lab.datapath.capture(CaptureOptions::default()).unwrap();
@@ -206,7 +206,7 @@ fn drops_are_told_at_the_port_where_they_happen() {
 }
 
 #[test]
-fn a_port_is_told_before_its_first_frame_and_its_number_is_not_mixed_up() {
+fn a_port_is_announced_before_its_first_frame_and_a_reused_number_is_distinct() {
     let mut lab = Lab::new();
     let mut capture = lab.datapath.capture(CaptureOptions::default()).unwrap();
     lab.datapath.remove_port(PortId(2));

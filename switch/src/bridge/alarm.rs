@@ -1,4 +1,4 @@
-//! What the bridge did to protect itself, told once for each occurrence.
+//! Alarms: what the bridge did to protect itself, reported once per occurrence.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,52 +7,52 @@ use super::PortId;
 use super::storm::FloodKind;
 use crate::frame::{MacAddr, VlanId};
 
-/// Something is wrong outside, and what was done about it.
+/// A problem in the network, and the bridge's reaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alarm {
-    /// A station moves too often, and is held.
+    /// A station moves too often, and its entry is held.
     Flapping {
         /// Its VLAN.
         vlan: VlanId,
         /// Its address.
         mac: MacAddr,
-        /// Where it is held.
+        /// The port on which its entry is held.
         port: PortId,
-        /// Where it was heard besides; its frames from there are dropped.
+        /// The other port on which it was seen.
         other: PortId,
-        /// For how long.
+        /// How long it is held.
         hold: Duration,
     },
-    /// Two ports are joined outside, and one of them is blocked.
+    /// Two ports are connected outside the switch, and one of them is blocked.
     Loop {
-        /// The one that is blocked.
+        /// The blocked port.
         port: PortId,
         /// The other.
         peer: PortId,
-        /// For how long.
+        /// How long it is blocked.
         hold: Duration,
-        /// The VLAN of the station that gave it away.
+        /// The VLAN of the station by which the loop was detected.
         vlan: VlanId,
         /// That station.
         mac: MacAddr,
     },
-    /// A port that was blocked is tried again.
+    /// A blocked port forwards again.
     Unblocked {
         /// The port.
         port: PortId,
     },
-    /// More frames to many come in by a port than it may let in.
+    /// A port receives more flooded frames than its limit.
     Storm {
         /// The port.
         port: PortId,
-        /// To whom they go.
+        /// The kind of frames.
         kind: FloodKind,
-        /// How many of them are let in, in frames a second.
+        /// The limit, in frames per second.
         limit: u32,
     },
 }
 
-/// The alarms that wait. They are few; those that are too many are counted.
+/// The queue of alarms. Alarms that do not fit are counted.
 #[derive(Debug, Default)]
 pub(super) struct Alarms {
     queue: VecDeque<Alarm>,
@@ -75,7 +75,7 @@ impl Alarms {
         self.queue.pop_front()
     }
 
-    /// How many did not fit since the last call.
+    /// Returns how many alarms did not fit since the last call.
     pub(super) fn take_lost(&mut self) -> u64 {
         std::mem::take(&mut self.lost)
     }

@@ -1,4 +1,4 @@
-//! A whole batch at once: check, learn, look up, verdict, output queues.
+//! Handles a whole batch: checks, learns, looks up, and fills the output queues.
 
 use arrayvec::ArrayVec;
 
@@ -11,7 +11,7 @@ use super::watch::Explainer;
 use super::{Bridge, Decision, PortId, Verdict};
 use crate::frame::{BATCH, Drops, Frame, Timestamp};
 
-/// A frame that was admitted, and where its stations belong in the table.
+/// A frame that was admitted, and the table positions of its stations.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Probe {
     stations: Stations,
@@ -19,7 +19,7 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    /// What stands in for a probe until there is one.
+    /// A placeholder for unused elements.
     pub(super) const NONE: Self = Self {
         stations: Stations {
             src: NOWHERE,
@@ -35,17 +35,16 @@ const NOWHERE: Spot = Spot {
 };
 
 impl Bridge {
-    /// Decides about a batch of frames that came in by `ingress` at `now`, as
-    /// [`Bridge::handle`] does about one after the other: `out` is emptied and then filled with
-    /// the frames that leave by each port, and frames that go nowhere are counted in `drops`,
-    /// the ingress port's.
+    /// Decides about a batch of frames that arrived on `ingress` at `now`, as [`Bridge::handle`]
+    /// does for one frame after the other. `out` is emptied and then filled with the frames to send
+    /// out of each port. Dropped frames are counted in `drops`, which are the ingress port's.
     ///
-    /// `frames` holds at most [`BATCH`] frames; what is beyond is ignored. `out` must know all
-    /// ports of the bridge.
+    /// `frames` holds at most [`BATCH`] frames; further ones are ignored. `out` must have all ports
+    /// of the bridge.
     ///
-    /// The work is done in two passes over the batch, so that the table's memory is fetched for
-    /// all frames side by side: the first checks the frames and starts the fetching, the second
-    /// learns and looks up.
+    /// There are two passes over the batch, so that the table's memory is fetched for all frames in
+    /// parallel: the first checks the frames and starts the prefetches, the second learns and looks
+    /// up.
     pub fn classify(
         &mut self,
         now: Timestamp,
@@ -65,7 +64,7 @@ impl Bridge {
         if count > 0 {
             self.fdb.advance(now);
         }
-        // Taken out for the loop, so that what is learnt cannot be thought to change them.
+        // Moved out for the loop, so that the compiler knows that learning does not change them.
         let probes = std::mem::take(&mut self.probes);
         let admitted = probes.get(..count).unwrap_or_default();
         let heard = self.fdb.heard(ingress);
@@ -87,8 +86,7 @@ impl Bridge {
         self.settle_loops(now);
     }
 
-    /// The same frame by frame, where some frames are watched: returns the decision about each frame
-    /// whose bit is set in `wanted`.
+    /// Does the same, and returns the decision about each frame whose bit is set in `wanted`.
     pub fn classify_watched(
         &mut self,
         now: Timestamp,
@@ -118,7 +116,8 @@ impl Bridge {
         decisions
     }
 
-    /// Fills `probes` with the frames that pass and counts the others. Returns how many pass.
+    /// Fills `probes` with the admitted frames and counts the others as drops. Returns how many
+    /// were admitted.
     #[inline]
     fn admit(&mut self, frames: &[Frame<'_>], drops: &mut Drops) -> usize {
         let room = self.probes.len();

@@ -11,14 +11,14 @@ use crate::frame::Timestamp;
 /// A port that is blocked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blocked {
-    /// The port that it is joined with outside; itself, where what is sent out of it comes back by
-    /// it.
+    /// The port to which it is connected outside the switch; the port itself, if frames sent out of
+    /// it come back on it.
     pub peer: PortId,
-    /// How long it stays blocked if there is no further sign of the loop.
+    /// How long it stays blocked without a further sign of the loop.
     pub remaining: Duration,
 }
 
-/// What a probe carries that asks whether the loop is still there.
+/// The station and the tags of a probe that checks whether the loop still exists.
 pub(super) type About = (Key, Tags);
 
 #[derive(Clone, Copy, Debug)]
@@ -26,18 +26,18 @@ struct Block {
     port: PortId,
     peer: PortId,
     about: About,
-    /// For how long it stays blocked after a sign of the loop.
+    /// How long the port stays blocked after a sign of the loop.
     hold: Duration,
-    /// Until when it is blocked, or was.
+    /// The time until which it is, or was, blocked.
     until: Timestamp,
-    /// When to ask again whether the loop is there.
+    /// When to send the next probe.
     ask: Timestamp,
     is_over: bool,
 }
 
 impl Block {
-    /// The loop was there at `now`. Of several switches that block ports of one loop, one goes on
-    /// first: hence the `chance`.
+    /// Notes a sign of the loop at `now`. If several switches block ports of one loop, `chance`
+    /// makes one of them forward first.
     fn hold_from(&mut self, now: Timestamp, chance: u64) {
         self.until = now + self.hold + part(self.hold / 4, chance);
     }
@@ -45,36 +45,36 @@ impl Block {
 
 /// The longest time between two probes out of a blocked port.
 const ASK_EVERY: Duration = Duration::from_secs(1);
-/// The shortest: a time that does not pass would make one due again at once, for ever.
+/// The shortest. Without it a zero interval would make a probe due again at once, endlessly.
 const ASK_AT_MOST_EVERY: Duration = Duration::from_millis(1);
 
-/// A part of `span`, any of 256, by `chance`.
+/// Returns a fraction of `span`, one of 256, chosen by `chance`.
 fn part(span: Duration, chance: u64) -> Duration {
     let [low, ..] = chance.to_le_bytes();
     span / 256 * u32::from(low)
 }
 
-/// What is due of a block.
+/// An action that is due for a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
-    /// The loop is gone: the port forwards again. It was joined with the second.
+    /// The loop is gone: the first port forwards again. The second is the one it was connected to.
     Over(PortId, PortId),
-    /// A probe is to be sent out of the port.
+    /// A probe must be sent out of the port.
     Ask(PortId, About),
 }
 
-/// All that are blocked, or were not long ago.
+/// All ports that are blocked, or were recently.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
-    /// One at most for each port.
+    /// At most one per port.
     blocks: Vec<Block>,
-    /// When something is due next.
+    /// When the next action is due.
     next: Option<Timestamp>,
 }
 
 impl Blocks {
-    /// Blocks a port that is not blocked. Returns for how long: twice as long as before if the
-    /// loop is back.
+    /// Blocks a port that is not blocked. Returns for how long: twice as long as before if the loop
+    /// has come back.
     pub(super) fn add(
         &mut self,
         now: Timestamp,
@@ -105,7 +105,7 @@ impl Blocks {
         hold
     }
 
-    /// A probe out of the blocked `port` came in by `peer`: the loop is still there.
+    /// Notes that a probe out of the blocked `port` arrived on `peer`: the loop still exists.
     pub(super) fn confirm(&mut self, now: Timestamp, port: PortId, peer: PortId, chance: u64) {
         let mut blocks = self.blocks.iter_mut();
         if let Some(block) = blocks.find(|block| block.port == port && !block.is_over) {
@@ -115,8 +115,8 @@ impl Blocks {
         }
     }
 
-    /// Nothing comes in by `peer` any more: one port that is joined with it takes its place, and is
-    /// returned, and the others are joined with that.
+    /// Handles the loss of `peer`: one of the ports that were connected to it takes its place and
+    /// is returned; the others are then connected to that one.
     pub(super) fn succeed(&mut self, peer: PortId) -> Option<PortId> {
         let joined =
             |block: &&mut Block| block.peer == peer && block.port != peer && !block.is_over;
@@ -128,13 +128,13 @@ impl Blocks {
         Some(heir)
     }
 
-    /// When [`Blocks::pop_due`] has something to tell.
+    /// Returns when [`Blocks::pop_due`] will have an action.
     #[inline]
     pub(super) const fn next(&self) -> Option<Timestamp> {
         self.next
     }
 
-    /// What is due by now.
+    /// Returns an action that is due.
     pub(super) fn pop_due(&mut self, now: Timestamp, chance: u64) -> Option<Due> {
         if self.next.is_none_or(|next| now < next) {
             return None;
@@ -154,7 +154,7 @@ impl Blocks {
         Some(due)
     }
 
-    /// Forgets what is known of a port. Returns whether it was blocked.
+    /// Removes the record of a port. Returns whether the port was blocked.
     pub(super) fn forget(&mut self, port: PortId) -> bool {
         let place = self.blocks.iter().position(|block| block.port == port);
         let was_blocked = place
@@ -187,8 +187,8 @@ impl Blocks {
     }
 }
 
-/// After what time a probe is sent out of a port that is blocked for so long: several times before
-/// it forwards again.
+/// Returns the time between probes out of a port that is blocked for `hold`; several fit into that
+/// time.
 fn ask_after(hold: Duration, chance: u64) -> Duration {
     let longest = (hold / 5).clamp(ASK_AT_MOST_EVERY, ASK_EVERY);
     longest.saturating_sub(part(longest / 4, chance.rotate_right(8)))
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_blocked_is_told_until_it_is_not() {
+    fn a_blocked_port_is_reported_until_the_block_ends() {
         let mut blocks = Blocks::default();
         let now = Timestamp::from_secs(100);
         blocks.add(now, PAIR, &GUARD, ABOUT, 0);
@@ -269,7 +269,7 @@ mod tests {
         assert!(blocks.forget(PortId(3)) && !blocks.forget(PortId(3)));
         ends(&mut blocks, 0);
         assert_eq!(blocks.get(later, PortId(2)), None);
-        assert!(!blocks.forget(PortId(2)), "it was not blocked any more");
+        assert!(!blocks.forget(PortId(2)), "its block had ended");
     }
 
     #[test]

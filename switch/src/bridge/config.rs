@@ -1,4 +1,4 @@
-//! What can be set.
+//! The configuration of a bridge.
 
 use std::time::Duration;
 
@@ -7,27 +7,26 @@ use super::learning::VlanLearning;
 use super::limits::PortLimits;
 use super::loops::LoopGuard;
 
-/// How a bridge behaves.
+/// The configuration of a bridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]
 pub struct BridgeConfig {
-    /// How long a silent station is remembered. Zero learns nothing, so that every frame is
-    /// flooded.
+    /// MAC ageing time. Zero disables learning, so that every frame is flooded.
     pub ageing: Duration,
-    /// The most stations remembered, static entries included; at most
-    /// [`BridgeConfig::MAX_STATIONS_LIMIT`], to which greater numbers are lowered.
+    /// The most entries in the table, static ones included. Values above
+    /// [`BridgeConfig::MAX_STATIONS_LIMIT`] are reduced to it.
     pub max_stations: usize,
     /// Whether frames to the reserved addresses `01-80-C2-00-00-00` to `-0F` are flooded
     /// instead of dropped.
     pub forward_reserved: bool,
-    /// Which VLANs share what is learnt.
+    /// Which VLANs share learnt entries.
     pub vlan_learning: VlanLearning,
-    /// The bounds of each port for which nothing else is set.
+    /// The limits of each port without its own.
     pub port_limits: PortLimits,
-    /// What becomes of stations that move too often.
+    /// How stations that move too often are handled.
     pub damping: Damping,
-    /// What becomes of ports that are joined outside.
+    /// How loops are handled.
     pub loop_guard: LoopGuard,
 }
 
@@ -43,8 +42,9 @@ impl BridgeConfig {
 }
 
 impl Default for BridgeConfig {
-    /// 300 s (IEEE 802.1Q-2022, table 8-6), 65,536 stations, reserved addresses not forwarded,
-    /// one table for all VLANs; protected against storms, flapping stations and loops as no honest host will notice.
+    /// 300 s (IEEE 802.1Q-2022, table 8-6), 65,536 stations, reserved addresses not forwarded, one
+    /// table for all VLANs, and protection against storms, flapping stations and loops with limits
+    /// that normal hosts do not reach.
     fn default() -> Self {
         Self {
             ageing: Duration::from_secs(300),

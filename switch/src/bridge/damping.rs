@@ -1,35 +1,36 @@
-//! Stations that move too often.
+//! Damping of stations that move too often.
 //!
-//! Theory of operation. A host that moves to another port does so once. A station that is heard
-//! here and there in turn is two hosts with one address, a bond that uses its ports in turn, gateways
-//! that share an address, a loop, or somebody who takes another's address; each of its moves sends
-//! what others have for it elsewhere. The table counts the moves of a station from the first on.
-//! More than so many in so short a time, and its entry stays for a while where it was before the
-//! first of them: whoever was there first goes on getting its frames. Only what is learnt is
-//! damped. The station's own frames pass wherever they come from, since most of those that move so
-//! often are honest. The entry moves at once when the station has fallen silent where it is held.
+//! Theory of operation. A host that is moved to another port moves once. A station that appears on
+//! two ports in turn is two hosts with one address, a bond that alternates between its ports, a
+//! group of gateways that share an address, a loop, or an attacker that uses another station's
+//! address. Each move diverts the frames for the station. The table counts a station's moves. If
+//! there are more than [`Damping::moves`] within [`Damping::within`], the entry returns to the port
+//! where it was before the first of them and is held there, so the original station keeps receiving
+//! its frames. Only learnt entries are damped. The station's own frames pass whichever port they
+//! arrive on, since most stations that move so often are legitimate. The entry moves at once when
+//! the station has become silent on the port where it is held.
 
 use std::time::Duration;
 
 use super::PortId;
 use crate::frame::Timestamp;
 
-/// When a station moves too often, and what becomes of it then.
+/// When a station moves too often, and how long its entry is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]
 pub struct Damping {
-    /// So many moves are followed; at most [`Damping::MAX_MOVES`]. Zero damps nothing.
+    /// The moves that are allowed; at most [`Damping::MAX_MOVES`]. Zero disables damping.
     pub moves: u8,
-    /// In so short a time; at most a minute.
+    /// The period in which they are counted; at most a minute.
     pub within: Duration,
-    /// So long its entry stays where it was, at most, while the station is heard there; at most ten
+    /// How long the entry is held at most while the station is seen on that port; at most ten
     /// minutes.
     pub hold: Duration,
 }
 
 impl Damping {
-    /// More moves are not counted.
+    /// The greatest number of moves that are counted.
     pub const MAX_MOVES: u8 = 253;
     const MAX_WITHIN: Duration = Duration::from_secs(60);
     const MAX_HOLD: Duration = Duration::from_secs(600);
@@ -44,7 +45,7 @@ impl Damping {
 }
 
 impl Default for Damping {
-    /// 30 moves in a second; held for five seconds.
+    /// 30 moves per second; held for five seconds.
     fn default() -> Self {
         Self {
             moves: 30,
@@ -54,10 +55,10 @@ impl Default for Damping {
     }
 }
 
-/// So long a station is heard nowhere else, and it is not held there any more.
+/// A station that was silent for this long on the port where it is held is no longer held.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// A moment in units of 2^24 ns, about 17 ms, that comes round every 18 minutes.
+/// A time in units of 2^24 ns, about 17 ms, which wraps every 18 minutes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Beat(u16);
 
@@ -66,42 +67,42 @@ const BEAT_SHIFT: u32 = 24;
 impl Beat {
     pub(super) const ZERO: Self = Self(0);
 
-    #[expect(clippy::cast_possible_truncation, reason = "it comes round")]
+    #[expect(clippy::cast_possible_truncation, reason = "it wraps")]
     fn at(now: Timestamp) -> Self {
         Self((now.as_nanos() >> BEAT_SHIFT) as u16)
     }
 
-    /// Whether less than `span` has passed since.
+    /// Reports whether less than `span` has passed since.
     fn is_within(self, span: Duration, now: Timestamp) -> bool {
         let beats = Self::at(now).0.wrapping_sub(self.0);
         u128::from(beats) << BEAT_SHIFT < span.as_nanos()
     }
 }
 
-/// The moves of one station so far.
+/// The moves of one station.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Moves {
-    /// How many; [`Moves::HELD`] for one that is held.
+    /// How many moves; [`Moves::HELD`] for a held station.
     pub(super) count: u8,
-    /// When the first was, or when it began to be held.
+    /// When the first move was, or when the station began to be held.
     pub(super) since: Beat,
-    /// Where the station was before the first.
+    /// The port before the first move.
     pub(super) home: PortId,
 }
 
-/// What becomes of a station that is heard on another port.
+/// The decision about a station that is seen on another port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Judgement {
-    /// It moves there.
+    /// The entry moves.
     Moves,
-    /// It has moved too often: from now on it is held.
+    /// The station has moved too often: its entry is held from now on.
     TooMany,
-    /// It is held where it is.
+    /// The entry is held.
     Held,
 }
 
 impl Moves {
-    /// None yet.
+    /// No moves.
     pub(super) const NONE: Self = Self {
         count: 0,
         since: Beat::ZERO,
@@ -109,7 +110,8 @@ impl Moves {
     };
     const HELD: u8 = u8::MAX;
 
-    /// Judges one more move, from `from`, where nothing was heard since `seen`, and counts it.
+    /// Counts a move away from `from`, where the station was last seen at `seen`, and decides about
+    /// it.
     pub(super) fn judge(
         &mut self,
         now: Timestamp,
@@ -138,12 +140,12 @@ impl Moves {
         Judgement::TooMany
     }
 
-    /// Whether the station is held now.
+    /// Reports whether the entry is held now.
     pub(super) fn is_held(self, now: Timestamp, damping: &Damping) -> bool {
         self.count == Self::HELD && damping.moves > 0 && self.since.is_within(damping.hold, now)
     }
 
-    /// Forgets what was long ago, before its time comes round.
+    /// Discards old moves before their time wraps.
     pub(super) fn calm(&mut self, now: Timestamp, damping: &Damping) {
         if self.count > 0 && !self.since.is_within(damping.hold.max(damping.within), now) {
             *self = Self::NONE;
@@ -167,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn one_move_too_many_and_the_station_is_held_for_a_while() {
+    fn a_station_that_exceeds_the_limit_of_moves_is_held_for_a_while() {
         let mut moves = Moves::NONE;
         for time in [0, 100, 200] {
             assert_eq!(
@@ -188,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_station_is_not_held_where_it_is_silent() {
+    fn a_station_is_not_held_on_a_port_where_it_is_silent() {
         let mut moves = Moves::NONE;
         for _ in 0..4 {
             moves.judge(at(0), HOME, at(0), &DAMPING);
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_long_ago_is_forgotten() {
+    fn old_moves_are_discarded() {
         let mut moves = Moves::NONE;
         moves.judge(at(0), HOME, at(0), &DAMPING);
         moves.calm(at(4000), &DAMPING);

@@ -1,4 +1,4 @@
-//! What a decision depends on: the ground for whoever repeats decisions without the bridge.
+//! What a decision depends on, for callers that cache decisions.
 
 use arrayvec::ArrayVec;
 
@@ -13,9 +13,9 @@ use crate::frame::{HEADER_LEN, MacAddr, Timestamp, VlanId};
 /// Another frame that comes in by the same port gets the same verdict if it [`matches`], as long as
 /// none of these changes:
 ///
-/// - the bridge's configuration, a port's settings, which ports there are, and which of them forward;
-/// - the entries of [`stations`]: whether they exist, their ports, whether they are static. That they
-///   are heard again is no change.
+/// - the bridge's configuration, a port's settings, which ports exist, and which of them forward;
+/// - the entries of [`stations`]: whether they exist, their ports, whether they are static.
+///   Refreshing an entry is not a change.
 ///
 /// [`matches`]: Dependencies::matches
 /// [`stations`]: Dependencies::stations
@@ -35,9 +35,9 @@ impl Dependencies {
         }
     }
 
-    /// Whether the decision holds for further frames at all. It does not where it depends on how many
-    /// frames came before, on the time, or on the payload: a flood with a limit, a probe for loops, a
-    /// source that is learnt or moves.
+    /// Reports whether the decision is valid for further frames at all. It is not if it depends on
+    /// the number of earlier frames, on the time, or on the payload: a rate-limited flood, a loop
+    /// probe, a source that is learnt or moves.
     #[must_use]
     pub const fn repeats(&self) -> bool {
         self.repeats
@@ -49,7 +49,8 @@ impl Dependencies {
         &self.stations
     }
 
-    /// Whether `other` equals `frame`, which was decided about, in all that was read of it.
+    /// Reports whether `other` equals `frame`, for which the decision was made, in all the parts
+    /// that were read.
     #[must_use]
     pub fn matches(&self, frame: &[u8], other: &[u8]) -> bool {
         let is_runt = |frame: &[u8]| frame.len() < HEADER_LEN;
@@ -60,7 +61,7 @@ impl Dependencies {
 
     fn depends_on(&mut self, key: Key) {
         if key != Key::NOBODY {
-            // Two at most: the source and the destination.
+            // At most two: the source and the destination.
             let _ = self.stations.try_push((key.vlan(), key.mac()));
         }
     }
@@ -78,7 +79,7 @@ impl Watcher for Dependencies {
     fn source(&mut self, key: Key, find: impl FnOnce() -> Source) {
         self.depends_on(key);
         match find() {
-            // It gets an entry, which may evict any other, or another state of one.
+            // It gets an entry, which may evict another one, or its entry changes.
             Source::New { .. }
             | Source::Moves { .. }
             | Source::Held { .. }
@@ -98,8 +99,8 @@ impl Watcher for Dependencies {
 }
 
 impl Bridge {
-    /// What [`Bridge::handle`] would decide about this frame, and what that depends on. Nothing is
-    /// changed.
+    /// Returns what [`Bridge::handle`] would decide about this frame, and what the decision depends
+    /// on. Changes nothing.
     #[must_use]
     pub fn dependencies(
         &self,
@@ -124,7 +125,7 @@ mod tests {
     use super::*;
     use crate::bridge::{BridgeConfig, Cursor, PortLimits, Station, VlanLearning};
 
-    /// Something that happens to a bridge.
+    /// A change to a bridge.
     #[derive(Clone, Debug)]
     enum Step {
         Frame(u16, Vec<u8>),

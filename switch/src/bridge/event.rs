@@ -1,4 +1,4 @@
-//! What the bridge tells those who listen.
+//! Events of the forwarding database, for subscribers.
 
 use std::collections::VecDeque;
 
@@ -6,45 +6,45 @@ use super::PortId;
 use super::key::Key;
 use crate::frame::{MacAddr, VlanId};
 
-/// Something the bridge did to its forwarding database by itself, not by command.
+/// A change that the bridge made to its forwarding database by itself, not by command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A station was heard for the first time.
+    /// A new station was learnt.
     Learnt {
         /// Its VLAN.
         vlan: VlanId,
         /// Its address.
         mac: MacAddr,
-        /// The port it is behind.
+        /// The port on which it was seen.
         port: PortId,
     },
-    /// A known station was heard on another port.
+    /// A known station was seen on another port.
     Moved {
         /// Its VLAN.
         vlan: VlanId,
         /// Its address.
         mac: MacAddr,
-        /// Where it was.
+        /// Its previous port.
         from: PortId,
-        /// Where it is.
+        /// Its new port.
         to: PortId,
     },
-    /// A station was silent for too long and has been forgotten.
+    /// An entry aged out.
     Aged {
         /// Its VLAN.
         vlan: VlanId,
         /// Its address.
         mac: MacAddr,
-        /// Where it was.
+        /// Its port.
         port: PortId,
     },
-    /// A station was forgotten to make room in a full table.
+    /// An entry was evicted to make room in a full table.
     Evicted {
         /// Its VLAN.
         vlan: VlanId,
         /// Its address.
         mac: MacAddr,
-        /// Where it was.
+        /// Its port.
         port: PortId,
     },
 }
@@ -76,20 +76,20 @@ impl Event {
     }
 }
 
-/// A bounded queue of events. What does not fit is counted, so that forwarding never waits for
-/// a listener and a listener knows when to read the whole table again.
+/// A bounded queue of events. Events that do not fit are counted: forwarding never waits for a
+/// subscriber, and a subscriber can tell when to read the whole table again.
 #[derive(Debug, Default)]
 pub(super) struct EventQueue {
-    /// `None` while nobody listens: then an event costs one comparison.
+    /// `None` without a subscriber: an event then costs one comparison.
     queue: Option<VecDeque<Event>>,
     lost: u64,
 }
 
 impl EventQueue {
-    /// The most events that wait.
+    /// The most events that are queued.
     pub(super) const CAPACITY: usize = 4096;
 
-    /// Starts or stops collecting; what waits is dropped in either case that changes something.
+    /// Starts or stops collecting; a change in either direction discards the queued events.
     pub(super) fn enable(&mut self, enabled: bool) {
         if enabled != self.queue.is_some() {
             self.queue = enabled.then(|| VecDeque::with_capacity(Self::CAPACITY));
@@ -112,7 +112,7 @@ impl EventQueue {
         self.queue.as_mut()?.pop_front()
     }
 
-    /// How many events did not fit since the last call.
+    /// Returns how many events did not fit since the last call.
     pub(super) fn take_lost(&mut self) -> u64 {
         std::mem::take(&mut self.lost)
     }
@@ -129,10 +129,10 @@ mod tests {
     };
 
     #[test]
-    fn what_does_not_fit_is_counted_once() {
+    fn events_that_do_not_fit_are_counted_once() {
         let mut events = EventQueue::default();
         events.push(EVENT);
-        assert_eq!(events.pop(), None, "nobody listens yet");
+        assert_eq!(events.pop(), None, "there is no subscriber yet");
         events.enable(true);
         for _ in 0..EventQueue::CAPACITY + 3 {
             events.push(EVENT);

@@ -1,9 +1,8 @@
-//! The stations of a bridge as bytes, for another one.
+//! Exports the stations of a bridge as bytes, and imports them into another bridge.
 //!
-//! Each takes [`RECORD_LEN`] bytes, in the order of the machine's numbers: the VLAN and the address
-//! in eight, as a [`Key`] has them, the moment after which nothing was heard from it in eight, all
-//! ones for a static one, and the number of its port in two. Those of a port stand together, the
-//! longest silent first.
+//! Each station takes [`RECORD_LEN`] bytes in host byte order: VLAN and address in eight, as in a
+//! [`Key`]; the time when it was last seen in eight, all ones for a static entry; and its port
+//! number in two. Stations of a port are adjacent, the one silent longest first.
 
 use std::collections::HashMap;
 
@@ -13,17 +12,17 @@ use super::{Bridge, PortId, VlanLearning};
 use crate::frame::{MacAddr, Timestamp, VlanId};
 
 const RECORD_LEN: usize = 18;
-/// In the place of a moment.
+/// In place of the time.
 const STATIC: u64 = u64::MAX;
 
-/// Bytes that are no stations.
+/// The bytes are not exported stations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the table of stations is malformed")]
 pub struct Malformed;
 
 impl Bridge {
-    /// All stations with the moments when they were heard, for [`Bridge::import`]. What it costs is
-    /// a fraction of what frames of all of them would.
+    /// Exports all stations with the times when they were last seen, for [`Bridge::import`]. Costs
+    /// a fraction of what receiving a frame from each of them would.
     #[must_use]
     pub fn export(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.station_count() * RECORD_LEN);
@@ -36,14 +35,14 @@ impl Bridge {
         bytes
     }
 
-    /// Enters the stations that [`Bridge::export`] gave for another bridge whose time has the same
-    /// origin; without an event for each. Those of ports that there are not here, and those for
-    /// whom there is no room, are left out. Where learning is shared here, of a station that was
-    /// known in several VLANs the static entry is taken, or the one heard last. Returns how many
-    /// were entered.
+    /// Imports the stations that [`Bridge::export`] of another bridge returned; the time of both
+    /// bridges must have the same origin. Generates no events. Stations of ports that do not exist
+    /// here, and stations for which there is no room, are skipped. If learning is shared here and a
+    /// station was known in several VLANs, the static entry or the one seen last is used. Returns
+    /// how many stations were imported.
     ///
     /// # Errors
-    /// Where the bytes are no such stations: nothing is entered.
+    /// If the bytes are malformed; nothing is imported then.
     pub fn import(&mut self, stations: &[u8]) -> Result<usize, Malformed> {
         let records = stations.chunks_exact(RECORD_LEN);
         if !records.remainder().is_empty() {
@@ -72,14 +71,14 @@ impl Bridge {
     }
 }
 
-/// One station for all VLANs in place of those of each; in the same order.
+/// Merges the entries of a station in several VLANs into one; keeps the order.
 fn joined(mut stations: Vec<ExportedStation>) -> Vec<ExportedStation> {
     let last = |seen: Option<Timestamp>| seen.map_or(STATIC, Timestamp::as_nanos);
     let mut heard: HashMap<MacAddr, (u64, u64)> = HashMap::new();
     for station in &stations {
         let this = (last(station.seen), station.key.bits());
         let best = heard.entry(station.key.mac()).or_insert(this);
-        // Of several static ones the lowest VLAN, as when the setting is changed.
+        // Of several static entries the lowest VLAN wins, as when the setting is changed.
         let is_better = this.0 > best.0 || this.0 == best.0 && this.1 < best.1;
         if is_better {
             *best = this;
@@ -157,8 +156,8 @@ mod tests {
         stations
     }
 
-    /// Three hundred stations heard one after the other on three ports, some of which were bound
-    /// or have moved.
+    /// Three hundred stations seen one after the other on three ports; some have static entries or
+    /// have moved.
     fn inhabited() -> (Bridge, Timestamp) {
         let mut bridge = bridge(1000);
         let mut now = Timestamp::ZERO;
@@ -175,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn another_bridge_knows_the_same_stations_and_forgets_them_at_the_same_moments() {
+    fn another_bridge_has_the_same_entries_which_age_out_at_the_same_times() {
         let (mut before, mut now) = inhabited();
         let mut after = bridge(1000);
         let entered = after.import(&before.export());
@@ -187,12 +186,12 @@ mod tests {
             after.handle_timeout(now);
             assert_eq!(listed(&after, now), listed(&before, now));
         }
-        assert_eq!(after.next_timeout(), None, "the static one stays");
+        assert_eq!(after.next_timeout(), None, "the static entry stays");
         assert!(now > Timestamp::from_secs(300));
     }
 
     #[test]
-    fn the_longest_silent_gives_way_in_the_other_bridge_too() {
+    fn the_station_silent_longest_is_evicted_from_the_other_bridge_too() {
         let (before, now) = inhabited();
         let mut after = bridge(before.station_count());
         after.import(&before.export()).unwrap();
@@ -210,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_room_or_no_port_is_left_out_and_what_is_no_station_refused() {
+    fn stations_without_room_or_port_are_skipped_and_malformed_bytes_refused() {
         let (before, now) = inhabited();
         let bytes = before.export();
         let mut small = bridge(10);
@@ -223,7 +222,11 @@ mod tests {
         let of_seven = listed(&before, now);
         let of_seven = of_seven.iter().filter(|station| station.port == PortId(7));
         assert_eq!(other.import(&bytes), Ok(of_seven.count()));
-        assert_eq!(other.import(&bytes), Ok(0), "who is known stays as he is");
+        assert_eq!(
+            other.import(&bytes),
+            Ok(0),
+            "known stations keep their entries"
+        );
 
         let mut shared = bridge_that_learns(1000, VlanLearning::Shared);
         shared.import(&bytes).unwrap();
@@ -231,7 +234,7 @@ mod tests {
         assert!(left.iter().all(|station| station.vlan == VlanId::NONE));
         for station in listed(&before, now) {
             let here = left.iter().find(|other| other.mac == station.mac).unwrap();
-            assert!(here.age <= station.age, "the one heard last, or static");
+            assert!(here.age <= station.age, "the one seen last, or static");
         }
 
         for wrong in [&bytes[..17], &[0; 18], &[0xff; 18]] {

@@ -1,24 +1,24 @@
-//! What may enter (IEEE 802.1Q-2022, 8.6.1 to 8.6.3).
+//! Ingress checks (IEEE 802.1Q-2022, 8.6.1 to 8.6.3).
 
 use super::key::{Address, Key};
 use super::watch::{Part, Watcher};
 use super::{BridgeConfig, DropReason, VlanLearning};
 use crate::frame::{EtherType, HEADER_LEN, VlanId};
 
-/// The addresses of a frame that passed.
+/// The keys of a frame that was admitted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Admitted {
-    /// From whom; [`Key::NOBODY`] for a frame to the group of probes, from which nothing is learnt.
+    /// The source; [`Key::NOBODY`] for a frame to the probe group, from which nothing is learnt.
     pub(super) src: Key,
-    /// To whom; [`Key::NOBODY`] for a group, which is flooded.
+    /// The destination; [`Key::NOBODY`] for a group, which is flooded.
     pub(super) dst: Key,
 }
 
-// Tag protocol identifiers as they lie in memory.
+// Tag protocol identifiers in memory order.
 const C_TAG: u16 = u16::from_ne_bytes(EtherType::C_TAG.0.to_be_bytes());
 const S_TAG: u16 = u16::from_ne_bytes(EtherType::S_TAG.0.to_be_bytes());
 
-/// Checks a frame: its length, its source, its destination.
+/// Checks the length, the source and the destination of a frame.
 #[inline]
 pub(super) fn admit(
     bytes: &[u8],
@@ -51,7 +51,7 @@ pub(super) fn admit(
         Key::of_address(vlan, dst)
     } else if dst.is_special_group() {
         if dst.is_probe_group() {
-            // Nothing is learnt from such a frame, and it is looked at more closely.
+            // Nothing is learnt from such a frame, and its payload is examined.
             watcher.reads(Part::Payload);
             return Ok(Admitted {
                 src: Key::NOBODY,

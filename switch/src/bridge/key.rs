@@ -1,10 +1,10 @@
-//! What a station is known by.
+//! The key of a station in the table: VLAN and MAC address.
 
 use super::probe;
 use crate::frame::{MacAddr, VlanId};
 
-/// A MAC address as a number of 48 bits, its first octet lowest: so a word of a frame becomes one
-/// without its bytes being reversed.
+/// A MAC address as a 48-bit number with the first octet lowest, so that a word of a frame becomes
+/// one without reversing its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Address(u64);
 
@@ -41,7 +41,7 @@ impl Address {
         self.0 == 0
     }
 
-    /// Whether it is reserved, or the group of probes for loops, found with one branch.
+    /// Reports whether it is reserved or the probe group, with a single branch.
     #[inline]
     pub(super) fn is_special_group(self) -> bool {
         let reserved = self.0 & Self::RESERVED_BLOCK.0 ^ Self::RESERVED.0;
@@ -60,8 +60,8 @@ impl Address {
 pub(super) struct Key(u64);
 
 impl Key {
-    /// Zero: that of the all-zero address outside any VLAN, which no station may have. It marks
-    /// empty places, and destinations that are groups.
+    /// Zero: the all-zero address outside any VLAN, which no station can have. It marks empty ways,
+    /// and destinations that are groups.
     pub(super) const NOBODY: Self = Self(0);
 
     /// The key of station `mac` in `vlan`.
@@ -75,7 +75,7 @@ impl Key {
         Self((vlan.get() as u64) << 48 | address.0)
     }
 
-    /// The key of which these are the [`Key::bits`].
+    /// Returns the key with these [`Key::bits`].
     pub(super) const fn from_bits(bits: u64) -> Self {
         Self(bits)
     }

@@ -1,24 +1,24 @@
-//! What one port may do to the others: plain numbers, for the whole switch and for one port.
+//! Limits that protect other ports from a port, for the whole switch and for one port.
 
-/// The bounds of a port. Zero is no bound.
+/// The limits of a port. Zero means unlimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]
 pub struct PortLimits {
-    /// The most stations learnt behind it; one more takes the place of the longest silent of
-    /// them. Static entries are not counted.
+    /// The most stations learnt on it; a further one evicts the one silent longest. Static entries
+    /// are not counted.
     pub max_stations: u32,
-    /// Broadcast frames a second that are let in.
+    /// Broadcast frames accepted per second.
     pub broadcast: u32,
-    /// Frames a second to groups other than broadcast.
+    /// Multicast frames accepted per second.
     pub multicast: u32,
-    /// Frames a second to single stations that are not known, which everybody gets.
+    /// Frames to unknown stations accepted per second, which are flooded.
     pub unknown_unicast: u32,
 }
 
 impl Default for PortLimits {
-    /// No bound of its own on stations; 20,000 broadcasts, 200,000 other frames to many. Hosts
-    /// broadcast a few frames a second, scanners some thousands, a loop as many as the machine
+    /// No limit on stations; 20,000 broadcasts and 200,000 other flooded frames per second. Hosts
+    /// broadcast a few frames per second, scanners some thousands, a loop as many as the machine
     /// can copy.
     fn default() -> Self {
         Self {
@@ -31,7 +31,7 @@ impl Default for PortLimits {
 }
 
 impl PortLimits {
-    /// No bounds at all.
+    /// No limits.
     pub const NONE: Self = Self {
         max_stations: 0,
         broadcast: 0,
@@ -40,7 +40,7 @@ impl PortLimits {
     };
 }
 
-/// What was set for one port alone; where nothing was, the switch's own [`PortLimits`] hold.
+/// Settings of one port; where a setting is `None`, the switch's own [`PortLimits`] apply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]
@@ -56,7 +56,7 @@ pub struct PortSettings {
 }
 
 impl PortSettings {
-    /// The bounds that hold where these are set and `general` ones.
+    /// Returns the limits that result from these settings on top of `general`.
     #[must_use]
     pub fn over(self, general: PortLimits) -> PortLimits {
         PortLimits {
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_set_for_a_port_goes_before_what_holds_for_all() {
+    fn settings_of_a_port_override_those_of_the_switch() {
         let general = PortLimits::default();
         assert_eq!(PortSettings::default().over(general), general);
         let settings = PortSettings {

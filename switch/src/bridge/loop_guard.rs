@@ -1,4 +1,4 @@
-//! The guard against loops, put together: suspicions, probes, blocks.
+//! Loop protection: combines suspicions, probes and blocks.
 
 use std::time::Duration;
 
@@ -13,27 +13,28 @@ use super::prober::{Heard, Prober, Proof};
 use super::{Bridge, DropReason, PortId};
 use crate::frame::Timestamp;
 
-/// So long after a loop was broken, frames of it may still come in by the port that goes on.
+/// How long after a loop was broken its last frames may still arrive on the port that keeps
+/// forwarding.
 const ECHO: Duration = Duration::from_millis(200);
-/// What comes back in one batch and is acted upon.
+/// The most probes of one batch that are acted upon as proof.
 const PROOFS: usize = 8;
 
-/// All that is remembered about loops.
+/// The state of loop protection.
 #[derive(Debug)]
 pub(super) struct Loops {
     pub(super) suspects: Suspects,
     prober: Prober,
     blocks: Blocks,
-    /// Ports that may have frames left of a loop that was broken, until when.
+    /// Ports on which frames of a broken loop may still arrive, and until when.
     echoes: Vec<(PortId, Timestamp)>,
-    /// What the batch at hand has brought, for after it.
+    /// The suspicion that the current batch has raised, handled after the batch.
     suspicion: Option<Suspicion>,
     proofs: ArrayVec<Proof, PROOFS>,
     has_news: bool,
 }
 
 impl Loops {
-    /// None yet. What is left to chance follows from `seed`.
+    /// Creates the initial state. Random choices are derived from `seed`.
     pub(super) fn new(seed: [u64; 2]) -> Self {
         Self {
             suspects: Suspects::new(),
@@ -46,7 +47,7 @@ impl Loops {
         }
     }
 
-    /// Has a suspicion looked at after the batch.
+    /// Records a suspicion, to be handled after the batch.
     pub(super) fn note(&mut self, suspicion: Suspicion) {
         self.suspicion = Some(suspicion);
         self.has_news = true;
@@ -54,7 +55,7 @@ impl Loops {
 }
 
 impl Bridge {
-    /// Takes note of a frame to the group of probes. Returns why it may not pass.
+    /// Handles a frame to the probe group. Returns why the frame is dropped, if it is.
     pub(super) fn hear_probe_frame(
         &mut self,
         now: Timestamp,
@@ -65,14 +66,15 @@ impl Bridge {
             return None;
         }
         let loops = &mut self.protection.loops;
-        // Once there is proof, a port is about to be blocked: what would have ended there does.
+        // With proof, a port is about to be blocked, so frames that would have ended at it end
+        // here.
         let has_proof = !loops.proofs.is_empty();
         match loops.prober.hear(now, ingress, frame) {
             Heard::Other => None,
             Heard::Passes if !has_proof => None,
             Heard::Passes | Heard::Ends => Some(DropReason::LoopProbe),
             Heard::Proves(proof) => {
-                // What does not fit proves nothing new.
+                // A proof that does not fit adds nothing new.
                 let _ = loops.proofs.try_push(proof);
                 loops.has_news = true;
                 Some(DropReason::LoopProbe)
@@ -80,7 +82,7 @@ impl Bridge {
         }
     }
 
-    /// Whether a frame to the group of probes would go no further.
+    /// Reports whether a frame to the probe group would be dropped.
     pub(super) fn would_end_probe(&self, now: Timestamp, ingress: PortId, frame: &[u8]) -> bool {
         let ends = || match self.protection.loops.prober.would_hear(now, ingress, frame) {
             Heard::Other | Heard::Passes => false,
@@ -89,8 +91,7 @@ impl Bridge {
         self.config.loop_guard.enabled && ends()
     }
 
-    /// Takes note of probes among frames that came in by a blocked port, out of which they were
-    /// sent.
+    /// Handles probes among frames that arrived on the blocked port out of which they were sent.
     #[inline(never)]
     pub(super) fn hear_while_blocked<'a>(
         &mut self,
@@ -109,7 +110,7 @@ impl Bridge {
         }
     }
 
-    /// Does what the batch that has just been handled gives reason for.
+    /// Acts on the findings of the batch that has just been handled.
     #[inline]
     pub(super) fn settle_loops(&mut self, now: Timestamp) {
         if self.protection.loops.has_news {
@@ -144,8 +145,8 @@ impl Bridge {
             let chance = loops.prober.random();
             loops.blocks.confirm(now, from, to, chance);
         } else if from != to {
-            // Whichever is blocked, the other leads to the same place. Of several that are joined,
-            // the lowest number is left.
+            // Either port may be blocked, since both lead to the same segment. Of several connected
+            // ports the lowest number keeps forwarding.
             self.block(now, (from.max(to), from.min(to)), proof);
         } else if loops.prober.reflects(now, proof) {
             self.block(now, (from, from), proof);
@@ -163,7 +164,7 @@ impl Bridge {
         loops.echoes.retain(|(echo, _)| *echo != peer);
         loops.echoes.push((peer, now + ECHO));
         self.ports.set_blocked(port, true);
-        // Stations seem to be behind either that are not.
+        // Entries of stations that are not really behind the port.
         self.fdb.flush(&mut self.ports, port);
         self.fdb.flush(&mut self.ports, peer);
         let (vlan, mac) = (proof.key.vlan(), proof.key.mac());
@@ -176,15 +177,15 @@ impl Bridge {
         });
     }
 
-    /// The VLAN tags with which the loop was proven of which a blocked port is a part, as they stand in a
-    /// frame; for [`Bridge::block_as_before`].
+    /// Returns the VLAN tags with which the loop of a blocked port was proven, as in a frame; for
+    /// [`Bridge::block_as_before`].
     pub(crate) fn loop_tags(&self, port: PortId) -> Vec<u8> {
         let tags = self.protection.loops.blocks.tags(port).unwrap_or_default();
         tags.as_slice().to_vec()
     }
 
-    /// Blocks a port that was blocked in another process, until it is known that the loop is gone: by
-    /// probes with these tags, since the loop may be one in a single VLAN.
+    /// Blocks a port that was blocked in another process until probes show that the loop is gone.
+    /// The probes carry these tags, since the loop may exist in a single VLAN only.
     pub(crate) fn block_as_before(
         &mut self,
         now: Timestamp,
@@ -201,7 +202,7 @@ impl Bridge {
         self.ports.set_blocked(port, true);
     }
 
-    /// When [`Bridge::watch_loops`] has something to do.
+    /// Returns when [`Bridge::watch_loops`] has work.
     pub(super) fn loops_timeout(&self) -> Option<Timestamp> {
         let loops = &self.protection.loops;
         let echoes = loops.echoes.iter().map(|(_, until)| *until);
@@ -209,8 +210,8 @@ impl Bridge {
         echoes.chain(others.into_iter().flatten()).min()
     }
 
-    /// Forgets the stations that the last frames of a loop seemed to have put behind its other
-    /// port, asks whether loops are still there, and lets ports forward where they are not.
+    /// Removes the entries that the last frames of a broken loop put behind its other port, sends
+    /// probes of blocked ports, and unblocks ports whose loop is gone.
     pub(super) fn watch_loops(&mut self, now: Timestamp) {
         while let Some(at) = self
             .protection
@@ -236,16 +237,16 @@ impl Bridge {
         }
     }
 
-    /// Lets a port that was blocked forward.
+    /// Unblocks a port.
     fn open(&mut self, port: PortId, peer: PortId) {
         self.ports.set_blocked(port, false);
-        // What was reached by the other port may be behind this one alone by now.
+        // Stations that were reached through the other port may now be behind this one only.
         self.fdb.flush(&mut self.ports, peer);
         self.protection.alarms.push(Alarm::Unblocked { port });
     }
 
-    /// A port is gone, or its link is down: it is blocked no more, and one that was blocked on its
-    /// account forwards in its place.
+    /// Handles a port that was removed or lost its link: its block ends, and a port that was
+    /// blocked because of it takes over.
     pub(super) fn forget_loops_of(&mut self, port: PortId) {
         self.unblock(port);
         self.protection.loops.prober.forget(port);
@@ -254,7 +255,7 @@ impl Bridge {
         }
     }
 
-    /// Lets a port that is blocked forward again at once. Returns whether it was.
+    /// Unblocks a port at once. Returns whether it was blocked.
     pub fn unblock(&mut self, port: PortId) -> bool {
         let blocked = self.protection.loops.blocks.get(Timestamp::ZERO, port);
         let was_blocked = self.protection.loops.blocks.forget(port);
@@ -264,27 +265,27 @@ impl Bridge {
         was_blocked
     }
 
-    /// Whether a port is blocked, whatever the time.
+    /// Reports whether a port is blocked, without checking the time.
     #[must_use]
     pub fn is_blocked(&self, port: PortId) -> bool {
         self.ports.is_blocked(port)
     }
 
-    /// Whether a port is blocked, being part of a loop, and how.
+    /// Returns the block of a port that is part of a loop, if it is blocked.
     #[must_use]
     pub fn blocked(&self, now: Timestamp, port: PortId) -> Option<Blocked> {
         self.protection.loops.blocks.get(now, port)
     }
 
-    /// The next frame that the bridge itself has to send, if there is one: after each batch and each
-    /// [`Bridge::handle_timeout`]. There is none unless frames look as if they were in a loop, or a
-    /// port is blocked because of one.
+    /// Returns the next frame that the bridge itself must send, if any. Call it after each batch
+    /// and each [`Bridge::handle_timeout`]. There is one only if frames seem to loop, or if a port
+    /// is blocked because of a loop.
     #[inline]
     pub fn next_probe(&mut self) -> Option<LoopProbe> {
         self.protection.loops.prober.pop()
     }
 
-    /// Whether this is the source of frames to the group of probes, which is not learnt.
+    /// Reports whether this is the source of a frame to the probe group, which is not learnt.
     pub(super) fn is_of_probe(src: Key) -> bool {
         src == Key::NOBODY
     }
@@ -296,7 +297,7 @@ mod tests {
     use crate::bridge::BridgeConfig;
 
     #[test]
-    fn another_process_asks_in_the_vlan_in_which_the_loop_is() {
+    fn another_process_probes_the_vlan_of_the_loop() {
         const PAIR: (PortId, PortId) = (PortId(2), PortId(1));
         let tags: [&[u8]; 3] = [&[], &[0x81, 0, 0, 5], &[0x88, 0xa8, 0, 5, 0x81, 0, 0, 6]];
         for tags in tags {

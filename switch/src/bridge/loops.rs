@@ -1,16 +1,16 @@
-//! Suspicions of loops, by what comes in.
+//! Detects suspected loops from received frames.
 //!
-//! Theory of operation. Where two ports are joined outside, by a cable, a bridge or another
-//! switch, a frame that leaves by one comes back by the other, and goes round both ways until
-//! something stops it; with each round its sender seems to move from one port to the other. So
-//! nothing is looked at until a station moves by a frame that goes to many. Then the last few
-//! frames that moved it are remembered by their hashes, for a few stations. The same frame moving
-//! its station again, [`REPEATS`] times, is a suspicion.
+//! Theory of operation. If two ports are connected outside the switch, by a cable, a bridge or
+//! another switch, a frame sent out of one comes back on the other and circulates in both
+//! directions until something stops it. With each round its sender seems to move from one port to
+//! the other. So nothing is examined until a flooded frame moves a station. Then the hashes of the
+//! last few frames that moved it are stored, for a few stations. If the same frame moves its
+//! station again, [`REPEATS`] times, that is a suspicion.
 //!
-//! It is not more than that. Two routers with one address announce themselves alike, and a bond in
-//! broadcast mode or a node of a redundant network (PRP, IEC 62439-3) sends every frame by two
-//! ports. In a loop a frame comes back that was sent: whether that is so, the bridge finds out by a
-//! probe of its own ([`super::prober`]).
+//! It is only a suspicion. Two routers with one address send identical announcements, and a bond in
+//! broadcast mode or a node of a redundant network (PRP, IEC 62439-3) sends every frame on two
+//! ports. In a loop a frame that the switch sent comes back: the bridge verifies that with a probe
+//! of its own ([`super::prober`]).
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -20,21 +20,21 @@ use super::key::Key;
 use super::probe::Tags;
 use crate::frame::Timestamp;
 
-/// What is done about loops.
+/// Configuration of loop protection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]
 pub struct LoopGuard {
-    /// Whether anything is.
+    /// Whether it is enabled.
     pub enabled: bool,
-    /// For how long a port stays blocked after the last sign of the loop.
+    /// How long a port stays blocked after the last sign of the loop.
     pub hold: Duration,
-    /// The longest that it stays blocked where the loop is back each time it forwards again.
+    /// The longest that a port stays blocked if the loop is back each time it forwards again.
     pub max_hold: Duration,
 }
 
 impl Default for LoopGuard {
-    /// On: five seconds, and up to a minute.
+    /// Enabled: five seconds, and up to a minute.
     fn default() -> Self {
         Self {
             enabled: true,
@@ -45,7 +45,7 @@ impl Default for LoopGuard {
 }
 
 impl LoopGuard {
-    /// Nothing is done.
+    /// Disabled.
     pub const OFF: Self = Self {
         enabled: false,
         hold: Duration::ZERO,
@@ -53,27 +53,28 @@ impl LoopGuard {
     };
 }
 
-/// So many times the same frames move a station again, within [`WINDOW`].
+/// How often the same frames must move a station again within [`WINDOW`].
 const REPEATS: u8 = 4;
 const WINDOW: Duration = Duration::from_secs(10);
-/// Stations that are watched.
+/// Stations that are tracked.
 const SUSPECTS: usize = 64;
-/// Frames that are remembered of each.
+/// Frames that are stored per station.
 const FRAMES: usize = 16;
-/// What is hashed of a frame: its beginning, and its end.
+/// The hashed part of a frame: its beginning, and its end.
 const HEAD: usize = 128;
 const TAIL: usize = 32;
 
-/// A station that has moved of late.
+/// A station that has moved recently.
 #[derive(Clone, Copy, Debug)]
 struct Suspect {
     key: Key,
     since: Timestamp,
-    /// The hashes of the last frames that moved it; zero is none.
+    /// The hashes of the last frames that moved it; zero means none.
     frames: [u64; FRAMES],
     next: u8,
     repeats: u8,
-    /// The last two ports between which a repeated frame moved it, neither of which is its home.
+    /// The last two ports between which a repeated frame moved it, neither of which is its home
+    /// port.
     abroad: Option<(PortId, PortId)>,
 }
 
@@ -88,7 +89,7 @@ impl Suspect {
     };
 }
 
-/// The stations that have moved of late, as many as there is room for.
+/// The stations that have moved recently, up to the capacity.
 #[derive(Debug)]
 pub(super) struct Suspects(Box<[Suspect]>);
 
@@ -97,10 +98,10 @@ impl Suspects {
         Self(vec![Suspect::NONE; SUSPECTS].into())
     }
 
-    /// Notes that this frame, which goes to many, moves its station, whose home is `home`, between
-    /// two ports. Where it has done so too often it is forgotten, and the ports are returned that
-    /// may be joined: not its home, if it was moved between two others, for it moves from there with
-    /// each frame that it sends meanwhile.
+    /// Records that this flooded frame moves its station, whose home port is `home`, between two
+    /// ports. If the station has moved too often, its record is cleared and the ports that may be
+    /// connected are returned. Those do not include the home port if the station was moved between
+    /// two others, because each new frame of the station moves it away from its home port.
     pub(super) fn moved_by(
         &mut self,
         now: Timestamp,
@@ -142,7 +143,7 @@ struct Fingerprint {
     frame: u64,
 }
 
-/// Whoever makes two frames with the same hash could as well send one twice.
+/// A sender that makes two frames with the same hash could as well send one frame twice.
 fn fingerprint(key: Key, frame: &[u8]) -> Fingerprint {
     let mut hasher = DefaultHasher::new();
     hasher.write_u64(key.bits());
@@ -156,12 +157,12 @@ fn fingerprint(key: Key, frame: &[u8]) -> Fingerprint {
     }
 }
 
-/// A reason to ask whether there is a loop.
+/// A reason to send probes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Suspicion {
-    /// The ports that may be joined.
+    /// The ports that may be connected.
     pub(super) ports: (PortId, PortId),
-    /// The station that gave it away.
+    /// The station that raised the suspicion.
     pub(super) key: Key,
     /// The tags of its frame.
     pub(super) tags: Tags,
@@ -183,9 +184,9 @@ mod tests {
     const JOINED: (PortId, PortId) = (PortId(3), PortId(4));
 
     #[test]
-    fn a_station_that_sends_on_while_its_frames_go_round_is_not_part_of_the_loop() {
+    fn the_home_port_of_a_station_whose_frames_loop_is_not_part_of_the_loop() {
         let home = PortId(1);
-        // The frames that move it home are new; those before move it away from there, and round.
+        // The frames that move it home are new; earlier ones move it away and around.
         let between = [
             (JOINED.1, home),
             (home, JOINED.0),
@@ -204,14 +205,14 @@ mod tests {
             let (one, other) = found.find_map(|found| found).unwrap();
             assert_eq!((one.min(other), one.max(other)), JOINED, "{begin}");
         }
-        // Where its home is one of the two there are no others.
+        // If its home port is one of the two, there are no other ports.
         let mut suspects = Suspects::new();
         let joined = (home, JOINED.0);
         let mut moves = (0..40).map(|_| suspects.moved_by(at(0), key(1), &[7; 60], joined, home));
         assert_eq!(moves.find_map(|found| found), Some(joined));
     }
 
-    /// At which of the moves by these frames, one a millisecond, there is a suspicion.
+    /// Returns after which of these frames, one per millisecond, there is a suspicion.
     fn seen_at(frames: impl Iterator<Item = Vec<u8>>) -> Option<usize> {
         let mut suspects = Suspects::new();
         (0..).zip(frames).position(|(time, frame)| {
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_goes_round_is_a_suspicion_and_so_are_some_of_them() {
+    fn a_looping_frame_raises_a_suspicion_and_so_do_several() {
         let rounds = |count: u8| (0..40).map(move |round| vec![round % count; 60]);
         assert_eq!(seen_at(rounds(1)), Some(4));
         assert_eq!(seen_at(rounds(7)), Some(10));
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn different_frames_are_none_however_alike() {
+    fn different_frames_raise_none_however_similar() {
         let numbered = |position: usize| {
             move |number: u8| {
                 let mut frame = vec![0; 1500];
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_frame_now_and_then_is_none() {
+    fn the_same_frame_at_long_intervals_raises_none() {
         let mut suspects = Suspects::new();
         for time in 0..1000 {
             let time = at(time * 2600);

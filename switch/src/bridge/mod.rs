@@ -1,7 +1,7 @@
 //! The pure core: a learning bridge without I/O, clock or threads.
 //!
-//! The caller hands in the time and the frames and gets verdicts back. Nothing is allocated
-//! per frame.
+//! The caller passes in the time and the frames and gets verdicts back. Nothing is allocated per
+//! frame.
 
 mod alarm;
 mod batch;
@@ -66,12 +66,12 @@ pub struct Bridge {
     ports: Ports,
     fdb: Fdb,
     protection: Protection,
-    /// Room for what a batch is about, kept so that none is cleared for each.
+    /// Scratch space of a batch, kept so that it is not cleared for each batch.
     probes: Vec<Probe>,
 }
 
 impl Bridge {
-    /// A bridge without ports, whose hash table nobody can foretell.
+    /// Creates a bridge without ports, with an unpredictable hash function.
     #[must_use]
     pub fn new(config: BridgeConfig) -> Self {
         let state = RandomState::new();
@@ -79,11 +79,11 @@ impl Bridge {
         Self::with_hasher(config, KeyHasher::random(), seed)
     }
 
-    /// A bridge without ports, whose hash table is always the same for the same `seed`: for
-    /// simulations and benchmarks, not for networks.
+    /// Creates a bridge without ports whose hash function depends on `seed` only: for simulations
+    /// and benchmarks, not for networks.
     #[must_use]
     pub fn with_seed(config: BridgeConfig, seed: u64) -> Self {
-        // What is left to chance besides is another one for each seed as well.
+        // The other random choices depend on the seed too.
         let chance = [1, 2].map(|index| mixed(seed, index));
         Self::with_hasher(config, KeyHasher::seeded(seed), chance)
     }
@@ -99,18 +99,18 @@ impl Bridge {
         }
     }
 
-    /// How the bridge behaves.
+    /// Returns the configuration.
     #[must_use]
     pub const fn config(&self) -> &BridgeConfig {
         &self.config
     }
 
-    /// Changes how the bridge behaves, at `now`. If the table has become too small, stations are
-    /// evicted as fairly as when it is full; static ones stay.
+    /// Changes the configuration at `now`. If the table has become too small, entries are evicted
+    /// as fairly as from a full table; static ones stay.
     ///
-    /// Where VLANs learn in another way from now on, learnt stations are forgotten. Static ones of
-    /// separate VLANs become one for all of them, by the lowest VLAN; those for all VLANs become
-    /// ones of untagged frames.
+    /// If the VLAN learning mode changes, learnt entries are removed. Static entries of separate
+    /// VLANs are merged into one for all VLANs (the lowest VLAN wins); entries for all VLANs become
+    /// entries of untagged frames.
     pub fn set_config(&mut self, now: Timestamp, config: BridgeConfig) {
         let before = self.config.vlan_learning;
         self.config = config.clamped();
@@ -129,29 +129,29 @@ impl Bridge {
         }
     }
 
-    /// Adds a port, which forwards at once, under the lowest free number.
+    /// Adds a forwarding port with the lowest free number.
     pub fn add_port(&mut self) -> Result<PortId, TooManyPorts> {
         let port = self.ports.add()?;
         self.limit_port(port);
         Ok(port)
     }
 
-    /// Adds a port, which forwards at once, under this number.
+    /// Adds a forwarding port with this number.
     pub fn add_port_at(&mut self, port: PortId) -> Result<(), NumberError> {
         self.ports.add_at(port)?;
         self.limit_port(port);
         Ok(())
     }
 
-    /// Removes a port with all its stations, static ones too. An unknown port is ignored.
+    /// Removes a port with all its entries, static ones too. An unknown port is ignored.
     pub fn remove_port(&mut self, port: PortId) {
         self.forget_loops_of(port);
         self.fdb.remove_port(&mut self.ports, port);
         self.ports.remove(port);
     }
 
-    /// Lets a port forward or not. Through one that does not nothing enters or leaves, and its
-    /// dynamic stations are forgotten; a loop that it was part of is taken for broken. An unknown
+    /// Sets whether a port forwards. A port that does not forward accepts and sends nothing, its
+    /// dynamic entries are removed, and a loop of which it was part counts as broken. An unknown
     /// port is ignored.
     pub fn set_forwarding(&mut self, port: PortId, forwarding: bool) {
         self.ports.set_forwarding(port, forwarding);
@@ -161,13 +161,14 @@ impl Bridge {
         }
     }
 
-    /// The forwarding ports, in ascending order. A flood goes to these but the ingress port.
+    /// Returns the forwarding ports, in ascending order. A flood goes to all of them except the
+    /// ingress port.
     #[must_use]
     pub fn forwarding_ports(&self) -> &[PortId] {
         self.ports.forwarding()
     }
 
-    /// Decides about one frame that came in by `port` at `now`, and learns from it.
+    /// Decides about one frame that arrived on `port` at `now`, and learns from it.
     #[inline]
     pub fn handle(&mut self, now: Timestamp, port: PortId, frame: &[u8]) -> Verdict {
         let verdict = pipeline::decide(self, &mut (), now, port, frame);
@@ -175,8 +176,8 @@ impl Bridge {
         verdict
     }
 
-    /// When [`Bridge::handle_timeout`] shall be called; `None` if there is nothing that could
-    /// age, no port is blocked, and nothing is asked. It may come too early, never too late.
+    /// Returns when to call [`Bridge::handle_timeout`]; `None` if no entry can age out, no port is
+    /// blocked, and no probe is in flight. It may be too early, never too late.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Timestamp> {
         match (self.fdb.next_timeout(), self.loops_timeout()) {
@@ -185,17 +186,16 @@ impl Bridge {
         }
     }
 
-    /// Asks whether loops are still there, lets ports forward that are in none any more, and
-    /// forgets stations that have been silent for the ageing time, give or take 1/256 of it in
-    /// favour of the station. One call does a bounded amount of work: where more is left,
-    /// [`Bridge::next_timeout`] is not after `now`.
+    /// Sends probes of blocked ports, unblocks ports whose loop is gone, and removes entries that
+    /// have been silent for the ageing time (or up to 1/256 of it longer). One call does a bounded
+    /// amount of work: if more is left, [`Bridge::next_timeout`] is not after `now`.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.watch_loops(now);
         self.fdb.handle_timeout(&mut self.ports, now);
     }
 
-    /// Enters a station that never moves, ages or gives way, or makes one of a known station: in
-    /// `vlan`, or in all where learning is shared.
+    /// Adds a static entry, or makes a known station's entry static: in `vlan`, or in all VLANs if
+    /// learning is shared.
     pub fn add_static(
         &mut self,
         vlan: VlanId,
@@ -218,8 +218,8 @@ impl Bridge {
         Ok(())
     }
 
-    /// Forgets a station, static or not, in one VLAN or in all of them; in all where learning is
-    /// shared. Returns the number of entries removed.
+    /// Removes an entry, static or not, in one VLAN or in all VLANs; in all if learning is shared.
+    /// Returns the number of entries removed.
     pub fn remove_station(&mut self, mac: MacAddr, vlan: Option<VlanId>) -> usize {
         let shared = self.config.vlan_learning == VlanLearning::Shared;
         let vlans = match vlan {
@@ -235,7 +235,7 @@ impl Bridge {
         removed
     }
 
-    /// What a station of `vlan` is known by.
+    /// Returns the key of a station of `vlan`.
     const fn key(&self, vlan: VlanId, mac: MacAddr) -> Key {
         match self.config.vlan_learning {
             VlanLearning::Shared => Key::new(VlanId::NONE, mac),
@@ -243,7 +243,7 @@ impl Bridge {
         }
     }
 
-    /// Makes static stations of separate VLANs one for all, where learning is shared.
+    /// Merges the static entries of separate VLANs, if learning is shared.
     fn join_static(&mut self) {
         if self.config.vlan_learning == VlanLearning::Independent {
             return;
@@ -256,13 +256,13 @@ impl Bridge {
         });
         separate.sort_unstable_by_key(|key| key.bits());
         for key in separate {
-            // Of an address that is known already, the lower VLAN has said where.
+            // For an address that occurs again, the lowest VLAN has already determined the port.
             self.fdb
                 .rename(&mut self.ports, key, Key::new(VlanId::NONE, key.mac()));
         }
     }
 
-    /// Forgets the dynamic stations of one port or of all. Returns how many there were.
+    /// Removes the dynamic entries of one port or of all ports. Returns how many there were.
     pub fn flush(&mut self, port: Option<PortId>) -> usize {
         match port {
             Some(port) => self.fdb.flush(&mut self.ports, port),
@@ -270,18 +270,18 @@ impl Bridge {
         }
     }
 
-    /// The number of stations known, static ones included.
+    /// Returns the number of entries, static ones included.
     #[must_use]
     pub fn station_count(&self) -> usize {
         self.fdb.len()
     }
 
-    /// Appends up to `max` stations to `into`, beginning at `from`. Returns where to go on, or
+    /// Appends up to `max` stations to `into`, beginning at `from`. Returns where to continue, or
     /// `None` at the end.
     ///
     /// One call does a bounded amount of work, so that listing a large table in pages does not
-    /// hold up frames; a page may therefore hold fewer stations than `max`, even none, before
-    /// the end. A station known throughout the listing is listed once; one learnt or forgotten
+    /// delay frames. A page may therefore have fewer than `max` stations before the end, even none.
+    /// A station that is known throughout the listing is listed once; one that is learnt or removed
     /// meanwhile may or may not be listed.
     pub fn stations(
         &self,
@@ -293,23 +293,23 @@ impl Bridge {
         self.fdb.stations(now, from, into, max)
     }
 
-    /// Starts or stops collecting events. Stopping drops those that wait.
+    /// Starts or stops collecting events. Stopping discards the queued ones.
     pub fn enable_events(&mut self, enabled: bool) {
         self.fdb.events.enable(enabled);
     }
 
-    /// The oldest event that waits.
+    /// Returns the oldest queued event.
     pub fn next_event(&mut self) -> Option<Event> {
         self.fdb.events.pop()
     }
 
-    /// How many events were lost since the last call because nobody fetched them in time.
+    /// Returns how many events were lost since the last call because the queue was full.
     pub fn take_lost_events(&mut self) -> u64 {
         self.fdb.events.take_lost()
     }
 }
 
-/// A number that follows from `seed` and `index`, and tells nothing of either.
+/// Derives a number from `seed` and `index` that reveals neither.
 fn mixed(seed: u64, index: u64) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write_u64(seed);

@@ -6,20 +6,20 @@
 //!
 //! 1. **Ingress port**: a port that does not forward accepts nothing.
 //! 2. **Admit, classify** ([`super::ingress`]): length, source address, reserved destinations; the
-//!    VLAN whose entries count.
+//!    VLAN whose entries are used.
 //! 3. **Guards and learning** ([`super::protection`], [`super::loop_guard`]): probes for loops end here;
 //!    the source gets an entry, or its entry is refreshed or moved.
 //! 4. **Look up**: the entry of the destination.
 //! 5. **Egress filter**: not back to the ingress port, not to a port that does not forward.
 //! 6. **Flood**, where there is no entry: within the limits of the ingress port.
 //!
-//! Each stage is written once, for everything that wants a decision. What differs are two type
-//! parameters. [`Tables`] is what the stages read and change: the bridge itself where a frame is
-//! forwarded, or a [`View`] that predicts what would change and changes nothing. A [`Watcher`] is told
-//! what each stage found; the one that forwards is `()`, which the compiler removes.
+//! Each stage is written once, for every caller that wants a decision. Two type parameters vary.
+//! [`Tables`] is what the stages read and change: the bridge itself when a frame is forwarded, or a
+//! [`View`] that predicts the changes and makes none. A [`Watcher`] receives what each stage found;
+//! when forwarding it is `()`, which the compiler removes.
 //!
-//! A batch takes stages 1 and 2 for all its frames first, so that the table's memory is fetched for
-//! all of them side by side ([`super::batch`]).
+//! A batch runs stages 1 and 2 for all its frames first, so that the table's memory is fetched for
+//! all of them in parallel ([`super::batch`]).
 
 use super::fdb::{Fdb, Heard, Spot, Value};
 use super::ingress::{self, Admitted};
@@ -30,7 +30,7 @@ use super::watch::{Source, Watcher};
 use super::{Bridge, DropReason, PortId, Verdict};
 use crate::frame::Timestamp;
 
-/// Where the entries of a frame's two stations belong in the table.
+/// The table positions of a frame's source and destination.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stations {
     pub(super) src: Spot,
@@ -38,7 +38,7 @@ pub(super) struct Stations {
 }
 
 impl Stations {
-    /// Those of a frame that was admitted. The table's memory begins to be fetched.
+    /// Computes them for an admitted frame, and starts fetching the table's memory.
     #[inline]
     pub(super) fn of(admitted: Admitted, fdb: &Fdb) -> Self {
         let Admitted { src, dst } = admitted;
@@ -55,18 +55,18 @@ impl Stations {
     }
 }
 
-/// What the stages read, and what they change.
+/// The state that the stages read and change.
 pub(super) trait Tables {
-    /// The bridge as it is.
+    /// Returns the bridge.
     fn bridge(&self) -> &Bridge;
 
     /// Sets the time for what follows.
     fn advance(&mut self, now: Timestamp);
 
-    /// Notes a frame that came in by a port that does not forward.
+    /// Handles a frame that arrived on a port that does not forward.
     fn note_closed(&mut self, now: Timestamp, ingress: PortId, frame: &[u8]);
 
-    /// Learns from a frame's source. Returns why the frame goes no further.
+    /// Learns from a frame's source. Returns why the frame is dropped, if it is.
     fn learn<'f>(
         &mut self,
         now: Timestamp,
@@ -75,14 +75,14 @@ pub(super) trait Tables {
         frame: impl Fn() -> &'f [u8],
     ) -> Option<DropReason>;
 
-    /// The entry of the destination, once the source has been learnt.
+    /// Returns the destination's entry, after the source has been learnt.
     fn look_up(&self, dst: Spot) -> Option<Value>;
 
-    /// Whether a frame may be flooded, and why not.
+    /// Checks whether a frame may be flooded.
     fn meter(&mut self, now: Timestamp, ingress: PortId, frame: &[u8]) -> Result<(), DropReason>;
 }
 
-/// All stages, for one frame.
+/// Runs all stages for one frame.
 #[inline]
 pub(super) fn decide<T: Tables, W: Watcher>(
     tables: &mut T,
@@ -106,8 +106,8 @@ pub(super) fn decide<T: Tables, W: Watcher>(
     decide_admitted(tables, watcher, now, heard, stations, || frame)
 }
 
-/// The stages from learning on, for a frame that was admitted. `frame` gives its bytes, which most
-/// frames need no more.
+/// Runs the stages from learning on, for an admitted frame. `frame` returns its bytes, which most
+/// frames do not need.
 #[inline]
 pub(super) fn decide_admitted<'f, T: Tables, W: Watcher>(
     tables: &mut T,
@@ -187,11 +187,11 @@ impl Tables for Bridge {
     }
 }
 
-/// A bridge that is read alone, and what one frame would change in it.
+/// A read-only bridge, and the changes that one frame would make to it.
 #[derive(Debug)]
 pub(super) struct View<'a> {
     bridge: &'a Bridge,
-    /// The station that would be behind the ingress port.
+    /// The station that would be learnt on the ingress port.
     learnt: Option<(Key, Value)>,
     /// The station whose entry would be evicted.
     evicted: Option<Key>,
@@ -262,7 +262,7 @@ impl Tables for View<'_> {
 }
 
 impl Bridge {
-    /// Notes frames that came in by a port that does not forward.
+    /// Handles frames that arrived on a port that does not forward.
     pub(super) fn hear_closed<'a>(
         &mut self,
         now: Timestamp,
@@ -274,7 +274,7 @@ impl Bridge {
         }
     }
 
-    /// Why nothing enters by a port that does not forward.
+    /// Returns why a port that does not forward accepts nothing.
     pub(super) fn why_closed(&self, port: PortId) -> DropReason {
         if self.ports.is_blocked(port) {
             DropReason::LoopBlocked
@@ -283,8 +283,9 @@ impl Bridge {
         }
     }
 
-    /// Why a frame that came in by `ingress` may not go where `known` is; `None` if it may.
-    /// Only static stations can be behind a port that does not forward: it has no others.
+    /// Returns why a frame that arrived on `ingress` cannot go to the port of `known`; `None` if it
+    /// can. Only static entries can be on a port that does not forward: its dynamic ones were
+    /// removed.
     #[inline]
     fn refusal(&self, known: Value, ingress: PortId) -> Option<DropReason> {
         if known.port() == ingress {
@@ -296,7 +297,7 @@ impl Bridge {
         }
     }
 
-    /// Why nothing leaves by a port that does not forward.
+    /// Returns why nothing is sent out of a port that does not forward.
     fn why_unreachable(&self, port: PortId) -> DropReason {
         if self.ports.is_blocked(port) {
             DropReason::LoopBlocked

@@ -1,4 +1,4 @@
-//! The ports as the core knows them: one record for each.
+//! The ports of the bridge: one record per port.
 
 use super::PortId;
 use super::egress::Member;
@@ -7,31 +7,31 @@ use super::limits::{PortLimits, PortSettings};
 use super::storm::Meters;
 use crate::frame::TagAction;
 
-/// All numbers are taken.
+/// All port numbers are in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot add a port: the switch has {max} already; remove one first", max = PortId::MAX.0)]
 pub struct TooManyPorts;
 
-/// A port cannot have the number that it was to have.
+/// A port cannot have the requested number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NumberError {
-    /// Another port has it.
+    /// Another port has the number.
     #[error("the switch has a port {0} already: remove that one first")]
     Taken(PortId),
-    /// Ports have numbers from 1 on.
+    /// Port numbers begin at 1.
     #[error("no port has the number {0}: use 1 to {max}", max = PortId::MAX.0)]
     OutOfRange(PortId),
 }
 
-/// All that the bridge keeps of one port: its state, its stations, its limits.
+/// The bridge's record of one port: its state, its entries, its limits.
 ///
-/// What is read for each frame that is learnt or flooded comes first.
+/// The fields that are read for each learnt or flooded frame come first.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(super) struct Port {
-    /// Whether its link lets it forward.
+    /// Whether its link is up, so that it may forward.
     up: bool,
-    /// Whether it is blocked, being part of a loop.
+    /// Whether it is blocked because it is part of a loop.
     blocked: bool,
     pub(super) stations: Holding,
     pub(super) meters: Meters,
@@ -39,7 +39,7 @@ pub(super) struct Port {
 }
 
 impl Port {
-    /// One that forwards, of which nothing is known and for which there is no limit.
+    /// Creates a forwarding port without entries and limits.
     fn new() -> Self {
         Self {
             up: true,
@@ -58,17 +58,17 @@ impl Port {
 /// The ports of a bridge.
 #[derive(Debug)]
 pub(super) struct Ports {
-    /// By port number; `None` is no port.
+    /// Indexed by port number; `None` where there is no port.
     records: Vec<Option<Port>>,
     forwarding: Vec<PortId>,
-    /// The same ports, as those that a flood leaves by.
+    /// The forwarding ports as members of a flood.
     members: Vec<Member>,
-    /// Which port holds the most stations.
+    /// Which port has the most entries.
     pub(super) most: Most,
 }
 
 impl Ports {
-    /// None.
+    /// Creates an empty set of ports.
     pub(super) const fn new() -> Self {
         Self {
             records: Vec::new(),
@@ -103,7 +103,7 @@ impl Ports {
         Ok(())
     }
 
-    /// Removes `port`, if there is one. Its stations are to be forgotten before.
+    /// Removes `port`, if it exists. Its entries must be removed before.
     pub(super) fn remove(&mut self, port: PortId) {
         if let Some(place) = self.records.get_mut(usize::from(port.0)) {
             *place = None;
@@ -111,7 +111,7 @@ impl Ports {
         }
     }
 
-    /// Lets `port` forward or not, if there is one.
+    /// Sets whether the link of `port` is up, if it exists.
     pub(super) fn set_forwarding(&mut self, port: PortId, forwarding: bool) {
         if let Some(port) = self.get_mut(port) {
             port.up = forwarding;
@@ -119,7 +119,7 @@ impl Ports {
         }
     }
 
-    /// Blocks `port` or not, if there is one.
+    /// Sets whether `port` is blocked, if it exists.
     pub(super) fn set_blocked(&mut self, port: PortId, blocked: bool) {
         if let Some(port) = self.get_mut(port) {
             port.blocked = blocked;
@@ -127,19 +127,19 @@ impl Ports {
         }
     }
 
-    /// What is kept of `port`.
+    /// Returns the record of `port`.
     #[inline]
     pub(super) fn get(&self, port: PortId) -> Option<&Port> {
         self.records.get(usize::from(port.0))?.as_ref()
     }
 
-    /// What is kept of `port`, to be changed.
+    /// Returns the record of `port` for changes.
     #[inline]
     pub(super) fn get_mut(&mut self, port: PortId) -> Option<&mut Port> {
         self.records.get_mut(usize::from(port.0))?.as_mut()
     }
 
-    /// All ports with what is kept of them, in ascending order.
+    /// Iterates over all ports with their records, in ascending order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (PortId, &Port)> {
         let numbered = (0..).map(PortId).zip(&self.records);
         numbered.filter_map(|(port, record)| Some((port, record.as_ref()?)))
@@ -169,7 +169,7 @@ impl Ports {
         self.get(port).is_some()
     }
 
-    /// Whether there is such a port, and it is blocked.
+    /// Reports whether the port exists and is blocked.
     pub(super) fn is_blocked(&self, port: PortId) -> bool {
         self.get(port).is_some_and(|port| port.blocked)
     }
@@ -191,7 +191,7 @@ impl Ports {
         &self.members
     }
 
-    /// Whether a frame that came in by `port`, which forwards, has any other way to go.
+    /// Reports whether a frame that arrived on a forwarding port has any other port to leave by.
     #[inline]
     pub(super) fn has_another(&self) -> bool {
         self.forwarding.len() > 1

@@ -1,17 +1,17 @@
-//! Probes for loops: frames of the switch's own.
+//! Loop probes: frames that the switch itself sends.
 //!
-//! A probe goes to a group address of its own, which bridges forward as any group: a loop that
-//! floods broadcasts floods it as well. Hosts have not subscribed to the group, and nobody has
-//! registered the protocol: the EtherType is the one that IEEE 802-2014, 9.2.4, sets aside for
-//! local experiments. It carries the tags of the frame that raised the suspicion, because a bridge
-//! outside may join two ports in one VLAN only.
+//! A probe is sent to a group address that bridges forward like any other group, so a loop that
+//! floods broadcasts also floods the probe. Hosts do not subscribe to the group. The protocol is
+//! not registered: its EtherType is the one that IEEE 802-2014, 9.2.4, reserves for local
+//! experiments. A probe carries the tags of the frame that raised the suspicion, because a bridge
+//! outside may connect two ports in one VLAN only.
 
 use arrayvec::ArrayVec;
 
 use super::PortId;
 use crate::frame::{EtherType, HEADER_LEN, MacAddr};
 
-/// To whom probes go: a group of local meaning, outside the block of reserved addresses.
+/// The destination of probes: a locally administered group outside the block of reserved addresses.
 pub(super) const GROUP: MacAddr = MacAddr([0x03, b'v', b's', b'w', b'l', b'p']);
 
 const ADDRESSES_LEN: usize = 12;
@@ -22,41 +22,41 @@ const MIN_FRAME: usize = 60;
 const MAX_LEN: usize = MIN_FRAME + MAX_TAGS * TAG_LEN;
 /// The first of the two values for local experiments.
 const ETHER_TYPE: [u8; 2] = [0x88, 0xb5];
-/// What a probe begins with, its version included.
+/// The beginning of a probe, version included.
 const MAGIC: [u8; 8] = *b"vswloop\x01";
-/// The length of what is behind: purpose, port, bridge, nonce.
+/// The length of the rest: purpose, port, bridge, nonce.
 const BODY_LEN: usize = 20;
 
-/// What a probe was sent for.
+/// Why a probe was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub(super) enum Purpose {
-    /// To find out whether there is a loop.
+    /// To check whether there is a loop.
     Suspicion = 1,
-    /// Out of a blocked port: to find out whether the loop is still there.
+    /// Out of a blocked port, to check whether the loop still exists.
     Watch = 2,
 }
 
-/// What a probe says.
+/// The content of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Probe {
     pub(super) purpose: Purpose,
-    /// The port that it was sent out of.
+    /// The port out of which it was sent.
     pub(super) port: PortId,
     /// The bridge that sent it.
     pub(super) bridge: u64,
-    /// A number that nobody can foretell.
+    /// An unpredictable number.
     pub(super) nonce: u64,
 }
 
-/// Up to two tags in front of a frame.
+/// Up to two VLAN tags of a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tags {
     bytes: [u8; MAX_TAGS * TAG_LEN],
     len: usize,
 }
 
-/// A frame that the bridge itself has to send.
+/// A frame that the bridge itself must send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoopProbe {
     port: PortId,
@@ -64,7 +64,7 @@ pub struct LoopProbe {
 }
 
 impl LoopProbe {
-    /// The port that it leaves by, forwarding or blocked.
+    /// Returns the port out of which to send it, whether forwarding or blocked.
     #[must_use]
     pub const fn port(&self) -> PortId {
         self.port
@@ -95,7 +95,7 @@ impl Tags {
         Self::read(frame.get(ADDRESSES_LEN..).unwrap_or_default())
     }
 
-    /// The tags at the beginning of `bytes`; what is behind them, or beyond the second, is left.
+    /// Reads the tags at the beginning of `bytes`, up to two.
     pub(super) fn read(bytes: &[u8]) -> Self {
         let tags = bytes.chunks_exact(TAG_LEN).take(MAX_TAGS);
         let mut all = Self::default();
@@ -106,20 +106,21 @@ impl Tags {
         all
     }
 
-    /// As they stand in a frame.
+    /// Returns the tags as in a frame.
     pub(super) fn as_slice(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 }
 
 impl Probe {
-    /// The frame, with these tags.
+    /// Builds the frame, with these tags.
     pub(super) fn to_frame(self, tags: &Tags) -> LoopProbe {
         let [_, _, _, id @ ..] = self.bridge.to_be_bytes();
         let mut frame = ArrayVec::new();
         for part in [
             &GROUP.0[..],
-            // A station of local meaning, always the same for one bridge: others learn one.
+            // A locally administered source address, constant per bridge: other switches learn one
+            // station.
             &[0x0a],
             &id,
             tags.as_slice(),
@@ -141,7 +142,7 @@ impl Probe {
         }
     }
 
-    /// What a frame to [`GROUP`] says, whatever its tags; `None` where it is not a probe.
+    /// Parses a frame to [`GROUP`], whatever its tags; `None` if it is not a probe.
     pub(super) fn parse(frame: &[u8]) -> Option<Self> {
         let tags = Tags::of(frame);
         let behind = frame.get(HEADER_LEN + tags.len..)?;
@@ -194,12 +195,12 @@ mod tests {
             assert_eq!(sent.frame().len(), 60 + tags.len);
             assert_eq!(Tags::of(sent.frame()), tags);
             assert_eq!(Probe::parse(sent.frame()), Some(PROBE));
-            assert_eq!(sent.frame()[6], 0x0a, "a station, of local meaning");
+            assert_eq!(sent.frame()[6], 0x0a, "a locally administered address");
         }
     }
 
     #[test]
-    fn what_is_cut_or_changed_is_not_a_probe() {
+    fn a_truncated_or_altered_frame_is_not_a_probe() {
         let sent = PROBE.to_frame(&Tags::default());
         let frame = sent.frame();
         let used = HEADER_LEN + MAGIC.len() + BODY_LEN;

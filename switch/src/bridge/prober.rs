@@ -1,20 +1,20 @@
-//! Who asks whether there is a loop, and who is answered.
+//! Sends loop probes, and decides what received probes prove.
 //!
-//! Theory of operation. A suspicion ([`super::loops`]) is a reason to ask: a probe goes out of each
-//! of the suspicious ports. What comes back by another port proves that the two are joined outside.
-//! Frames that honest hosts send twice, by two ports, raise suspicions as well. Nothing comes back
-//! for those, so each round without an answer doubles the evidence that the next one needs. A loop
-//! gives that within milliseconds.
+//! Theory of operation. A suspicion ([`super::loops`]) is a reason to send a probe out of each of
+//! the suspected ports. A probe that comes back on another port proves that the two are connected
+//! outside the switch. Hosts that legitimately send frames twice, on two ports, also raise
+//! suspicions. Probes do not come back for those, so each round without a reply doubles the number
+//! of suspicions that the next round needs. A loop provides them within milliseconds.
 //!
-//! All switches of a ring have the suspicion at the same time, and one of them is to act. They
-//! elect it as Chang and Roberts have it ("An improved algorithm for decentralized extrema-finding
-//! in circular configurations of processes", 1979): a bridge that asks itself drops the probes of
-//! bridges with a greater number, and withdraws its own when one of a bridge with a lower number
-//! passes. So the probes of the lowest alone go all the way round. Where a bridge has its answer
-//! before the better one has asked, it blocks a port, and the probe of the better one ends there.
-//! Either way one bridge has proof, and one port is blocked.
+//! All switches of a ring have the suspicion at the same time, and one of them must act. They elect
+//! it as in Chang and Roberts ("An improved algorithm for decentralized extrema-finding in circular
+//! configurations of processes", 1979): a bridge that is probing drops probes of bridges with a
+//! greater number, and withdraws its own when it sees a probe of a bridge with a lower number. So
+//! only the probes of the lowest go all the way round. If a bridge receives its reply before a
+//! better one has sent a probe, it blocks a port, and the probe of the better one ends there. In
+//! both cases one bridge has proof, and one port is blocked.
 //!
-//! A probe of another bridge passes once: in a loop it is not flooded for ever.
+//! A probe of another bridge is forwarded once: it does not circulate in a loop.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::time::Duration;
@@ -25,29 +25,29 @@ use super::loops::Suspicion;
 use super::probe::{LoopProbe, Probe, Purpose, Tags};
 use crate::frame::Timestamp;
 
-/// So long after it was sent a probe may come back.
+/// How long after it was sent a probe may come back.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The least time between two rounds of probes.
 const GAP: Duration = Duration::from_millis(10);
-/// How often the evidence that a round needs is doubled.
+/// How often the number of suspicions that a round needs is doubled.
 const MAX_DOUBLINGS: u32 = 7;
-/// How often a bridge gives way to others before it insists.
+/// How often a bridge withdraws its probes in favour of others before it no longer does.
 const MAX_YIELDS: u32 = 32;
-/// So long without a suspicion, and the rounds without an answer are forgotten.
+/// After this long without a suspicion, the rounds without a reply are reset.
 const FORGET: Duration = Duration::from_secs(60);
-/// Probes on their way, and probes to be sent, at most.
+/// The most probes in flight, and the most probes queued.
 const MAX_SENT: usize = 64;
 /// Probes of other bridges that are remembered.
 const PASSED: usize = 64;
-/// So many probes that come back by the port that they left by prove a loop behind it. The first
-/// ones may have been a loop elsewhere, which was broken there.
+/// How many probes must come back on the port out of which they were sent to prove a loop behind
+/// it. The first ones may be due to a loop elsewhere that was broken there.
 const REFLECTIONS: u8 = 3;
-/// Between two of them, at least, ...
+/// The least time between two of them ...
 const REFLECTION_GAP: Duration = Duration::from_millis(100);
-/// ... and at most.
+/// ... and the most.
 const REFLECTION_END: Duration = Duration::from_secs(60);
 
-/// A probe on its way.
+/// A probe in flight.
 #[derive(Clone, Copy, Debug)]
 struct Sent {
     port: PortId,
@@ -59,44 +59,44 @@ struct Sent {
     tags: Tags,
 }
 
-/// Probes that came back by the port that they left by.
+/// Probes that came back on the port out of which they were sent.
 #[derive(Clone, Copy, Debug)]
 struct Reflection {
     port: PortId,
     count: u8,
     last: Timestamp,
-    /// When the next one is sent.
+    /// When to send the next one.
     again: Option<Timestamp>,
     key: Key,
     tags: Tags,
 }
 
-/// What a probe that came back proves.
+/// What a returned probe proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Proof {
     pub(super) purpose: Purpose,
-    /// The port that it was sent out of.
+    /// The port out of which it was sent.
     pub(super) sent_by: PortId,
-    /// The port that it came in by.
+    /// The port on which it arrived.
     pub(super) came_by: PortId,
     pub(super) key: Key,
     pub(super) tags: Tags,
 }
 
-/// What a frame to the group of probes is.
+/// What a frame to the probe group is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
     /// Not a probe.
     Other,
-    /// One of another bridge, which passes.
+    /// A probe of another bridge, which is forwarded.
     Passes,
-    /// One that goes no further.
+    /// A probe that is dropped.
     Ends,
-    /// One of this bridge that came back in time.
+    /// A probe of this bridge that came back in time.
     Proves(Proof),
 }
 
-/// All about probes.
+/// The state of probing.
 #[derive(Debug)]
 pub(super) struct Prober {
     /// The bridge's number.
@@ -107,9 +107,9 @@ pub(super) struct Prober {
     passed: [u64; PASSED],
     next: usize,
     evidence: u32,
-    /// Rounds without an answer.
+    /// Rounds without a reply.
     failures: u32,
-    /// How often it has given way to another bridge.
+    /// How often it has withdrawn its probes in favour of another bridge.
     yields: u32,
     last_round: Option<Timestamp>,
     last_suspicion: Timestamp,
@@ -118,7 +118,7 @@ pub(super) struct Prober {
 }
 
 impl Prober {
-    /// One whose numbers follow from `seed`.
+    /// Creates the state; its numbers are derived from `seed`.
     pub(super) fn new(seed: [u64; 2]) -> Self {
         Self {
             id: seed[0],
@@ -137,7 +137,7 @@ impl Prober {
         }
     }
 
-    /// The next number that nobody outside can foretell.
+    /// Returns the next unpredictable number.
     pub(super) fn random(&mut self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for word in [self.secret, self.id, self.count] {
@@ -147,13 +147,13 @@ impl Prober {
         hasher.finish()
     }
 
-    /// The probe that is to be sent next.
+    /// Returns the next probe to send.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<LoopProbe> {
         self.outbox.pop()
     }
 
-    /// Takes note of a suspicion; asks, if there have been enough of them.
+    /// Records a suspicion; sends probes if there have been enough suspicions.
     pub(super) fn suspect(&mut self, now: Timestamp, suspicion: &Suspicion) {
         if now.since(self.last_suspicion) >= FORGET {
             self.failures = 0;
@@ -175,7 +175,7 @@ impl Prober {
         }
     }
 
-    /// Sends a probe out of `port`.
+    /// Queues a probe out of `port`.
     pub(super) fn send(
         &mut self,
         now: Timestamp,
@@ -207,7 +207,7 @@ impl Prober {
         }
     }
 
-    /// Judges a frame to the group of probes that came in by a port.
+    /// Handles a frame to the probe group that arrived on a port.
     pub(super) fn hear(&mut self, now: Timestamp, came_by: PortId, frame: &[u8]) -> Heard {
         let heard = self.would_hear(now, came_by, frame);
         match (heard, Probe::parse(frame)) {
@@ -228,8 +228,8 @@ impl Prober {
         heard
     }
 
-    /// Withdraws what was asked in favour of a better bridge; not for ever, as that one may not be
-    /// answered, or be a host that pretends to be one.
+    /// Withdraws the probes in favour of a better bridge. The number of withdrawals is limited,
+    /// since that bridge may get no reply, or may be a host that pretends to be a bridge.
     fn give_way(&mut self) {
         if self.yields < MAX_YIELDS {
             let before = self.sent.len();
@@ -238,7 +238,7 @@ impl Prober {
         }
     }
 
-    /// The same without taking note of it.
+    /// Predicts the result of [`Prober::hear`] without changing anything.
     pub(super) fn would_hear(&self, now: Timestamp, came_by: PortId, frame: &[u8]) -> Heard {
         let Some(probe) = Probe::parse(frame) else {
             return Heard::Other;
@@ -272,8 +272,8 @@ impl Prober {
         self.passed.contains(&probe.nonce)
     }
 
-    /// Takes note of a probe that came back by the port that it left by. Returns whether there have
-    /// been enough of them; otherwise another one is sent later.
+    /// Records a probe that came back on the port out of which it was sent. Returns whether there
+    /// have been enough of them; otherwise another one is sent later.
     pub(super) fn reflects(&mut self, now: Timestamp, proof: &Proof) -> bool {
         let port = proof.sent_by;
         self.reflections
@@ -307,13 +307,13 @@ impl Prober {
         true
     }
 
-    /// When [`Prober::handle_timeout`] has something to send.
+    /// Returns when [`Prober::handle_timeout`] has a probe to send.
     pub(super) fn next_timeout(&self) -> Option<Timestamp> {
         let again = self.reflections.iter().filter_map(|other| other.again);
         again.min()
     }
 
-    /// Asks again where a probe has come back by the port that it left by.
+    /// Sends another probe where one has come back on the port out of which it was sent.
     pub(super) fn handle_timeout(&mut self, now: Timestamp) {
         let mut due = Vec::new(); // allocates only where a port reflects
         for reflection in &mut self.reflections {
@@ -327,7 +327,7 @@ impl Prober {
         }
     }
 
-    /// Forgets what has to do with a port that is gone.
+    /// Discards the state of a removed port.
     pub(super) fn forget(&mut self, port: PortId) {
         self.sent.retain(|sent| sent.port != port);
         self.outbox.retain(|probe| probe.port() != port);
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn each_round_without_an_answer_needs_twice_the_evidence() {
+    fn each_round_without_a_reply_needs_twice_the_suspicions() {
         let mut prober = Prober::new([1, 2]);
         let mut rounds = Vec::new();
         for number in 0..1000 {
@@ -374,11 +374,11 @@ mod tests {
         assert_eq!(rounds[..8], [0, 2, 6, 14, 30, 62, 126, 254]);
         assert_eq!(rounds[8] - rounds[7], 128, "it ends there");
         prober.suspect(at(1_000_000), &suspicion());
-        assert_eq!(asked(&mut prober).len(), 2, "long ago is forgotten");
+        assert_eq!(asked(&mut prober).len(), 2, "old rounds are reset");
     }
 
     #[test]
-    fn what_comes_back_in_time_is_proof_and_nothing_else_is() {
+    fn only_a_probe_that_returns_in_time_is_proof() {
         let mut prober = Prober::new([1, 2]);
         prober.suspect(at(0), &suspicion());
         let [by_a, by_b] = &asked(&mut prober)[..] else {
@@ -393,7 +393,7 @@ mod tests {
             Heard::Ends,
             "too late"
         );
-        // Whoever has not seen it cannot make one.
+        // A sender that has not seen the probe cannot forge one.
         let mut forged = by_a.frame().to_vec();
         forged[40] ^= 1;
         assert_eq!(prober.hear(at(6), B, &forged), Heard::Ends);
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_that_ask_the_lower_is_answered() {
+    fn of_two_probing_bridges_the_lower_gets_a_reply() {
         let (mut low, mut high) = (Prober::new([1, 2]), Prober::new([3, 4]));
         for prober in [&mut low, &mut high] {
             prober.suspect(at(0), &suspicion());
@@ -410,16 +410,16 @@ mod tests {
         assert_eq!(low.hear(at(1), A, of_high[0].frame()), Heard::Ends);
         assert_eq!(high.hear(at(1), A, of_low[0].frame()), Heard::Passes);
         assert_eq!(high.hear(at(2), B, of_low[0].frame()), Heard::Ends, "once");
-        // It has withdrawn its own.
+        // It has withdrawn its own probes.
         assert_eq!(high.hear(at(2), B, of_high[1].frame()), Heard::Ends);
         let back = low.hear(at(2), B, of_low[0].frame());
         assert!(matches!(back, Heard::Proves(_)));
-        // One that does not ask lets all pass.
+        // A bridge that is not probing forwards all probes.
         assert_eq!(low.hear(at(1500), A, of_high[1].frame()), Heard::Passes);
     }
 
     #[test]
-    fn a_host_that_pretends_to_be_a_better_bridge_does_not_silence_one_for_ever() {
+    fn a_host_that_pretends_to_be_a_better_bridge_does_not_stop_probing_for_ever() {
         let mut prober = Prober::new([10, 2]);
         let mut answered = 0;
         for number in 0..4000 {
@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_reflects_is_asked_again_before_it_is_believed() {
+    fn a_port_that_reflects_is_probed_again_before_it_counts_as_a_loop() {
         let mut prober = Prober::new([1, 2]);
         prober.send(at(0), A, Purpose::Suspicion, (Key::NOBODY, Tags::default()));
         let mut now = at(0);
@@ -451,7 +451,7 @@ mod tests {
                 panic!("it came back");
             };
             assert_eq!(prober.reflects(now, &proof), round == 3);
-            // A copy of the same proves nothing more.
+            // A copy of the same probe proves nothing new.
             assert!(!prober.reflects(now, &proof) || round == 3);
             let Some(next) = prober.next_timeout() else {
                 continue;

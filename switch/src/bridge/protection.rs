@@ -1,4 +1,4 @@
-//! What keeps one port from harming the others, put together: meters, blocks, damping.
+//! Protects ports from each other: combines meters, blocks and damping.
 
 use super::alarm::{Alarm, Alarms};
 use super::fdb::{Heard, Shift, Spot};
@@ -10,7 +10,7 @@ use super::storm::{FloodKind, Metered};
 use super::{Bridge, DropReason, PortId};
 use crate::frame::Timestamp;
 
-/// All that is remembered for protection.
+/// The state of protection.
 #[derive(Debug)]
 pub(super) struct Protection {
     pub(super) loops: Loops,
@@ -18,7 +18,7 @@ pub(super) struct Protection {
 }
 
 impl Protection {
-    /// What is left to chance follows from `seed`.
+    /// Creates the state. Random choices are derived from `seed`.
     pub(super) fn new(seed: [u64; 2]) -> Self {
         Self {
             loops: Loops::new(seed),
@@ -28,7 +28,7 @@ impl Protection {
 }
 
 impl Bridge {
-    /// Bounds of one port alone. An unknown port is ignored.
+    /// Sets the limits of one port. An unknown port is ignored.
     pub fn set_port_settings(&mut self, port: PortId, settings: PortSettings) {
         if let Some(record) = self.ports.get_mut(port) {
             record.settings = settings;
@@ -36,20 +36,20 @@ impl Bridge {
         }
     }
 
-    /// What was set for one port alone.
+    /// Returns the settings of one port.
     #[must_use]
     pub fn port_settings(&self, port: PortId) -> PortSettings {
         let port = self.ports.get(port);
         port.map_or(PortSettings::default(), |port| port.settings)
     }
 
-    /// The bounds that hold for a port.
+    /// Returns the effective limits of a port.
     #[must_use]
     pub fn port_limits(&self, port: PortId) -> PortLimits {
         self.port_settings(port).over(self.config.port_limits)
     }
 
-    /// Has the bounds that a port has now kept.
+    /// Applies the effective limits of a port.
     pub(super) fn limit_port(&mut self, port: PortId) {
         let limits = self.port_limits(port);
         if let Some(record) = self.ports.get_mut(port) {
@@ -59,7 +59,7 @@ impl Bridge {
         }
     }
 
-    /// Whether a frame that came in by `ingress` may go to everybody, and why not.
+    /// Checks whether a frame that arrived on `ingress` may be flooded.
     #[inline]
     pub(super) fn admit_flood(
         &mut self,
@@ -81,13 +81,13 @@ impl Bridge {
         }
     }
 
-    /// Whether frames of this kind that come in by `ingress` have a limit.
+    /// Reports whether frames of this kind that arrive on `ingress` are limited.
     pub(super) fn is_metered(&self, ingress: PortId, kind: FloodKind) -> bool {
         let port = self.ports.get(ingress);
         port.is_some_and(|port| port.meters.has_limit(kind))
     }
 
-    /// Whether a frame of this kind would be let in.
+    /// Reports whether a frame of this kind would be accepted.
     pub(super) fn would_pass(&self, now: Timestamp, ingress: PortId, kind: FloodKind) -> bool {
         let port = self.ports.get(ingress);
         port.is_none_or(|port| port.meters.would_pass(now, kind))
@@ -106,8 +106,8 @@ impl Bridge {
             .push(Alarm::Storm { port, kind, limit });
     }
 
-    /// Learns from a frame whose source was not heard on its port in this tick. Returns why the
-    /// frame may not pass.
+    /// Learns from a frame whose source was not seen on its port in this tick. Returns why the
+    /// frame is dropped, if it is.
     #[inline(never)]
     pub(super) fn hear(
         &mut self,
@@ -154,13 +154,13 @@ impl Bridge {
         None
     }
 
-    /// The oldest alarm that waits. At most 256 do.
+    /// Returns the oldest queued alarm. At most 256 are queued.
     #[inline]
     pub fn next_alarm(&mut self) -> Option<Alarm> {
         self.protection.alarms.pop()
     }
 
-    /// How many alarms were lost since the last call because nobody fetched them in time.
+    /// Returns how many alarms were lost since the last call because the queue was full.
     pub fn take_lost_alarms(&mut self) -> u64 {
         self.protection.alarms.take_lost()
     }

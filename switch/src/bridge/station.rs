@@ -1,4 +1,4 @@
-//! What the outside sees of the forwarding database.
+//! The public view of the forwarding database.
 
 use std::time::Duration;
 
@@ -8,29 +8,29 @@ use crate::frame::{MacAddr, VlanId};
 /// One entry of the forwarding database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Station {
-    /// The VLAN it was seen in; [`VlanId::NONE`] for untagged frames, and for all frames where
+    /// The VLAN in which it was seen; [`VlanId::NONE`] for untagged frames, and for all frames if
     /// learning is shared.
     pub vlan: VlanId,
     /// Its address.
     pub mac: MacAddr,
-    /// The port it is behind.
+    /// The port on which it was seen.
     pub port: PortId,
-    /// How long nothing was heard from it; `None` for a static entry. At most 1/256 of the
-    /// ageing time less than the truth, and never more than it.
+    /// How long it has been silent; `None` for a static entry. Exact or up to 1/256 of the ageing
+    /// time too small.
     pub age: Option<Duration>,
 }
 
-/// Where a listing of stations goes on; the default is its beginning.
+/// The position at which a listing of stations continues; the default is the beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursor(pub(super) u32);
 
-/// Why a static entry was refused.
+/// Reports why a static entry was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StaticError {
-    /// Groups have no place of their own.
+    /// A group address is not a station.
     #[error("cannot add {0} as a station: it is a group address; give the address of one station")]
     GroupAddress(MacAddr),
-    /// No station may use it.
+    /// No station can have this address.
     #[error("cannot add {0} as a station: no station may use that address; give another")]
     ZeroAddress(MacAddr),
     /// There is no such port.

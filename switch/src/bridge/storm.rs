@@ -1,12 +1,12 @@
-//! How many frames to many a port may let in.
+//! Storm control: limits how many flooded frames a port accepts.
 //!
-//! Theory of operation. A frame that everybody gets costs the switch one copy for each port and
-//! every host a look, so each port has a meter for each kind of them: broadcast, multicast, and
-//! unicast to an unknown station. A meter is one moment, that at which all frames so far would
-//! have come at the allowed rate (the virtual scheduling algorithm of ITU-T I.371, Annex A). A frame
-//! is let in while that moment is less than a second ahead: a whole second's worth may come at
-//! once, and no more than the rate in the long run. Only frames to many are measured: nothing
-//! else touches this.
+//! Theory of operation. A flooded frame costs the switch one copy per port and every host the time
+//! to receive it, so each port has a meter for each kind: broadcast, multicast, and unicast to an
+//! unknown station. A meter is one point in time, at which all frames so far would have arrived at
+//! the allowed rate (the virtual scheduling algorithm of ITU-T I.371, Annex A). A frame is accepted
+//! while that point is less than a second ahead. So a burst of one second's worth is allowed, and
+//! no more than the rate in the long run. Only flooded frames are metered; others do not touch
+//! this.
 
 use std::time::Duration;
 
@@ -14,23 +14,23 @@ use super::limits::PortLimits;
 use crate::frame::{DropReason, Timestamp};
 
 const SECOND: u64 = 1_000_000_000;
-/// A storm that was quiet for so long is a new one when it comes back.
+/// A storm that has paused for this long counts as a new one.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// To whom a frame goes that goes to many.
+/// The kind of a flooded frame, by its destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum FloodKind {
-    /// Everybody.
+    /// To all stations.
     Broadcast,
-    /// A group.
+    /// To a group.
     Multicast,
-    /// A station of which nobody knows where it is.
+    /// To a station whose port is unknown.
     UnknownUnicast,
 }
 
 impl FloodKind {
-    /// The kind of a frame that is flooded.
+    /// Returns the kind of a flooded frame.
     #[inline]
     pub(super) fn of(frame: &[u8]) -> Self {
         // The destination and two octets of the source, as one word.
@@ -46,7 +46,7 @@ impl FloodKind {
         }
     }
 
-    /// Why one too many is dropped.
+    /// Returns the drop reason of a frame above the limit.
     pub(super) const fn reason(self) -> DropReason {
         match self {
             Self::Broadcast => DropReason::StormBroadcast,
@@ -55,7 +55,7 @@ impl FloodKind {
         }
     }
 
-    /// The kind in words, for a log.
+    /// Returns the kind as text, for a log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -66,25 +66,25 @@ impl FloodKind {
     }
 }
 
-/// What a meter says of a frame.
+/// The result of a meter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Metered {
-    /// It may pass.
+    /// The frame is accepted.
     Passes,
-    /// It is one too many.
+    /// The frame exceeds the limit.
     TooMany,
-    /// It is, and the first for a long time.
+    /// The frame exceeds the limit, and is the first to do so for a long time.
     StormBegins,
 }
 
 /// One meter.
 #[derive(Clone, Copy, Debug)]
 struct Meter {
-    /// Nanoseconds for each frame; zero for as many as come.
+    /// Nanoseconds per frame; zero for no limit.
     interval: u64,
-    /// When all frames so far would have come at the allowed rate.
+    /// When all frames so far would have arrived at the allowed rate.
     scheduled: u64,
-    /// When the last one too many came.
+    /// When the last frame above the limit arrived.
     refused: Option<Timestamp>,
 }
 
@@ -105,7 +105,7 @@ impl Meter {
         }
     }
 
-    /// When the next frame is scheduled; `None` if it comes too early for that.
+    /// Returns when the next frame is scheduled; `None` if it arrives too early.
     #[inline]
     fn next(&self, now: Timestamp) -> Option<u64> {
         let from = self.scheduled.max(now.as_nanos());
@@ -148,7 +148,7 @@ impl Meters {
         ])
     }
 
-    /// Other limits from now on; what came so far still counts where a limit stays.
+    /// Changes the limits; a meter whose limit stays the same keeps its state.
     pub(super) fn change(&mut self, limits: &PortLimits) {
         let changed = Self::new(limits);
         for (meter, new) in self.0.iter_mut().zip(changed.0) {
@@ -164,12 +164,12 @@ impl Meters {
         self.0[kind as usize].measure(now)
     }
 
-    /// Whether frames of this kind have a limit.
+    /// Reports whether frames of this kind are limited.
     pub(super) fn has_limit(&self, kind: FloodKind) -> bool {
         self.0[kind as usize].interval > 0
     }
 
-    /// Whether a frame of this kind would pass.
+    /// Reports whether a frame of this kind would be accepted.
     pub(super) fn would_pass(&self, now: Timestamp, kind: FloodKind) -> bool {
         self.0[kind as usize].next(now).is_some()
     }
@@ -185,7 +185,7 @@ mod tests {
         ..PortLimits::NONE
     };
 
-    /// How many of `count` frames at `now` pass.
+    /// Returns how many of `count` frames at `now` are accepted.
     fn passing(meters: &mut Meters, now: Timestamp, kind: FloodKind, count: usize) -> usize {
         (0..count)
             .filter(|_| {

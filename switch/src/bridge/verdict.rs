@@ -1,14 +1,14 @@
-//! What becomes of a frame.
+//! The verdict about a frame.
 
 use crate::frame::{DropReason, PortId};
 
 /// What the bridge decided about one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Out of this one port.
+    /// Send it out of this port.
     Forward(PortId),
-    /// Out of every forwarding port but the one it came in by.
+    /// Send it out of every forwarding port except the one on which it arrived.
     Flood,
-    /// Nowhere, for this reason.
+    /// Drop it for this reason.
     Drop(DropReason),
 }

@@ -1,4 +1,4 @@
-//! What a decision about a frame is based on, for those who ask for more than the verdict.
+//! Records what a decision about a frame is based on, for callers that need more than the verdict.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -10,22 +10,23 @@ use super::station::Station;
 use super::{Bridge, PortId, Verdict};
 use crate::frame::{Timestamp, VlanId};
 
-/// Is told what each stage of the pipeline found. What costs something to find is passed as a
-/// function, which only a watcher that wants it calls.
+/// Receives what each stage of the pipeline found. Findings that cost something to compute are
+/// passed as a function, which only a watcher that needs them calls.
 pub(super) trait Watcher {
     /// The decision depends on this part of the frame.
     #[inline]
     fn reads(&mut self, _part: Part) {}
 
-    /// The source has this key, and this is what it is to the table before it is learnt.
+    /// The source's key and its state in the table before it is learnt.
     #[inline]
     fn source(&mut self, _key: Key, _find: impl FnOnce() -> Source) {}
 
-    /// The destination has this key, and this is what it is to the table.
+    /// The destination's key and its state in the table.
     #[inline]
     fn destination(&mut self, _key: Key, _find: impl FnOnce() -> Destination) {}
 
-    /// The frame is flooded unless its port has flooded too many; whether that has a limit.
+    /// The frame is flooded unless its port exceeds its limit; the function reports whether there
+    /// is one.
     #[inline]
     fn flood(&mut self, _is_metered: impl FnOnce() -> bool) {}
 }
@@ -38,14 +39,14 @@ impl Watcher for () {}
 pub(super) enum Part {
     Destination,
     Source,
-    /// The four bytes behind the addresses: the outer tag, or that there is none.
+    /// The four bytes after the addresses: the outer tag, or the fact that there is none.
     OuterTag,
-    /// Everything behind them, and the length.
+    /// Everything after them, and the length.
     Payload,
 }
 
 impl Part {
-    /// Where it is in a frame; `None` for the rest, whatever its length.
+    /// Returns its byte range in a frame; `None` for the rest, whatever its length.
     pub(super) const fn range(self) -> Option<Range<usize>> {
         match self {
             Self::Destination => Some(0..6),
@@ -59,44 +60,44 @@ impl Part {
 /// The decision about a frame, and what it is based on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// What becomes of the frame.
+    /// The verdict.
     pub verdict: Verdict,
-    /// What happens to a frame that is accepted; `None` where it is dropped at once.
+    /// The findings about an admitted frame; `None` if it was dropped before.
     pub passed: Option<Passed>,
 }
 
-/// What happens to a frame that is accepted.
+/// The findings about an admitted frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Passed {
-    /// The VLAN in which it is handled; none where all share what is learnt.
+    /// The VLAN in which it is handled; [`VlanId::NONE`] if all VLANs share learnt entries.
     pub vlan: VlanId,
-    /// What its source is to the table.
+    /// The source's state in the table.
     pub source: Source,
-    /// What its destination is, once the source has been learnt.
+    /// The destination's state, after the source has been learnt.
     pub destination: Destination,
 }
 
-/// What the source of a frame is to the table.
+/// The state of a frame's source in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// Unknown, and learnt.
     New {
-        /// The station that is forgotten to make room.
+        /// The station that is evicted to make room.
         evicts: Option<Station>,
     },
-    /// Known behind the ingress port, and heard again.
+    /// Known on the ingress port, and refreshed.
     Known {
-        /// How long nothing was heard from it.
+        /// How long it has been silent.
         age: Option<Duration>,
     },
-    /// Known behind another port, whence it moves.
+    /// Known on another port, from which it moves.
     Moves {
         /// The other port.
         from: PortId,
-        /// The station that is forgotten to make room on this one.
+        /// The station that is evicted to make room on this port.
         evicts: Option<Station>,
     },
-    /// Known behind another port, where it is held because it moved too often.
+    /// Known on another port, where its entry is held because it moved too often.
     Held {
         /// That port.
         port: PortId,
@@ -106,31 +107,31 @@ pub enum Source {
         /// That port.
         port: PortId,
     },
-    /// Nothing is learnt: the ageing time is zero.
+    /// Not learnt: the ageing time is zero.
     NotLearnt,
-    /// Unknown, and not learnt: static stations fill the table.
+    /// Unknown and not learnt: static entries fill the table.
     NoRoom,
-    /// Not learnt: the frame is to the group of probes for loops.
+    /// Not learnt: the frame is to the probe group.
     Probe,
 }
 
-/// What the destination of a frame is to the table.
+/// The state of a frame's destination in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// A group of stations.
+    /// A group address.
     Group,
-    /// A station that is not known.
+    /// An unknown station.
     Unknown,
     /// A known station.
     Known {
-        /// The port that it is behind.
+        /// Its port.
         port: PortId,
-        /// How long nothing was heard from it; `None` for a static one.
+        /// How long it has been silent; `None` for a static entry.
         age: Option<Duration>,
     },
 }
 
-/// Collects what [`Decision`] tells.
+/// Collects the findings for [`Decision`].
 #[derive(Debug, Default)]
 pub(super) struct Explainer {
     source: Option<(VlanId, Source)>,
@@ -164,8 +165,8 @@ impl Watcher for Explainer {
 }
 
 impl Bridge {
-    /// What [`Bridge::handle`] would decide about this frame, and why. Nothing is changed, so the
-    /// same frame handled next gets this verdict.
+    /// Returns what [`Bridge::handle`] would decide about this frame, and why. Changes nothing, so
+    /// the same frame, handled next, gets this verdict.
     #[must_use]
     pub fn explain(&self, now: Timestamp, port: PortId, frame: &[u8]) -> Decision {
         let mut explainer = Explainer::default();
@@ -173,7 +174,7 @@ impl Bridge {
         explainer.finish(verdict)
     }
 
-    /// What the source of a frame that came in by `ingress` is to the table.
+    /// Returns the state of a frame's source that arrived on `ingress`.
     pub(super) fn source(&self, now: Timestamp, key: Key, ingress: PortId) -> Source {
         if Self::is_of_probe(key) {
             return Source::Probe;
@@ -183,8 +184,8 @@ impl Bridge {
             .would_learn(&self.ports, now, key, ingress, damping)
     }
 
-    /// What `known`, the entry of the destination, says. A station that `is_source` of the same frame
-    /// has just been heard.
+    /// Returns what `known`, the destination's entry, means. If the station `is_source` of the same
+    /// frame, it has just been seen.
     pub(super) fn destination(
         &self,
         now: Timestamp,

@@ -1,48 +1,48 @@
-//! Which frames are wanted.
+//! Filters frames for a capture.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::frame::{EtherType, EthernetFrame, MacAddr};
 
-/// Which way a frame passes a port, as seen from the switch.
+/// The direction in which a frame passes a port, as seen from the switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// It comes into the switch.
+    /// Into the switch.
     In,
-    /// It leaves the switch.
+    /// Out of the switch.
     Out,
 }
 
-/// Which frames are wanted: those that meet all conditions; without any, all frames. It is asked
-/// about every frame, on the forwarding thread.
+/// Selects frames that meet all conditions; without conditions, all frames. It runs for every
+/// frame, on the forwarding thread.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// The names of ports; none for all, also those to come.
+    /// Names of ports; empty for all, including ports that are added later.
     pub ports: Vec<String>,
-    /// Only this direction.
+    /// Only frames in this direction.
     pub direction: Option<Direction>,
-    /// From or to one of these stations; none for all.
+    /// Only frames from or to one of these MAC addresses; empty for all.
     pub macs: Vec<MacAddr>,
-    /// In this VLAN, by the outermost tag; 0 for untagged frames.
+    /// Only frames in this VLAN, by the outermost tag; 0 for untagged frames.
     pub vlan: Option<u16>,
-    /// Of this type, behind all tags.
+    /// Only frames of this EtherType, after all tags.
     pub ethertype: Option<EtherType>,
-    /// With this IP protocol, version 4 or 6; pieces of packets too.
+    /// Only frames with this IP protocol, version 4 or 6; fragments included.
     pub protocol: Option<u8>,
-    /// From or to one of these IP addresses, or an ARP message about them; none for all.
+    /// Only frames from or to one of these IP addresses, or ARP messages about them; empty for all.
     pub addresses: Vec<IpAddr>,
 }
 
 impl Filter {
     const ARP: EtherType = EtherType(0x0806);
 
-    /// Whether a port of this name is wanted.
+    /// Reports whether the filter selects a port of this name.
     #[must_use]
     pub fn wants_port(&self, name: &str) -> bool {
         self.ports.is_empty() || self.ports.iter().any(|wanted| wanted == name)
     }
 
-    /// Whether a frame that passes that way is wanted.
+    /// Reports whether the filter selects a frame in that direction.
     #[must_use]
     pub fn wants(&self, direction: Direction, frame: &[u8]) -> bool {
         if self.direction.is_some_and(|wanted| wanted != direction) {
@@ -60,7 +60,7 @@ impl Filter {
     }
 
     fn wants_bytes(&self, bytes: &[u8]) -> bool {
-        // A runt has none of what could be asked for.
+        // A runt has none of the fields that a condition could match.
         let Ok(frame) = EthernetFrame::new_checked(bytes) else {
             return false;
         };
@@ -94,7 +94,7 @@ impl Filter {
     }
 }
 
-/// What is asked of a network header.
+/// The fields of a network header that conditions match.
 struct Network {
     addresses: [IpAddr; 2],
     protocol: Option<u8>,
@@ -119,7 +119,7 @@ impl Network {
                 addresses: [v6(8)?, v6(24)?],
                 protocol: last_protocol(packet),
             },
-            // Of IPv4 over Ethernet (RFC 826): sender and target.
+            // ARP for IPv4 over Ethernet (RFC 826): sender and target.
             Filter::ARP if packet.get(2..6) == Some(&[8, 0, 6, 4]) => Self {
                 addresses: [v4(14)?, v4(24)?],
                 protocol: None,
@@ -129,7 +129,7 @@ impl Network {
     }
 }
 
-/// The protocol behind the extension headers of an IPv6 packet (RFC 8200, 4).
+/// Returns the protocol after the extension headers of an IPv6 packet (RFC 8200, 4).
 fn last_protocol(packet: &[u8]) -> Option<u8> {
     const FRAGMENT: u8 = 44;
     let mut next = *packet.get(6)?;

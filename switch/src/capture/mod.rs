@@ -1,18 +1,17 @@
-//! Frames as they pass, copied for somebody who looks on.
+//! Captures: copies of passing frames for a reader.
 //!
 //! # Theory of operation
 //!
-//! A [`Capture`] is the end of two rings, one of bytes and one of [`Record`]s about them, which
-//! the forwarding thread fills and some other thread empties. Their memory is there from the
-//! beginning; a frame that finds no room in them is counted and not copied, so that nobody who
-//! is slow to read holds up the switch. What is not wanted is filtered out before it is copied.
+//! A [`Capture`] is the reading end of two rings, one of bytes and one of [`Record`]s about them,
+//! which the forwarding thread fills and another thread empties. Their memory is allocated at the
+//! start. A frame that finds no room is counted and not copied, so a slow reader does not delay the
+//! switch. Frames are filtered before they are copied.
 //!
-//! Frames are shown when they come in, with what the bridge made of them, and at each port that
-//! they leave by, with what became of them there. While nobody looks on, all of this costs one
-//! comparison for each batch.
+//! A frame is recorded when it arrives, with the bridge's decision, and at each port by which it
+//! leaves, with its outcome there. Without a capture, all of this costs one comparison per batch.
 //!
-//! News other than frames, such as a port that is plugged in, goes through a channel of its own
-//! before the first frame that it is about, so it is never lost.
+//! Other news, such as an added port, goes through a channel of its own before the first frame that
+//! concerns it, so it is never lost.
 
 mod filter;
 mod recorder;
@@ -34,21 +33,21 @@ pub use crate::frame::Outcome;
 use crate::frame::{Offload, Timestamp};
 use wakeup::Wakeup;
 
-/// What to capture, and how much of it.
+/// What to capture, and how much.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaptureOptions {
-    /// Only frames that pass this.
+    /// Only frames that this filter selects.
     pub filter: Filter,
-    /// The most bytes that are copied of a frame.
+    /// The most bytes to copy of a frame.
     pub snap_len: usize,
-    /// Bytes that may wait for the reader.
+    /// Bytes that can be queued for the reader.
     pub room_bytes: usize,
-    /// Frames that may wait for the reader.
+    /// Frames that can be queued for the reader.
     pub room_frames: usize,
 }
 
 impl Default for CaptureOptions {
-    /// All of every frame; 8 MiB and 32,768 frames may wait.
+    /// All bytes of every frame; 8 MiB and 32,768 frames can be queued.
     fn default() -> Self {
         Self {
             filter: Filter::default(),
@@ -59,10 +58,10 @@ impl Default for CaptureOptions {
     }
 }
 
-/// A port that is captured, from when it was plugged in (or the capture began) on.
+/// A captured port, from the time it was added or the capture began.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
-    /// Its number in the switch, which may be another port's when this one is gone.
+    /// Its number in the switch, which another port may get after it is removed.
     pub port: PortId,
     /// Its name.
     pub name: String,
@@ -71,50 +70,50 @@ pub struct Interface {
 /// One frame that passed a port.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Record {
-    /// The port, as the number of its [`Interface`] in the order in which they were told.
+    /// The port, as the index of its [`Interface`] in the order of their announcement.
     pub interface: u32,
-    /// Which way it passed, as seen from the switch.
+    /// The direction in which it passed, as seen from the switch.
     pub direction: Direction,
-    /// When.
+    /// When it passed.
     pub time: Timestamp,
     /// Its length.
     pub len: u32,
     /// How many of its bytes were copied.
     pub captured: u32,
-    /// What its sender left undone.
+    /// The offloaded work that is not done yet.
     pub offload: Offload,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// What the bridge made of it; `None` for one that leaves.
+    /// The bridge's decision; `None` for a frame that leaves.
     pub decision: Option<Decision>,
-    /// How many frames of this interface found no room since its last record.
+    /// How many frames of this interface found no room since its previous record.
     pub lost_before: u32,
 }
 
-/// What was captured on one [`Interface`] in all.
+/// The totals of one [`Interface`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Frames that passed the filter.
+    /// Frames that the filter selected.
     pub frames: u64,
-    /// Those among them that found no room and were not copied.
+    /// Those of them that found no room and were not copied.
     pub lost: u64,
 }
 
-/// What [`Capture::read`] found.
+/// The result of [`Capture::read`].
 #[derive(Debug)]
 pub enum Item<'a> {
     /// A port is captured from now on.
     Interface(Interface),
-    /// A frame passed; the bytes that were copied.
+    /// A frame passed; with the bytes that were copied.
     Frame(Record, &'a [u8]),
-    /// Nothing at the moment.
+    /// Nothing is queued at the moment.
     Nothing,
-    /// Nothing will ever come: the capture was stopped, or the switch was. The totals are in the
-    /// order of the interfaces.
+    /// The capture or the switch has stopped, and nothing will follow. The totals are in the order
+    /// of the interfaces.
     Ended(Vec<Totals>),
 }
 
-/// What the forwarding thread tells beside frames.
+/// News other than frames.
 enum News {
     Interface(Interface),
     Ended(Vec<Totals>),
@@ -126,18 +125,18 @@ pub struct Capture {
     bytes: Consumer<u8>,
     news: Receiver<News>,
     wakeup: Arc<Wakeup>,
-    /// The bytes of the frame at hand.
+    /// The bytes of the current frame.
     frame: Vec<u8>,
     interfaces: u32,
     ended: Option<Vec<Totals>>,
     origin: Duration,
-    /// By whom the forwarding thread is told that the capture has ended; it finds out by itself
-    /// when the next frame comes.
+    /// Notifies the forwarding thread that the capture has ended; without it the thread notices at
+    /// the next frame.
     handle: Option<Handle>,
 }
 
 impl Capture {
-    /// What comes next. Does not wait.
+    /// Returns the next item. Does not wait.
     pub fn read(&mut self) -> Item<'_> {
         while let Ok(news) = self.news.try_recv() {
             match news {
@@ -155,7 +154,7 @@ impl Capture {
             };
         };
         if record.interface >= self.interfaces {
-            // Told before the frame was, but after the decision above.
+            // Sent before the frame, but after the check above.
             return match self.news.try_recv() {
                 Ok(News::Interface(interface)) => {
                     self.interfaces += 1;
@@ -164,7 +163,7 @@ impl Capture {
                 _ => Item::Nothing,
             };
         }
-        // The frame's bytes were put in before the record.
+        // The frame's bytes were pushed before the record.
         self.frame.resize(record.captured as usize, 0);
         let _ = self.bytes.pop_entire_slice(&mut self.frame);
         let _ = self.records.pop();
@@ -182,19 +181,19 @@ impl Capture {
         has_something
     }
 
-    /// The descriptor to wait for, after [`Capture::arm`].
+    /// Returns the descriptor to wait for, after [`Capture::arm`].
     #[must_use]
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.wakeup.as_fd()
     }
 
-    /// Ends a wait: until [`Capture::arm`] the descriptor is of no concern.
+    /// Ends a wait: the descriptor has no meaning until the next [`Capture::arm`].
     pub fn disarm(&self) {
         self.wakeup.disarm();
     }
 
-    /// Has the forwarding thread copy no more frames. Those that it has copied can be read, after
-    /// which comes [`Item::Ended`].
+    /// Stops copying frames. Frames that were already copied can still be read; [`Item::Ended`]
+    /// follows them.
     pub fn stop(&self) {
         self.wakeup.end();
         if let Some(handle) = &self.handle {
@@ -202,14 +201,14 @@ impl Capture {
         }
     }
 
-    /// The time of day of [`Timestamp::ZERO`], since 1970, as it was when the capture began; zero
-    /// for a datapath without a clock.
+    /// Returns the time of day of [`Timestamp::ZERO`], since 1970, as it was when the capture
+    /// began; zero for a datapath without a clock.
     #[must_use]
     pub const fn origin(&self) -> Duration {
         self.origin
     }
 
-    /// Tells what time of day it is at `now`, and who speaks with the forwarding thread.
+    /// Sets the time of day at `now`, and the handle of the forwarding thread.
     pub(crate) fn attach(&mut self, now: Timestamp, handle: Handle) {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH);
         self.origin = wall

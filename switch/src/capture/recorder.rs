@@ -12,11 +12,11 @@ use crate::bridge::{Decision, PortId, Verdict};
 use crate::frame::{Outcome, Timestamp};
 use crate::port::{Frame, Selection};
 
-/// All captures that run.
+/// All active captures.
 #[derive(Default)]
 pub(crate) struct Recorders(Vec<Recorder>);
 
-/// One of them.
+/// One capture.
 struct Recorder {
     filter: Filter,
     snap_len: usize,
@@ -24,14 +24,14 @@ struct Recorder {
     bytes: Producer<u8>,
     news: Sender<News>,
     wakeup: Arc<Wakeup>,
-    /// By port number: its interface, where the port is captured.
+    /// By port number: its interface, if the port is captured.
     interfaces: Vec<Option<u32>>,
     counts: Vec<Count>,
-    /// Whether anything was put there since the reader was woken.
+    /// Whether anything was pushed since the reader was woken.
     has_news: bool,
 }
 
-/// What was captured on one interface.
+/// The counters of one interface.
 #[derive(Clone, Copy, Default)]
 struct Count {
     totals: Totals,
@@ -39,13 +39,13 @@ struct Count {
 }
 
 impl Recorders {
-    /// Whether nobody looks on.
+    /// Reports whether there is no capture.
     #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Begins a capture, of `ports` at first.
+    /// Starts a capture, of `ports` at first.
     pub(crate) fn start<'a>(
         &mut self,
         options: CaptureOptions,
@@ -83,12 +83,12 @@ impl Recorders {
         })
     }
 
-    /// Ends the captures that nobody reads any more.
+    /// Ends captures whose reader is gone.
     pub(crate) fn sweep(&mut self) {
         self.0.retain(|recorder| !recorder.wakeup.has_ended());
     }
 
-    /// Tells of a port that was plugged in.
+    /// Announces an added port.
     pub(crate) fn plug(&mut self, port: PortId, name: &str) {
         for recorder in &mut self.0 {
             recorder.plug(port, name);
@@ -96,7 +96,7 @@ impl Recorders {
         }
     }
 
-    /// Tells of a port that was unplugged.
+    /// Handles a removed port.
     pub(crate) fn unplug(&mut self, port: PortId) {
         for recorder in &mut self.0 {
             if let Some(interface) = recorder.interfaces.get_mut(usize::from(port.0)) {
@@ -105,7 +105,8 @@ impl Recorders {
         }
     }
 
-    /// Which frames of a batch that came in by `port` anybody wants, one bit for each.
+    /// Returns which frames of a batch that arrived on `port` any capture selects, one bit per
+    /// frame.
     pub(crate) fn wanted(&mut self, port: PortId, frames: &[Frame<'_>]) -> u64 {
         self.sweep();
         let recorders = self.0.iter();
@@ -113,7 +114,7 @@ impl Recorders {
         recorders.fold(0, |wanted, recorder| wanted | recorder.wanted(frames))
     }
 
-    /// Shows a batch that came in by `port`, with what the bridge made of the frames.
+    /// Records a batch that arrived on `port`, with the bridge's decisions.
     pub(crate) fn came_in(
         &mut self,
         now: Timestamp,
@@ -126,7 +127,7 @@ impl Recorders {
                 continue;
             };
             for (frame, decision) in frames.iter().zip(decisions) {
-                // A frame that no capture wants has no decision here.
+                // A frame that no capture selects has no decision here.
                 let Some(decision) = decision else { continue };
                 if recorder.filter.wants(Direction::In, frame.bytes) {
                     let outcome = match decision.verdict {
@@ -146,7 +147,7 @@ impl Recorders {
         }
     }
 
-    /// Shows frames that were to leave by `port`, as they leave there, with what became of them.
+    /// Records frames that leave by `port`, as they leave, with their outcomes.
     pub(crate) fn went_out(
         &mut self,
         now: Timestamp,
@@ -172,7 +173,7 @@ impl Recorders {
         }
     }
 
-    /// Wakes the readers, at the end of a batch.
+    /// Wakes the readers at the end of a batch.
     pub(crate) fn wake(&mut self) {
         for recorder in &mut self.0 {
             recorder.wake();
@@ -193,7 +194,7 @@ impl Recorder {
             name: name.to_owned(),
         }));
         if told.is_err() {
-            return; // nobody reads any more
+            return; // the reader is gone
         }
         let index = usize::from(port.0);
         if self.interfaces.len() <= index {
@@ -229,7 +230,7 @@ impl Recorder {
         };
         count.totals.frames += 1;
         let bytes = &frame.bytes[..frame.bytes.len().min(self.snap_len)];
-        // The bytes first: who sees the record finds them.
+        // The bytes first: a reader that sees the record must find them.
         if self.records.is_full() || self.bytes.push_entire_slice(bytes).is_err() {
             count.totals.lost += 1;
             count.lost_since = count.lost_since.saturating_add(1);
@@ -247,7 +248,10 @@ impl Recorder {
             decision,
             lost_before: std::mem::take(&mut count.lost_since),
         });
-        debug_assert!(pushed.is_ok(), "there was room, and nobody else fills it");
+        debug_assert!(
+            pushed.is_ok(),
+            "there was room, and only this thread fills it"
+        );
         self.has_news = true;
     }
 
@@ -261,7 +265,7 @@ impl Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         let totals = self.counts.iter().map(|count| count.totals).collect();
-        // Nobody may be there to read it.
+        // The reader may be gone.
         let _ = self.news.send(News::Ended(totals));
         self.wakeup.wake();
     }

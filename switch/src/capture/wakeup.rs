@@ -1,5 +1,4 @@
-//! How the forwarding thread wakes a reader that has nothing to read, without a system call
-//! where that one is busy.
+//! Wakes a reader that has nothing to read; makes no system call while the reader is busy.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -7,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-/// Wakes a reader that may sleep.
+/// Wakes a reader that may be asleep.
 #[derive(Debug)]
 pub(super) struct Wakeup {
     event: EventFd,
-    /// Whether the reader sleeps, or is about to.
+    /// Whether the reader is asleep, or about to be.
     armed: AtomicBool,
-    /// Whether there is no reader any more.
+    /// Whether the reader is gone.
     ended: AtomicBool,
 }
 
@@ -27,31 +26,31 @@ impl Wakeup {
         })
     }
 
-    /// From now on the reader is woken when there is something to read. What was there before
-    /// is to be looked for after this call.
+    /// Makes the writer wake the reader when there is something to read. The reader must check for
+    /// earlier items after this call.
     pub(super) fn arm(&self) {
         self.armed.store(true, Ordering::Relaxed);
-        // Either the writer sees that it is armed, or the reader that armed it sees what the
-        // other has put there before.
+        // Either the writer sees the armed flag, or the reader that set it sees what the writer
+        // pushed before.
         fence(Ordering::SeqCst);
     }
 
     pub(super) fn disarm(&self) {
         self.armed.store(false, Ordering::Relaxed);
-        // Fails where nothing was written.
+        // Fails if the eventfd is zero.
         let _ = self.event.read();
     }
 
-    /// Wakes the reader for what was put there before, if it waits.
+    /// Wakes the reader if it waits; called after items were pushed.
     pub(super) fn wake(&self) {
         fence(Ordering::SeqCst);
         if self.armed.load(Ordering::Relaxed) && self.armed.swap(false, Ordering::Relaxed) {
-            // Fails only where it has been woken more often than any reader could miss.
+            // Fails only if the counter is about to overflow; the reader is then awake anyway.
             let _ = self.event.write(1);
         }
     }
 
-    /// Tells the other side that there is no reader any more.
+    /// Notes that the reader is gone.
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::Release);
     }
@@ -72,10 +71,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_wakes_once_and_only_one_who_waits() {
+    fn a_waiting_reader_is_woken_once_and_a_busy_one_is_not() {
         let wakeup = Wakeup::new().unwrap();
         wakeup.wake();
-        assert!(wakeup.event.read().is_err(), "nobody waits");
+        assert!(wakeup.event.read().is_err(), "the reader does not wait");
         wakeup.arm();
         wakeup.wake();
         wakeup.wake();

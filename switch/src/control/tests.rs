@@ -4,7 +4,7 @@ use crate::port::VacantPort;
 use crate::port::memory::{self, MemoryOptions};
 
 #[test]
-fn a_switch_that_was_stopped_answers_nobody_and_holds_nobody_up() {
+fn a_stopped_switch_reports_it_and_no_caller_waits() {
     let mut switch = Switch::new(BridgeConfig::default()).unwrap();
     let handle = switch.handle();
     let asker = std::thread::spawn(move || {
@@ -15,11 +15,11 @@ fn a_switch_that_was_stopped_answers_nobody_and_holds_nobody_up() {
     switch.run().unwrap();
     let answer = asker.join().unwrap();
     assert!(matches!(answer, Err(ControlError::Stopped)), "{answer:?}");
-    drop(switch); // it was there all the time
+    drop(switch); // it existed all the time
 }
 
 #[test]
-fn a_port_held_down_keeps_what_comes_before_it_is_up_again() {
+fn a_port_held_down_keeps_frames_that_arrive_before_it_is_up_again() {
     let mut switch = Switch::new(BridgeConfig::default()).unwrap();
     let (a, a_cable) = memory::pair("a", MemoryOptions::default()).unwrap();
     let (b, b_cable) = memory::pair("b", MemoryOptions::default()).unwrap();
@@ -30,7 +30,7 @@ fn a_port_held_down_keeps_what_comes_before_it_is_up_again() {
     let frame = |last| [&[0xff; 6][..], &[2, 0, 0, 0, 0, 1, 0x88, 0xb5, last]].concat();
 
     handle.set_link(a, LinkState::Down).unwrap();
-    handle.ports().unwrap(); // a round later all that was there has been dropped
+    handle.ports().unwrap(); // after this round, earlier frames have been dropped
     a_cable.send(&frame(1)).unwrap();
     assert_eq!(handle.ports().unwrap()[0].link, LinkState::Down);
     assert_eq!(b_cable.try_recv(), None);

@@ -1,4 +1,4 @@
-//! What would become of a frame, through to the ports by which it would leave.
+//! Predicts what would happen to a frame, up to the ports by which it would leave.
 
 use super::table::Slot;
 use super::{Datapath, PortId};
@@ -6,23 +6,22 @@ use crate::bridge::{Decision, DropReason, Verdict, VlanLearning};
 use crate::frame::Timestamp;
 use crate::port::{Frame, LinkState};
 
-/// What would become of a frame, and why.
+/// The predicted handling of a frame, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    /// The port that it would come in by.
+    /// The ingress port.
     pub ingress: PortId,
-    /// What the bridge would do.
+    /// The bridge's decision.
     pub decision: Decision,
-    /// The ports by which it would leave; for a flood all but the ingress port, in the order of
-    /// their numbers.
+    /// The egress ports; for a flood all except the ingress port, in the order of their numbers.
     pub egress: Vec<Egress>,
     /// Whether the bridge forwards frames to reserved addresses.
     pub forward_reserved: bool,
-    /// Which VLANs share what the bridge learns.
+    /// Which VLANs share learnt entries.
     pub vlan_learning: VlanLearning,
 }
 
-/// A port by which a frame would leave.
+/// An egress port of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Egress {
     /// Its number.
@@ -33,28 +32,28 @@ pub struct Egress {
     pub link: LinkState,
     /// Its MTU.
     pub mtu_bytes: usize,
-    /// Whether what the sender left undone would be done in software before.
+    /// Whether offloaded work would be done in software before.
     pub finishes_offload: bool,
-    /// What would become of the frame there.
+    /// What would happen to the frame there.
     pub leaving: Leaving,
 }
 
-/// What would become of a frame at a port by which it would leave.
+/// What would happen to a frame at an egress port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leaving {
     /// It would be sent, if there is room.
     Sent,
-    /// It would be tried, and dropped for this reason.
+    /// It would be dropped for this reason.
     Dropped(DropReason),
-    /// The port is left out of floods, because it does not forward.
+    /// The port is excluded from floods because it does not forward.
     LeftOut,
-    /// The port is left out of floods, because it is blocked, being part of a loop.
+    /// The port is excluded from floods because it is blocked as part of a loop.
     Blocked,
 }
 
 impl Datapath {
-    /// What would become of a frame that came in by `ingress`, and why. Nothing is sent, and
-    /// nothing changed.
+    /// Predicts what would happen to a frame that arrived on `ingress`, and why. Sends nothing and
+    /// changes nothing.
     #[must_use]
     pub fn explain(&self, now: Timestamp, ingress: PortId, frame: &Frame<'_>) -> Explanation {
         let decision = self.bridge.explain(now, ingress, frame.bytes);
@@ -127,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_told_port_by_port_and_then_happens_so() {
+    fn a_flood_is_explained_port_by_port_and_then_handled_so() {
         let (mut datapath, cables) = lab();
         datapath.set_link(PortId(4), LinkState::Down);
         let bytes = frame(1, 2);

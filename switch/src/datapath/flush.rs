@@ -1,4 +1,4 @@
-//! The end of a batch: every egress port gets its share, and what ports find out about their links.
+//! Flushes the egress ports at the end of a batch, and handles link changes that ports find.
 
 use super::table::{PortTable, Slot};
 use crate::bridge::{Bridge, OutputQueues, PortId};
@@ -6,8 +6,8 @@ use crate::capture::Recorders;
 use crate::frame::Timestamp;
 use crate::port::{Frame, LinkState, Outcomes, TxReport, TxStatus};
 
-/// Sends every egress port its share of `batch` and empties the queues. Returns how many ports
-/// had a share. Where it is `WATCHED`, `recorders` are shown what became of the frames.
+/// Sends each egress port its frames of `batch` and empties the queues. Returns how many ports had
+/// frames. With `WATCHED`, `recorders` get the outcomes of the frames.
 pub(super) fn flush<const WATCHED: bool>(
     now: Timestamp,
     batch: &[Frame<'_>],
@@ -49,9 +49,9 @@ pub(super) fn flush<const WATCHED: bool>(
     flushed
 }
 
-/// A port has found its own link down, or its device gone. Its stations are forgotten. A port
-/// that is down goes on being tried, since there may be no link event when it is up again; one
-/// whose device is gone is not.
+/// Handles a port that found its own link down or its device gone. Its stations are removed. A port
+/// that is down is still tried, since there may be no link event when it comes up again; one whose
+/// device is gone is not.
 pub(super) fn note_link_lost(
     table: &mut PortTable,
     bridge: &mut Bridge,

@@ -1,4 +1,4 @@
-//! Ports and bridge together: batches from ready ports, through the bridge, to other ports.
+//! Combines ports and bridge: moves batches from ready ports through the bridge to other ports.
 //!
 //! # Theory of operation
 //!
@@ -9,8 +9,8 @@
 //! bytes. A port that may have more goes to the end of the list, so every ready port gets one
 //! batch per round, however busy the others are.
 //!
-//! While a batch is handled, its port is out of the table: the bridge never sends a frame back
-//! where it came from, so nobody misses it.
+//! While a batch is handled, its port is not in the table. The bridge never sends a frame back out
+//! of its ingress port, so the port is not needed there.
 
 mod explain;
 mod flush;
@@ -38,7 +38,7 @@ pub struct Datapath {
     recorders: Recorders,
 }
 
-/// Why a port could not be added.
+/// Reports why a port could not be added.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddPortError {
@@ -53,7 +53,7 @@ pub enum AddPortError {
     Number(#[from] NumberError),
 }
 
-/// A port as others see it.
+/// Information about a port.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PortInfo {
@@ -67,36 +67,36 @@ pub struct PortInfo {
     pub link: LinkState,
     /// The largest payload behind the Ethernet header, in bytes.
     pub mtu_bytes: usize,
-    /// What it has moved and lost.
+    /// Its traffic and drops.
     pub counters: Counters,
-    /// The bounds that were set for it alone.
+    /// The limits that were set for this port.
     pub settings: PortSettings,
-    /// The bounds that hold.
+    /// The limits that apply.
     pub limits: PortLimits,
-    /// Whether it is blocked, being part of a loop.
+    /// The block, if the port is blocked as part of a loop.
     pub blocked: Option<Blocked>,
 }
 
-/// What [`Datapath::service`] did.
+/// The result of [`Datapath::service`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Serviced {
-    /// The port that had its turn.
+    /// The port that was serviced.
     pub port: PortId,
-    /// How many frames it had.
+    /// How many frames it received.
     pub frames: usize,
-    /// By how many ports some of them left.
+    /// How many ports some of them left by.
     pub flushed: usize,
 }
 
 impl Datapath {
-    /// A switch without ports.
+    /// Creates a switch without ports.
     #[must_use]
     pub fn new(config: BridgeConfig) -> Self {
         Self::with_bridge(Bridge::new(config))
     }
 
-    /// A switch around `bridge`, which has no ports yet.
+    /// Creates a switch around `bridge`, which has no ports yet.
     #[must_use]
     pub fn with_bridge(bridge: Bridge) -> Self {
         Self {
@@ -108,20 +108,20 @@ impl Datapath {
         }
     }
 
-    /// The bridge: its table and settings.
+    /// Returns the bridge with its table and configuration.
     #[must_use]
     pub const fn bridge(&self) -> &Bridge {
         &self.bridge
     }
 
-    /// The bridge, to change its table and settings. Its ports are the datapath's to add and
-    /// remove.
+    /// Returns the bridge for changes of its table and configuration. Add and remove ports through
+    /// the datapath only.
     pub const fn bridge_mut(&mut self) -> &mut Bridge {
         &mut self.bridge
     }
 
-    /// Plugs in `port`, which may have frames already. Where it takes no offloads, they are
-    /// finished in software before it.
+    /// Adds `port`, which may have frames already. If it does not take offloads, they are done in
+    /// software before it.
     pub fn add_port(&mut self, port: impl Into<Box<dyn Port>>) -> Result<PortId, AddPortError> {
         let port = port.into();
         self.refuse_duplicate(port.name())?;
@@ -130,8 +130,7 @@ impl Datapath {
         Ok(id)
     }
 
-    /// The same under a given number, with a link of which somebody knows already: for a port that
-    /// was here before.
+    /// Adds a port with a given number and a known link state: for a port that existed before.
     pub fn add_port_at(
         &mut self,
         id: PortId,
@@ -146,9 +145,9 @@ impl Datapath {
         Ok(())
     }
 
-    /// Puts `port` in the place of the one of that number, whose name, counters and static stations
-    /// it takes over; the learnt ones are forgotten unless both links are up. Returns the one
-    /// before, or the new one where none has that number.
+    /// Replaces the port of that number by `port`, which takes over its name, counters and static
+    /// entries; the learnt entries are removed unless both links are up. Returns the previous port,
+    /// or the new one if there is no port of that number.
     pub fn replace_port(
         &mut self,
         id: PortId,
@@ -178,7 +177,7 @@ impl Datapath {
         self.table.insert(id, port);
     }
 
-    /// Unplugs the port and forgets its stations. Returns it, if there was one of that number.
+    /// Removes a port and its entries. Returns it, if there was one of that number.
     pub fn remove_port(&mut self, id: PortId) -> Option<Box<dyn Port>> {
         let slot = self.table.remove(id)?;
         self.bridge.remove_port(id);
@@ -186,13 +185,13 @@ impl Datapath {
         Some(slot.port)
     }
 
-    /// What another process needs to go on with the ports, between two batches.
+    /// Returns what another process needs to take over the ports, between two batches.
     pub(crate) fn snapshot_ports(&mut self) -> Vec<PortSnapshot> {
         let bridge = &self.bridge;
         let blocked = |id| Some(bridge.blocked(Timestamp::ZERO, id)?.peer);
         let slots = self.table.iter_mut();
         let snapshots = slots.map(|(id, Slot { port, state })| {
-            // Asked now, so that none is counted here that nobody hears of any more.
+            // Released now, so that no frame is counted here after the snapshot.
             port.release();
             PortSnapshot {
                 id,
@@ -208,13 +207,13 @@ impl Datapath {
         snapshots.collect()
     }
 
-    /// Goes on with a port as another process has left it.
+    /// Takes over the state of a port from another process.
     pub(crate) fn go_on_with(&mut self, now: Timestamp, before: &PortSnapshot) {
         if let Some(slot) = self.table.get_mut(before.id) {
             slot.state.counters = before.counters;
             slot.state.held_down = before.is_held_down;
         }
-        // One that had found its link down by itself is tried still.
+        // A port that had found its link down by itself is still tried.
         let forwards =
             before.link == LinkState::Up || before.link == LinkState::Down && !before.is_held_down;
         self.bridge.set_port_settings(before.id, before.settings);
@@ -225,41 +224,41 @@ impl Datapath {
         }
     }
 
-    /// Begins to copy frames as they pass, for as long as the capture is read. Fails where the
-    /// process has no descriptor left.
+    /// Starts copying frames as they pass, while the capture is read. Fails if the process has no
+    /// descriptor left.
     pub fn capture(&mut self, options: CaptureOptions) -> std::io::Result<Capture> {
         let ports = self.table.iter();
         let named = ports.map(|(id, slot)| (id, slot.port.name()));
         self.recorders.start(options, named)
     }
 
-    /// Ends the captures that nobody reads any more; otherwise the next batch does.
+    /// Ends captures whose reader is gone; otherwise the next batch does.
     pub(crate) fn sweep_captures(&mut self) {
         self.recorders.sweep();
     }
 
-    /// All ports in the order of their numbers.
+    /// Iterates over all ports in the order of their numbers.
     pub fn ports(&self) -> impl Iterator<Item = (PortId, &dyn Port)> {
         self.table.iter().map(|(id, slot)| (id, &*slot.port))
     }
 
-    /// The number of the port of that name.
+    /// Returns the number of the port of that name.
     #[must_use]
     pub fn port_by_name(&self, name: &str) -> Option<PortId> {
         self.table.find(name)
     }
 
-    /// The port of that number.
+    /// Returns the port of that number.
     #[must_use]
     pub fn port(&self, id: PortId) -> Option<&dyn Port> {
         Some(&*self.table.get(id)?.port)
     }
 
-    /// The port of that number, as others see it, with the losses that the outside has counted.
+    /// Returns information about a port, including losses that the kernel has counted.
     ///
-    /// A port that is down is looked at anew in its next batch, so that whoever goes on asking
-    /// learns that its device is gone: a device may be deleted after it went down, of which no
-    /// descriptor tells.
+    /// A port that is down is checked again in its next batch, so a caller that polls this learns
+    /// that the device is gone: a device may be deleted after it went down, which no descriptor
+    /// reports.
     pub fn port_info(&mut self, now: Timestamp, id: PortId) -> Option<PortInfo> {
         let Slot { port, state } = self.table.get_mut(id)?;
         port.collect_losses(&mut state.counters);
@@ -280,7 +279,7 @@ impl Datapath {
         Some(info)
     }
 
-    /// Every port, as others see it, in the order of their numbers.
+    /// Returns information about every port, in the order of their numbers.
     pub fn port_infos(&mut self, now: Timestamp) -> Vec<PortInfo> {
         let ids: Vec<_> = self.ports().map(|(id, _)| id).collect();
         ids.into_iter()
@@ -288,15 +287,15 @@ impl Datapath {
             .collect()
     }
 
-    /// Puts the port on the ready list, as when its descriptor has become readable. One that is
-    /// said to be down is left alone until it is up: what comes before that news waits.
+    /// Puts the port on the ready list, as when its descriptor has become readable. A port that is
+    /// held down is skipped until it is up: frames that arrive before stay queued.
     pub fn mark_ready(&mut self, id: PortId) {
         if self.table.get(id).is_some_and(|slot| !slot.state.held_down) {
             self.table.mark_ready(id);
         }
     }
 
-    /// Puts the port on the ready list, as when a poller has seen an error on its descriptor.
+    /// Puts the port on the ready list after a poller has seen an error on its descriptor.
     pub fn mark_failing(&mut self, id: PortId) {
         if let Some(slot) = self.table.get_mut(id) {
             slot.port.expect_error();
@@ -304,15 +303,15 @@ impl Datapath {
         self.mark_ready(id);
     }
 
-    /// Whether some port may have frames.
+    /// Reports whether any port may have frames.
     #[must_use]
     pub fn has_work(&self) -> bool {
         self.table.has_ready()
     }
 
-    /// Tells what is known of a link from elsewhere, such as from the kernel's link events. A
-    /// port that is said to be down neither sends nor receives until it is said to be up; frames
-    /// that it had before are dropped. One whose device is gone stays so.
+    /// Sets a link state that is known from another source, such as the kernel's link events. A
+    /// port that is set down neither sends nor receives until it is set up; frames that it had
+    /// before are dropped. A port whose device is gone stays absent.
     pub fn set_link(&mut self, id: PortId, link: LinkState) {
         match self.table.get_mut(id) {
             Some(slot) if slot.state.link != LinkState::Absent => {
@@ -325,28 +324,28 @@ impl Datapath {
         self.table.mark_ready(id);
     }
 
-    /// Tells a port the MTU of the interface at the other end of its cable; `None` if it is not
-    /// known.
+    /// Sets the MTU of the interface at the other end of a port's veth pair; `None` if it is
+    /// unknown.
     pub fn set_peer_mtu(&mut self, id: PortId, mtu_bytes: Option<usize>) {
         if let Some(slot) = self.table.get_mut(id) {
             slot.port.set_peer_mtu(mtu_bytes);
         }
     }
 
-    /// Tells a port the mark of frames whose outer tag travels beside them.
+    /// Sets the mark of frames whose outer tag becomes metadata.
     pub fn set_tags_aside(&mut self, id: PortId, mark: Option<u32>) {
         if let Some(slot) = self.table.get_mut(id) {
             slot.port.set_tags_aside(mark);
         }
     }
 
-    /// The ports whose link has changed since the last call, with its state now.
+    /// Returns the ports whose link has changed since the last call, with the present state.
     pub fn take_link_changes(&mut self) -> impl Iterator<Item = (PortId, LinkState)> + '_ {
         self.table.take_link_changes()
     }
 
-    /// Handles one batch of the port that has waited longest. Returns which that was and how
-    /// many frames it had, or that none was ready.
+    /// Handles one batch of the port that has waited longest. Returns the port and its number of
+    /// frames, or `None` if no port was ready.
     pub fn service(&mut self, now: Timestamp) -> Option<Serviced> {
         let id = self.table.next_ready()?;
         let mut serviced = Serviced {
@@ -374,13 +373,13 @@ impl Datapath {
         Some(serviced)
     }
 
-    /// Lets time pass by: see [`Bridge::handle_timeout`].
+    /// Advances the time: see [`Bridge::handle_timeout`].
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.bridge.handle_timeout(now);
         self.send_probes(now);
     }
 
-    /// Sends what the bridge itself has to send.
+    /// Sends the bridge's own frames.
     #[inline]
     fn send_probes(&mut self, now: Timestamp) {
         while let Some(probe) = self.bridge.next_probe() {
@@ -407,7 +406,7 @@ impl Datapath {
         }
     }
 
-    /// One batch from the port that is serviced to wherever its frames go.
+    /// Moves one batch from the serviced port to its egress ports.
     fn pass_batch(
         &mut self,
         now: Timestamp,
@@ -423,7 +422,8 @@ impl Datapath {
             return status;
         }
         if state.link == LinkState::Down && !state.held_down {
-            // The port had found its link down by itself: a frame tells that it is up again.
+            // The port had found its link down by itself; a received frame proves that it is up
+            // again.
             self.table.note_link_of(id, state, LinkState::Up);
             self.bridge.set_forwarding(id, true);
         }
@@ -456,7 +456,7 @@ impl Datapath {
     }
 }
 
-/// The port, with what it does not do itself done before it.
+/// Wraps the port so that work which it does not do itself is done in software.
 fn in_software_if_needed(port: Box<dyn Port>) -> Box<dyn Port> {
     if port.takes_offloads() && port.takes_tag_actions() {
         port

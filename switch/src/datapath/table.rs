@@ -8,17 +8,17 @@ use hashbrown::HashTable;
 use crate::bridge::PortId;
 use crate::port::{Counters, LinkState, Port};
 
-/// A port with all that the datapath keeps of it.
+/// A port and the datapath's state of it.
 pub(super) struct Slot {
     pub(super) port: Box<dyn Port>,
     pub(super) state: State,
 }
 
-/// What the datapath keeps of a port.
+/// The datapath's state of a port.
 pub(super) struct State {
     pub(super) counters: Counters,
     pub(super) link: LinkState,
-    /// Somebody who knows says that the link is down: until he says otherwise nothing is read.
+    /// The link was set down from another source: nothing is received until it is set up.
     pub(super) held_down: bool,
     link_change_noted: bool,
     on_ready_list: bool,
@@ -28,12 +28,12 @@ pub(super) struct State {
 #[derive(Default)]
 pub(super) struct PortTable {
     slots: Vec<Option<Slot>>,
-    /// Numbers found by the hash of a name; the name itself is with its port alone.
+    /// Port numbers by the hash of the name; the name itself is stored with its port only.
     by_name: HashTable<PortId>,
     name_hash: RandomState,
     /// Ports that may have frames, the one that has waited longest first.
     ready: VecDeque<PortId>,
-    /// Ports whose link has changed since somebody asked; each once at most.
+    /// Ports whose link has changed since the last query; each at most once.
     link_changes: Vec<PortId>,
 }
 
@@ -52,12 +52,12 @@ impl PortTable {
         self.by_name.insert_unique(hash, id, |other| {
             hasher.hash_one(name_of(slots, *other).unwrap_or_default())
         });
-        // A port stands on the list once at most: with room for all of them it never grows.
+        // Each port is on the list at most once: with room for all of them it never grows.
         self.ready.reserve(self.slots.len());
         self.mark_ready(id);
     }
 
-    /// Puts another port of that name into the place of one; returns the one that is out.
+    /// Replaces a port by another one of the same name; returns the previous port.
     pub(super) fn replace(
         &mut self,
         id: PortId,
@@ -87,7 +87,7 @@ impl PortTable {
         self.by_name.find(hash, is_named).copied()
     }
 
-    /// Takes a port out for a moment, to use it together with the others.
+    /// Takes a port out temporarily, to use it together with the others.
     pub(super) fn take(&mut self, id: PortId) -> Option<Slot> {
         self.slots.get_mut(usize::from(id.0))?.take()
     }
@@ -121,7 +121,7 @@ impl PortTable {
             .filter_map(|(index, slot)| Some((PortId(index), slot.as_mut()?)))
     }
 
-    /// Puts the port on the ready list, unless it is there or its device is gone.
+    /// Puts the port on the ready list, unless it is on the list already or its device is gone.
     pub(super) fn mark_ready(&mut self, id: PortId) {
         let Some(slot) = self.get_mut(id) else { return };
         if !slot.state.on_ready_list && slot.state.link != LinkState::Absent {
@@ -130,7 +130,7 @@ impl PortTable {
         }
     }
 
-    /// Takes the port off the ready list that has waited longest.
+    /// Takes the port that has waited longest off the ready list.
     pub(super) fn next_ready(&mut self) -> Option<PortId> {
         let id = self.ready.pop_front()?;
         if let Some(slot) = self.get_mut(id) {
@@ -143,7 +143,7 @@ impl PortTable {
         !self.ready.is_empty()
     }
 
-    /// Notes the state of a link. Returns whether it has changed.
+    /// Records the state of a link. Returns whether it has changed.
     #[inline]
     pub(super) fn note_link(&mut self, id: PortId, link: LinkState) -> bool {
         let Self {
@@ -157,12 +157,12 @@ impl PortTable {
         }
     }
 
-    /// The same for a port that the caller has taken out.
+    /// Records it for a port that the caller has taken out.
     pub(super) fn note_link_of(&mut self, id: PortId, state: &mut State, link: LinkState) {
         state.note_link(id, link, &mut self.link_changes);
     }
 
-    /// Ports whose link has changed since the last call, with its state now.
+    /// Returns the ports whose link has changed since the last call, with the present state.
     pub(super) fn take_link_changes(&mut self) -> impl Iterator<Item = (PortId, LinkState)> + '_ {
         let Self {
             slots,
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_stands_on_the_ready_list_once() {
+    fn a_port_is_on_the_ready_list_once() {
         let mut table = PortTable::default();
         insert(&mut table, 1, "a");
         insert(&mut table, 2, "b");
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_a_link_is_told_once_and_as_it_is_now() {
+    fn a_change_of_a_link_is_reported_once_with_the_present_state() {
         let mut table = PortTable::default();
         insert(&mut table, 1, "a");
         assert!(!table.note_link(PortId(1), LinkState::Up), "it was up");

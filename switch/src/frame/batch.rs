@@ -4,7 +4,7 @@ use arrayvec::ArrayVec;
 
 use super::{Offload, TagAction};
 
-/// The most frames a port hands over at once.
+/// The most frames that a port passes on at once.
 pub const BATCH: usize = 64;
 
 /// One frame in the memory of the port that received it.
@@ -12,12 +12,12 @@ pub const BATCH: usize = 64;
 pub struct Frame<'a> {
     /// The frame from its destination address on, VLAN tags in place, without check sequence.
     pub bytes: &'a [u8],
-    /// What its sender left undone.
+    /// The offloaded work that is not done yet.
     pub offload: Offload,
 }
 
 impl<'a> Frame<'a> {
-    /// A complete frame: nothing left to do.
+    /// Wraps a complete frame without offloaded work.
     #[must_use]
     pub const fn finished(bytes: &'a [u8]) -> Self {
         Self {
@@ -30,17 +30,17 @@ impl<'a> Frame<'a> {
 /// Up to [`BATCH`] frames that one port received together.
 pub type Batch<'a> = ArrayVec<Frame<'a>, BATCH>;
 
-/// What is done to the tags of the frames that leave by one port.
+/// The actions on the tags of the frames that leave by one port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TagActions<'s> {
     /// The same for all of them.
     All(TagAction),
-    /// One for each, in their order.
+    /// One action per frame, in order.
     Each(&'s [TagAction]),
 }
 
-/// The frames of a batch that leave by one port, in the order they came, and what is done to the
-/// tags of each.
+/// The frames of a batch that leave by one port, in order of arrival, and the action on the tags of
+/// each.
 #[derive(Clone, Copy, Debug)]
 pub struct Selection<'s, 'f> {
     frames: &'s [Frame<'f>],
@@ -49,7 +49,7 @@ pub struct Selection<'s, 'f> {
 }
 
 impl<'s, 'f> Selection<'s, 'f> {
-    /// Those of `frames` at `indices`, as they are. An index out of range is left out.
+    /// Selects those of `frames` at `indices`, unchanged. An index out of range is skipped.
     #[must_use]
     pub const fn new(frames: &'s [Frame<'f>], indices: &'s [u8]) -> Self {
         Self {
@@ -59,32 +59,32 @@ impl<'s, 'f> Selection<'s, 'f> {
         }
     }
 
-    /// The same frames with these tag actions.
+    /// Returns the same frames with these tag actions.
     #[must_use]
     pub const fn with_tags(self, tags: TagActions<'s>) -> Self {
         Self { tags, ..self }
     }
 
-    /// Whether all frames leave as they came.
+    /// Reports whether all frames leave unchanged.
     #[must_use]
     #[inline]
     pub const fn keeps_tags(&self) -> bool {
         matches!(self.tags, TagActions::All(TagAction::Keep))
     }
 
-    /// How many frames are to be sent; at most [`BATCH`].
+    /// Returns how many frames to send; at most [`BATCH`].
     #[must_use]
     pub const fn len(&self) -> usize {
         self.indices.len()
     }
 
-    /// Whether there is nothing to send.
+    /// Reports whether there are no frames to send.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.indices.is_empty()
     }
 
-    /// The frames, in order, each with what is done to its tags.
+    /// Iterates over the frames, in order, each with its tag action.
     pub fn actions(&self) -> impl Iterator<Item = (&'s Frame<'f>, TagAction)> + use<'s, 'f> {
         let Self {
             frames,
@@ -100,7 +100,7 @@ impl<'s, 'f> Selection<'s, 'f> {
         })
     }
 
-    /// The frames as they came, in order.
+    /// Iterates over the frames as received, in order.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = &'s Frame<'f>> + use<'s, 'f> {
         let frames = self.frames;

@@ -1,4 +1,4 @@
-//! What a port has moved and what it has lost.
+//! Traffic and drop counters of a port.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// Counts `frames` more with `bytes` in all.
+    /// Adds `frames` frames with `bytes` bytes in total.
     #[inline]
     pub fn add(&mut self, frames: u64, bytes: u64) {
         self.frames += frames;
@@ -28,7 +28,7 @@ impl Traffic {
 pub struct Drops([u64; DropReason::ALL.len()]);
 
 impl Drops {
-    /// Counts `frames` more dropped for `reason`.
+    /// Adds `frames` frames dropped for `reason`.
     #[inline]
     pub fn add(&mut self, reason: DropReason, frames: u64) {
         self.0[reason as usize] += frames;
@@ -64,7 +64,7 @@ impl fmt::Debug for Drops {
     }
 }
 
-/// A name without quotes.
+/// A name that is printed without quotes.
 struct Name(&'static str);
 
 impl fmt::Debug for Name {
@@ -73,7 +73,7 @@ impl fmt::Debug for Name {
     }
 }
 
-/// All counters of a port, as seen from the switch: `rx` came in, `tx` went out.
+/// All counters of a port, as seen from the switch: `rx` is received, `tx` is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Counters {
@@ -81,12 +81,12 @@ pub struct Counters {
     pub rx: Traffic,
     /// Frames that the port accepted for sending.
     pub tx: Traffic,
-    /// Frames that this port lost, in either direction.
+    /// Frames that this port dropped, in either direction.
     pub drops: Drops,
 }
 
-/// As a map of names, so that programs of other versions, with other reasons, read it too: what
-/// they do not know is not counted.
+/// Serialises as a map of names, so that other versions with other reasons can read it; reasons
+/// that they do not know are ignored.
 #[cfg(feature = "serde")]
 mod by_name {
     use std::collections::BTreeMap;

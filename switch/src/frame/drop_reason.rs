@@ -1,33 +1,33 @@
-//! Why frames go no further: one table, from which counters, metrics, `show`, `explain`, captures and
-//! docs/drop-reasons.md take what they know of a reason.
+//! Why frames are dropped: one table, from which counters, metrics, `show`, `explain`, captures and
+//! docs/drop-reasons.md are derived.
 
 use std::fmt;
 
 /// The port at which a dropped frame is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CountedAt {
-    /// The port by which it came in.
+    /// The port on which it arrived.
     Ingress,
-    /// The port by which it was to leave.
+    /// The port out of which it was to be sent.
     Egress,
 }
 
-/// Who drops a frame and counts it.
+/// The component that drops a frame and counts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CountedBy {
-    /// The bridge decides so.
+    /// The bridge, by its verdict.
     Bridge,
-    /// The port fails to receive or to send it.
+    /// The port, when it fails to receive or send the frame.
     Port,
-    /// The kernel drops it outside of the switch; the program that reads the interface's own counters
-    /// counts it.
+    /// The kernel, outside the switch; the program that reads the interface's counters counts it.
     Interface,
 }
 
 /// Declares the reasons. To add one, add a line at the end and count it where it occurs.
 macro_rules! drop_reasons {
     ($($(#[$doc:meta])* $variant:ident, $name:literal, $at:ident, $by:ident, $meaning:literal;)+) => {
-        /// Why a frame, or one copy of a flooded frame, went no further. Each has its own counter.
+        /// Why a frame, or one copy of a flooded frame, was dropped. Each reason has its own
+        /// counter.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
         #[non_exhaustive]
@@ -43,25 +43,25 @@ macro_rules! drop_reasons {
             /// Every reason, in the order of the counters.
             pub const ALL: [Self; [$(Self::$variant),+].len()] = [$(Self::$variant),+];
 
-            /// The name of the counter, stable, in snake case.
+            /// Returns the name of the counter: stable, in snake case.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
 
-            /// What it means, in a few words.
+            /// Returns the meaning, in a few words.
             #[must_use]
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => $meaning,)+ }
             }
 
-            /// The port at which it is counted.
+            /// Returns the port at which it is counted.
             #[must_use]
             pub const fn counted_at(self) -> CountedAt {
                 match self { $(Self::$variant => CountedAt::$at,)+ }
             }
 
-            /// Who drops the frame and counts it.
+            /// Returns the component that drops the frame and counts it.
             #[must_use]
             pub const fn counted_by(self) -> CountedBy {
                 match self { $(Self::$variant => CountedBy::$by,)+ }
@@ -137,7 +137,7 @@ drop_reasons! {
 }
 
 impl DropReason {
-    /// The reason of that name.
+    /// Looks up a reason by its name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.as_str() == name)

@@ -1,8 +1,7 @@
-//! The vocabulary of bridge and ports: frames, their headers, where they come from and why they are
-//! dropped.
+//! Frame vocabulary of bridge and ports: frames, their headers, their ports and their drop reasons.
 //!
-//! Everything else in this crate stands on this module, and it on nothing else. It has no I/O, does
-//! not allocate and does not panic, whatever the bytes.
+//! Everything else in this crate builds on this module, and it builds on nothing else. It does no
+//! I/O, does not allocate and does not panic, whatever the bytes.
 
 mod batch;
 mod counters;

@@ -1,13 +1,13 @@
-//! What a sender left for its network card to do: the virtio network header.
+//! Work that a sender has left to its network card: the virtio network header.
 //!
 //! Layout and meaning follow the Virtual I/O Device specification, version 1.3, 5.1.6, and
 //! `include/uapi/linux/virtio_net.h`.
 
 /// A frame's unfinished work: a checksum to fill in, a super-frame to cut into segments.
 ///
-/// Frames whose port has no offloads carry [`Offload::NONE`]. The fields are those of
-/// `struct virtio_net_hdr` and are untrusted until whoever uses them has checked them against
-/// the frame.
+/// Frames of ports without offloads carry [`Offload::NONE`]. The fields are those of `struct
+/// virtio_net_hdr`. They are untrusted: code that uses them must first check them against the
+/// frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offload {
     /// `VIRTIO_NET_HDR_F_*` bits.
@@ -24,7 +24,7 @@ pub struct Offload {
     pub csum_offset: u16,
 }
 
-/// Into what a super-frame is to be cut.
+/// How a super-frame must be segmented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Segmentation {
     /// TCP over IPv4.
@@ -35,14 +35,14 @@ pub enum Segmentation {
     UdpL4,
     /// IP fragments of one UDP datagram (UFO), of old kernels.
     UdpFragments,
-    /// A type this version does not know.
+    /// An unknown type.
     Unknown(u8),
 }
 
 impl Offload {
     /// Length of the header on the socket.
     pub const LEN: usize = 10;
-    /// Nothing left to do.
+    /// No offloaded work.
     pub const NONE: Self = Self {
         flags: 0,
         gso_type: 0,
@@ -55,26 +55,26 @@ impl Offload {
     pub const NEEDS_CSUM: u8 = 1;
     /// `VIRTIO_NET_HDR_F_DATA_VALID`: the checksum was verified on the way in.
     pub const DATA_VALID: u8 = 2;
-    /// `VIRTIO_NET_HDR_GSO_TCPV4`: to be cut into segments of TCP over IPv4.
+    /// `VIRTIO_NET_HDR_GSO_TCPV4`: must be segmented as TCP over IPv4.
     pub const GSO_TCP_V4: u8 = 1;
     /// `VIRTIO_NET_HDR_GSO_ECN`: TCP with congestion-window-reduced in the first segment only.
     pub const GSO_ECN: u8 = 0x80;
 
-    /// Whether the frame is complete as it stands: no checksum to fill in, nothing to cut.
+    /// Reports whether the frame is complete: no checksum to fill in, nothing to segment.
     #[must_use]
     #[inline]
     pub const fn is_finished(&self) -> bool {
         !self.needs_checksum() && self.gso_type == 0
     }
 
-    /// Whether the checksum still has to be filled in.
+    /// Reports whether the checksum still has to be filled in.
     #[must_use]
     #[inline]
     pub const fn needs_checksum(&self) -> bool {
         self.flags & Self::NEEDS_CSUM != 0
     }
 
-    /// How the frame is to be cut; `None` for an ordinary frame.
+    /// Returns how the frame must be segmented; `None` for an ordinary frame.
     #[must_use]
     pub const fn segmentation(&self) -> Option<Segmentation> {
         Some(match self.gso_type & !Self::GSO_ECN {
@@ -87,8 +87,8 @@ impl Offload {
         })
     }
 
-    /// The same work after `bytes` were put in front of the network header, as when a VLAN tag
-    /// returns to its place.
+    /// Returns the header for the frame after `bytes` bytes were inserted in front of the network
+    /// header, as when a VLAN tag is put back.
     #[must_use]
     #[inline]
     pub const fn shifted(mut self, bytes: u16) -> Self {
@@ -101,7 +101,8 @@ impl Offload {
         self
     }
 
-    /// The same work after `bytes` were taken away in front of the network header.
+    /// Returns the header for the frame after `bytes` bytes were removed in front of the network
+    /// header.
     #[must_use]
     #[inline]
     pub const fn shifted_back(mut self, bytes: u16) -> Self {
@@ -114,7 +115,8 @@ impl Offload {
         self
     }
 
-    /// The same work after tags have made a frame of `len` bytes one of `edited_len`.
+    /// Returns the header after a tag action has changed the frame's length from `len` to
+    /// `edited_len`.
     #[must_use]
     pub(crate) fn as_edited(self, len: usize, edited_len: usize) -> Self {
         let by = |more: usize| u16::try_from(more).unwrap_or(0);
@@ -139,7 +141,7 @@ impl Offload {
         }
     }
 
-    /// The header as it stands before a frame.
+    /// Returns the header as it precedes a frame.
     #[must_use]
     #[inline]
     pub const fn to_bytes(self) -> [u8; Self::LEN] {

@@ -1,12 +1,12 @@
-//! What became of a frame.
+//! The outcome for a frame at one place.
 
 use super::DropReason;
 
-/// What became of a frame at one place.
+/// The outcome for a frame at one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It went on.
+    /// It was passed on.
     Passed,
-    /// It went no further.
+    /// It was dropped.
     Dropped(DropReason),
 }

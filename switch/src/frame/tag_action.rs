@@ -1,4 +1,4 @@
-//! What is done to the VLAN tags of a frame on its way out.
+//! Changes to the VLAN tags of a frame at egress.
 
 use std::borrow::Cow;
 
@@ -6,15 +6,15 @@ use arrayvec::ArrayVec;
 
 use super::{EthernetFrame, Frame, Offload, TAG_LEN, VlanTag};
 
-/// The length of the two addresses, behind which the outer tag stands.
+/// The length of the two addresses, which the outer tag follows.
 const ADDRESSES_LEN: usize = 12;
 /// The longest [`Edited::head`]: the addresses and a tag.
 pub(crate) const MAX_HEAD_LEN: usize = ADDRESSES_LEN + TAG_LEN;
 
-/// What is done to the VLAN tags of a frame on its way out of one port.
+/// A change to the VLAN tags of a frame at the egress of one port.
 ///
-/// Other ports get the same frame with their own actions, so its bytes stay as they are: the first
-/// of them are written anew in front of the rest ([`Edited`]).
+/// Other ports send the same frame with their own actions, so its bytes are not modified: the
+/// changed first bytes are written separately, in front of the rest ([`Edited`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TagAction {
     /// All tags stay.
@@ -22,14 +22,14 @@ pub enum TagAction {
     Keep,
     /// The outer tag is removed, if there is one.
     Pop,
-    /// This tag is put in front of all others.
+    /// This tag is inserted in front of all others.
     Push(VlanTag),
-    /// The outer tag becomes this one; where there is none, this one is put in.
+    /// The outer tag is replaced by this one; without an outer tag, this one is inserted.
     Replace(VlanTag),
 }
 
 impl TagAction {
-    /// Whether the frame leaves as it came.
+    /// Reports whether the frame leaves unchanged.
     #[must_use]
     #[inline]
     pub const fn is_keep(self) -> bool {
@@ -80,37 +80,36 @@ impl TagAction {
     }
 }
 
-/// A frame with other tags than it came with: its first bytes, and the rest of it where it was
-/// received.
+/// A frame with changed tags: its first bytes, and the rest where it was received.
 #[derive(Clone, Debug)]
 pub struct Edited<'f> {
     head: ArrayVec<u8, { MAX_HEAD_LEN }>,
     rest: &'f [u8],
-    /// What its sender left undone, at its new place.
+    /// The offloaded work, with offsets for the changed frame.
     pub offload: Offload,
 }
 
 impl<'f> Edited<'f> {
-    /// What stands in front of [`Edited::rest`]; empty where the frame is as it came.
+    /// Returns the bytes in front of [`Edited::rest`]; empty if the frame is unchanged.
     #[must_use]
     pub fn head(&self) -> &[u8] {
         &self.head
     }
 
-    /// What follows the head.
+    /// Returns the bytes after the head.
     #[must_use]
     pub const fn rest(&self) -> &'f [u8] {
         self.rest
     }
 
-    /// The length of the frame.
+    /// Returns the length of the frame.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "no frame is empty")]
     pub const fn len(&self) -> usize {
         self.head.len() + self.rest.len()
     }
 
-    /// The frame in one piece, copied where it is in two.
+    /// Returns the frame in one piece, copied if it is in two.
     #[must_use]
     pub fn whole(&self) -> Cow<'f, [u8]> {
         if self.head.is_empty() {
@@ -120,7 +119,7 @@ impl<'f> Edited<'f> {
         }
     }
 
-    /// Writes the frame to the beginning of `memory`; `None` where it does not fit.
+    /// Writes the frame to the beginning of `memory`; `None` if it does not fit.
     #[must_use]
     pub fn write<'m>(&self, memory: &'m mut [u8]) -> Option<&'m [u8]> {
         let memory = memory.get_mut(..self.len())?;

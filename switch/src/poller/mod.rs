@@ -1,18 +1,18 @@
-//! Which ports may have frames: told by their descriptors or, while they are busy, by a clock.
+//! Finds ports that may have frames: by their descriptors or, while they are busy, by a timer.
 //!
 //! # Theory of operation
 //!
-//! A descriptor that becomes readable wakes whoever waits for it. To wake a thread costs the
-//! kernel more than to receive a small frame, and it is the sender of that frame who pays. Under
-//! load the switch would be woken every few frames, each time shortly after it fell asleep.
+//! A descriptor that becomes readable wakes the thread that waits for it. Waking a thread costs the
+//! kernel more than receiving a small frame, and the sender of that frame pays for it. Under load
+//! the switch would be woken every few frames, each time shortly after it went to sleep.
 //!
-//! A port with much to do is therefore not watched: its descriptor leaves the poller, after which
-//! a new frame looks for nobody to wake, and the port is asked every [`TICK`] instead, when a few
-//! dozen frames have come together. It is watched again as soon as little comes. Network cards and
-//! their drivers do the same (NAPI, `Documentation/networking/napi.rst`).
+//! Therefore a busy port is not watched: its descriptor is removed from the poller, so that a new
+//! frame wakes no thread, and the port is polled every [`TICK`] instead, when a few dozen frames
+//! have accumulated. It is watched again when its load is low. Network drivers do the same (NAPI,
+//! `Documentation/networking/napi.rst`).
 //!
-//! Ports that are not busy are watched all the time, and wake the switch at once. Without
-//! a busy port there is no clock either.
+//! Ports that are not busy are always watched, and wake the switch at once. Without a busy port
+//! there is no timer either.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -27,17 +27,17 @@ use crate::bridge::PortId;
 use crate::frame::Timestamp;
 use crate::port::BATCH;
 
-/// How often busy ports are asked: the most that a frame waits for it. Between 30 and 60 µs
-/// throughput is the same; each tick costs some 3 µs.
+/// How often busy ports are polled: the longest that a frame waits for it. Between 30 and 60 µs
+/// throughput is the same; each tick costs about 3 µs.
 const TICK: Duration = Duration::from_micros(40);
-/// A batch of so many frames is a sign of load ...
+/// A batch of this many frames is a sign of load ...
 const MANY: usize = BATCH / 2;
-/// ... and so many such batches one after the other make a port a busy one.
+/// ... and this many of them in a row make a port busy.
 const BATCHES_OF_MANY: u8 = 4;
-/// After so many ticks ...
+/// After this many ticks ...
 const TICKS: u8 = 8;
-/// ... with fewer frames than this in all, to be woken for each of them would cost no more: the port
-/// is an ordinary one again.
+/// ... with fewer frames than this in total, waking the thread for each would cost no more, so the
+/// port is watched again.
 const FEW: usize = 4 * TICKS as usize;
 
 /// The tokens of the waker and the timers; ports have their numbers.
@@ -50,17 +50,17 @@ const ALARM: Token = Token(usize::MAX - 2);
 pub(crate) struct Poller {
     poll: Poll,
     events: mio::Events,
-    /// For busy ports.
+    /// The timer for busy ports.
     clock: TimerFd,
-    /// Whether that will tell of a tick.
+    /// Whether that timer is armed.
     is_ticking: bool,
-    /// For whatever has its time.
+    /// The timer for other work that becomes due.
     alarm: TimerFd,
-    /// What that is set for.
+    /// The time for which that timer is set.
     alarm_at: Option<Timestamp>,
-    /// What is known of each port that has a descriptor, by its number.
+    /// The state of each port with a descriptor, by its number.
     watched: Vec<Option<Watch>>,
-    /// The ports that are asked by the clock.
+    /// The ports that the timer polls.
     busy: Vec<PortId>,
 }
 
@@ -74,7 +74,7 @@ struct Watch {
 enum Mode {
     /// Its descriptor is watched.
     Woken { batches_of_many: u8 },
-    /// The clock asks it.
+    /// The timer polls it.
     Asked { frames: usize, ticks: u8 },
 }
 
@@ -101,12 +101,12 @@ impl Poller {
         })
     }
 
-    /// Something that ends a wait from another thread.
+    /// Creates a waker, which ends a wait from another thread.
     pub(crate) fn waker(&self) -> io::Result<Waker> {
         Waker::new(self.poll.registry(), WAKE)
     }
 
-    /// Begins to watch the descriptor of a port, which stays open until [`Poller::unwatch`].
+    /// Watches the descriptor of a port, which must stay open until [`Poller::unwatch`].
     pub(crate) fn watch(&mut self, port: PortId, fd: RawFd) -> io::Result<()> {
         self.register(port, fd)?;
         let index = usize::from(port.0);
@@ -120,7 +120,7 @@ impl Poller {
         Ok(())
     }
 
-    /// Forgets a port. One that was never watched is none the worse for it.
+    /// Removes a port; does nothing for one that is not watched.
     pub(crate) fn unwatch(&mut self, port: PortId) {
         let watch = self.watched.get_mut(usize::from(port.0));
         let Some(Watch { fd, mode }) = watch.and_then(Option::take) else {
@@ -132,26 +132,26 @@ impl Poller {
         }
     }
 
-    /// Has the next wait end at `time` at the latest, which is as far away as `left` tells. That
-    /// costs nothing as long as the time is the same, whereas to give a time-out with each wait
-    /// has the kernel set a timer and take it back again.
+    /// Makes the next wait end at `time` at the latest; `left` returns how far away that is. Costs
+    /// nothing while the time stays the same, whereas a timeout per wait would make the kernel set
+    /// and cancel a timer each time.
     pub(crate) fn set_alarm(&mut self, time: Timestamp, left: impl FnOnce() -> Duration) {
         if self.alarm_at != Some(time) {
-            // Not zero, which would switch it off.
+            // Not zero, which would disarm it.
             let is_set = set(&self.alarm, left().max(Duration::from_nanos(1)));
             self.alarm_at = is_set.then_some(time);
         }
     }
 
-    /// Waits as long as `patience` (`None`: without a limit) for a port that may have frames, and
-    /// tells `ready` which those are and whether there was an error on the descriptor.
+    /// Waits up to `patience` (`None`: without a limit) for ports that may have frames. Calls
+    /// `ready` with each of them and whether there was an error on its descriptor.
     pub(crate) fn wait(
         &mut self,
         patience: Option<Duration>,
         mut ready: impl FnMut(PortId, bool),
     ) -> io::Result<()> {
-        // Whether it waits or not, and however many other ports have news meanwhile: a tick that
-        // is under way is never put off.
+        // Whether it waits or not, and however many other ports are ready: an armed tick is never
+        // postponed.
         if !self.busy.is_empty() && !self.is_ticking {
             self.is_ticking = set(&self.clock, TICK);
         }
@@ -176,7 +176,7 @@ impl Poller {
         Ok(())
     }
 
-    /// Tells how many frames a port has had in one batch.
+    /// Records how many frames a port had in one batch.
     #[inline]
     pub(crate) fn note(&mut self, port: PortId, frames: usize) {
         let Some(Some(watch)) = self.watched.get_mut(usize::from(port.0)) else {
@@ -197,7 +197,7 @@ impl Poller {
         }
     }
 
-    /// Asks every busy port, and watches again those that are none any more.
+    /// Polls every busy port, and watches those again that are no longer busy.
     fn tick(&mut self, mut ready: impl FnMut(PortId, bool)) {
         let mut busy = std::mem::take(&mut self.busy);
         busy.retain(|&port| {
@@ -217,7 +217,7 @@ impl Poller {
             }
             let fd = watch.fd;
             watch.mode = Mode::QUIET;
-            // A descriptor that is readable already says so at once.
+            // If the descriptor is readable already, registering it reports that at once.
             if let Err(error) = self.register(port, fd) {
                 log::debug!("port {} goes on by the clock: {error}", port.0);
                 self.watched[usize::from(port.0)] = Some(Watch {
@@ -238,12 +238,13 @@ impl Poller {
     }
 
     fn deregister(&self, fd: RawFd) {
-        // It fails for a descriptor that is not registered: then there is nothing to do.
+        // Fails for a descriptor that is not registered, which is harmless.
         let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
     }
 }
 
-/// A timer whose end the poller tells. It is never read: each setting is told anew.
+/// Creates a timer whose expiry the poller reports. It is never read: setting it again re-arms the
+/// report.
 fn new_timer(poll: &Poll, token: Token) -> io::Result<TimerFd> {
     let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
     let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
@@ -253,7 +254,7 @@ fn new_timer(poll: &Poll, token: Token) -> io::Result<TimerFd> {
     Ok(timer)
 }
 
-/// Whether it is set.
+/// Sets a timer. Returns whether it is set.
 fn set(timer: &TimerFd, left: Duration) -> bool {
     let once = Expiration::OneShot(TimeSpec::from_duration(left));
     let set = timer.set(once, TimerSetTimeFlags::empty());

@@ -4,7 +4,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 const PORT: PortId = PortId(3);
 /// Long enough for anything that must happen, on any machine.
 const LONG: Option<Duration> = Some(Duration::from_secs(30));
-/// A look without a wait.
+/// Checks without waiting.
 const NOW: Option<Duration> = Some(Duration::ZERO);
 
 fn watching() -> (Poller, EventFd) {
@@ -14,7 +14,7 @@ fn watching() -> (Poller, EventFd) {
     (poller, event)
 }
 
-/// The ports that a wait finds.
+/// Returns the ports that a wait finds.
 fn ready(poller: &mut Poller, patience: Option<Duration>) -> Vec<PortId> {
     let mut ready = Vec::new();
     poller
@@ -35,13 +35,13 @@ fn make_busy(poller: &mut Poller) {
 }
 
 #[test]
-fn an_ordinary_port_is_told_by_its_descriptor_alone() {
+fn an_ordinary_port_is_found_by_its_descriptor_only() {
     let (mut poller, event) = watching();
     for _ in 0..100 {
         for _ in 1..BATCHES_OF_MANY {
             poller.note(PORT, BATCH);
         }
-        poller.note(PORT, MANY - 1); // all it takes to be an ordinary one
+        poller.note(PORT, MANY - 1); // just below a busy port's
         assert_eq!(ready(&mut poller, NOW), []);
         event.write(1).unwrap();
         assert_eq!(ready(&mut poller, LONG), [PORT]);
@@ -49,11 +49,11 @@ fn an_ordinary_port_is_told_by_its_descriptor_alone() {
 }
 
 #[test]
-fn a_busy_port_is_asked_by_the_clock_until_little_comes() {
+fn a_busy_port_is_polled_by_the_timer_until_its_load_is_low() {
     let (mut poller, event) = watching();
     make_busy(&mut poller);
     event.write(1).unwrap();
-    assert_eq!(ready(&mut poller, NOW), [], "nobody is woken for it");
+    assert_eq!(ready(&mut poller, NOW), [], "it wakes no thread");
     for _ in 0..3 {
         poller.note(PORT, FEW);
         for _ in 0..TICKS {
@@ -70,13 +70,13 @@ fn a_busy_port_is_asked_by_the_clock_until_little_comes() {
     assert_eq!(
         ready(&mut poller, NOW),
         [PORT],
-        "what came meanwhile is told"
+        "frames that arrived meanwhile are reported"
     );
     event.write(1).unwrap();
-    assert_eq!(ready(&mut poller, NOW), [PORT], "and so is what comes now");
+    assert_eq!(ready(&mut poller, NOW), [PORT], "and so are new ones");
 }
 
-/// Waits like this until the busy port is asked, while another is ready all the time.
+/// Waits with this patience until the busy port is polled, while another is always ready.
 fn asked_beside_another(patience: Option<Duration>) {
     let (mut poller, _event) = watching();
     make_busy(&mut poller);
@@ -96,12 +96,12 @@ fn asked_beside_another(patience: Option<Duration>) {
 }
 
 #[test]
-fn a_busy_port_is_asked_however_much_the_others_have_to_say() {
+fn a_busy_port_is_polled_however_often_others_are_ready() {
     asked_beside_another(LONG);
 }
 
 #[test]
-fn a_busy_port_is_asked_although_there_is_other_work() {
+fn a_busy_port_is_polled_although_there_is_other_work() {
     asked_beside_another(NOW);
 }
 

@@ -11,13 +11,14 @@ pub struct Arena {
 }
 
 impl Arena {
-    /// Bytes of one buffer: a super-frame of 64 KiB with its headers and room to put a tag back.
+    /// Bytes of one buffer: a super-frame of 64 KiB with its headers, and room to put a tag back.
     pub const BUFFER_LEN: usize = 65_536 + 1_024;
-    /// Distance between buffers. Not a multiple of the page size, so that the beginnings of
-    /// the buffers do not all fall into the same set of the processor's cache.
+    /// Distance between buffers. Not a multiple of the page size, so that the beginnings of the
+    /// buffers do not all map to the same set of the CPU's cache.
     const STRIDE: usize = Self::BUFFER_LEN + 192;
 
-    /// An arena of [`BATCH`] buffers. The kernel gives their pages only when they are used.
+    /// Creates an arena of [`BATCH`] buffers. The kernel allocates their pages only when they are
+    /// used.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -25,7 +26,7 @@ impl Arena {
         }
     }
 
-    /// The buffers, each [`Arena::BUFFER_LEN`] bytes long; what they hold is left from before.
+    /// Returns the buffers, each [`Arena::BUFFER_LEN`] bytes long, with their previous contents.
     pub fn buffers(&mut self) -> impl Iterator<Item = &mut [u8]> {
         self.memory
             .chunks_exact_mut(Self::STRIDE)

@@ -1,30 +1,29 @@
-//! How long a frame may be that leaves by a port.
+//! The length limit of frames that leave by a port.
 
 use super::Frame;
 use crate::frame::{DropReason, EtherType, EthernetFrame, HEADER_LEN, TAG_LEN};
 
-/// How long a frame may be that leaves by a port; a super-frame may be of any length.
+/// The length limit of frames that leave by a port; super-frames are not limited.
 ///
-/// The two ends of a cable have their own say. The near one sends what its MTU allows, and four
-/// bytes more behind a C-tag (`packet_snd` in Linux). The far one takes four bytes more than its MTU
-/// allows, whatever they are (`__is_skb_forwardable`).
+/// Each end of a veth pair has its own limit. The near end sends frames up to its MTU, and four
+/// bytes more with a C-tag (`packet_snd` in Linux). The far end accepts frames up to four bytes
+/// more than its MTU, whatever those bytes are (`__is_skb_forwardable`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameLimit {
     /// The MTU of the port's own interface.
     pub mtu_bytes: usize,
-    /// The MTU of the interface at the other end of its cable, where that is known.
+    /// The MTU of the interface at the other end of its veth pair, if it is known.
     pub peer_mtu_bytes: Option<usize>,
-    /// Whether the outer tag of a frame that is too long for the other end can travel beside it.
+    /// Whether the outer tag of a frame that is too long for the other end can become metadata.
     pub sets_tags_aside: bool,
 }
 
 impl FrameLimit {
-    /// By how much the MTU of a cable's near end exceeds the far one's so that frames have room for
-    /// VLAN tags: two of their own, and one more that says that the first of them travels beside the
-    /// frame.
+    /// By how much the MTU of the near end must exceed the far one's so that there is room for VLAN
+    /// tags: two tags of the frame, and one extra tag that marks the first of them as metadata.
     pub const TAG_ROOM_BYTES: usize = 3 * TAG_LEN;
 
-    /// The limit of a port of which the MTU alone is known.
+    /// The limit of a port of which only the MTU is known.
     #[must_use]
     pub const fn of(mtu_bytes: usize) -> Self {
         Self {
@@ -34,7 +33,7 @@ impl FrameLimit {
         }
     }
 
-    /// Why the frame cannot leave; `None` if it can, as far as its length goes.
+    /// Returns why the frame is too long to leave; `None` if it is not.
     #[must_use]
     pub fn refuses(&self, frame: &Frame<'_>) -> Option<DropReason> {
         if frame.offload.segmentation().is_some() {
@@ -59,7 +58,8 @@ impl FrameLimit {
         }
     }
 
-    /// Whether the outer tag of this frame travels beside it: it is too long for the other end.
+    /// Reports whether the outer tag of this frame becomes metadata: the frame is too long for the
+    /// other end.
     #[must_use]
     #[inline]
     pub fn sets_aside(&self, frame: &[u8]) -> bool {
@@ -68,14 +68,14 @@ impl FrameLimit {
             && matches!(outer_type(frame), Some(EtherType::C_TAG | EtherType::S_TAG))
     }
 
-    /// The longest frame that the other end takes, what travels beside it not counted.
+    /// Returns the longest frame that the other end accepts, without tags in metadata.
     #[must_use]
     pub fn peer_len(&self) -> usize {
         self.peer_mtu_bytes
             .map_or(usize::MAX, |mtu| mtu + HEADER_LEN + TAG_LEN)
     }
 
-    /// Why a frame is dropped that is too long for the other end alone.
+    /// Returns the drop reason of a frame that is too long for the other end only.
     #[must_use]
     pub fn peer_refusal(&self) -> DropReason {
         if self.room_for_tags().is_some() {
@@ -85,14 +85,14 @@ impl FrameLimit {
         }
     }
 
-    /// The largest payload behind an Ethernet header: the MTU, but for what is room for tags.
+    /// Returns the largest payload after an Ethernet header: the MTU without the room for tags.
     #[must_use]
     pub fn payload_bytes(&self) -> usize {
         self.mtu_bytes - self.room_for_tags().unwrap_or(0)
     }
 
-    /// How much of the MTU is room for tags. `None` if the ends differ by more than that, or the
-    /// other way round, or if that is not known.
+    /// Returns how much of the MTU is room for tags. `None` if the near end's MTU exceeds the far
+    /// one's by more than that, or is smaller, or if the far one is unknown.
     fn room_for_tags(&self) -> Option<usize> {
         self.mtu_bytes
             .checked_sub(self.peer_mtu_bytes?)
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
     use crate::frame::Offload;
 
-    /// A frame of that length, with those tags.
+    /// Returns why a frame of that length, with those tags, is refused.
     fn refused(limit: FrameLimit, tpids: &[u16], len: usize) -> Option<DropReason> {
         let mut bytes = vec![2; 12];
         for tpid in tpids {
@@ -166,7 +166,10 @@ mod tests {
         assert_eq!(refused(limit, &[0x88a8], 1518), None);
         assert_eq!(refused(limit, &[], 1519), too_big, "there is no tag");
         let short = [&[2; 12][..], &[0x88, 0xa8, 0, 1, 8, 0]].concat();
-        assert!(!limit.sets_aside(&short), "it is short enough as it is");
+        assert!(
+            !limit.sets_aside(&short),
+            "it is short enough with its tags"
+        );
     }
 
     #[test]

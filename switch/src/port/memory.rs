@@ -2,12 +2,12 @@
 //!
 //! # Theory of operation
 //!
-//! Two bounded queues of byte vectors, one for each direction, each behind its own lock that is
-//! taken once per batch. Vectors travel from the sender to the receiver and come back through
-//! a list of spare ones, so that nothing is allocated once the queue has been full.
-//! The port takes a batch of vectors out of its queue and lends their bytes to the switch
-//! until the next batch. An eventfd is written only when the queue was empty before: while it is
-//! not, the port has not yet said [`RxStatus::Drained`], and the datapath asks again by itself.
+//! Two bounded queues of byte vectors, one per direction, each with its own lock that is taken once
+//! per batch. Vectors move from the sender to the receiver and come back through a list of spare
+//! ones, so nothing is allocated once the queue has been full. The port takes a batch of vectors
+//! out of its queue and lends their bytes to the switch until the next batch. The eventfd is
+//! written only when the queue was empty before: while it is not, the port has not yet returned
+//! [`RxStatus::Drained`], and the datapath polls it again by itself.
 
 use std::collections::VecDeque;
 use std::io;
@@ -20,14 +20,15 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use super::{Arena, BATCH, Batch, Counters, Frame, Port, RxStatus, Selection, TxReport, TxStatus};
 use crate::frame::{DropReason, HEADER_LEN, Offload};
 
-/// What a port in memory is like.
+/// The options of a port in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryOptions {
-    /// The most frames that wait in each direction. What finds the queue full is lost.
+    /// The most frames that are queued in each direction. Frames that find the queue full are
+    /// dropped.
     pub capacity: usize,
     /// The largest payload behind the Ethernet header, in bytes.
     pub mtu_bytes: usize,
-    /// Whether frames reach the cable with their offloads unfinished.
+    /// Whether frames reach the cable with offloaded work not done.
     pub offloads: bool,
 }
 
@@ -42,9 +43,9 @@ impl Default for MemoryOptions {
     }
 }
 
-/// Makes a port called `name` and the cable that leads to it.
+/// Creates a port called `name` and the cable that leads to it.
 ///
-/// Fails where the process has no descriptor left for the port's eventfd.
+/// Fails if the process has no descriptor left for the port's eventfd.
 pub fn pair(name: &str, options: MemoryOptions) -> io::Result<(MemoryPort, Cable)> {
     let shared = Arc::new(Shared {
         to_switch: Mutex::default(),
@@ -66,11 +67,11 @@ pub fn pair(name: &str, options: MemoryOptions) -> io::Result<(MemoryPort, Cable
 pub struct OwnedFrame {
     /// The frame from its destination address on.
     pub bytes: Vec<u8>,
-    /// What its sender left undone.
+    /// The offloaded work that is not done yet.
     pub offload: Offload,
 }
 
-/// A frame that the cable did not take.
+/// The cable did not accept a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
@@ -112,7 +113,7 @@ fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The switch's end. Made by [`pair`].
+/// The switch's end, created by [`pair`].
 pub struct MemoryPort {
     name: String,
     shared: Arc<Shared>,
@@ -191,8 +192,8 @@ impl Port for MemoryPort {
     }
 }
 
-/// The other end of a [`MemoryPort`]: what is sent here enters the switch, what the switch
-/// sends is received here.
+/// The other end of a [`MemoryPort`]: frames that are sent here enter the switch, and frames that
+/// the switch sends are received here.
 #[derive(Clone)]
 pub struct Cable {
     shared: Arc<Shared>,
@@ -204,7 +205,7 @@ impl Cable {
         self.send_offloaded(bytes, Offload::NONE)
     }
 
-    /// Sends a frame into the switch whose offloads are still to be done.
+    /// Sends a frame with offloaded work into the switch.
     pub fn send_offloaded(&self, bytes: &[u8], offload: Offload) -> Result<(), SendError> {
         let mut queue = lock(&self.shared.to_switch);
         let waiting = queue.frames.len();
@@ -214,20 +215,20 @@ impl Cable {
         queue.push(&[], bytes, offload);
         drop(queue);
         if waiting == 0 {
-            // Fails only if the counter is about to overflow, and then it is readable anyway.
+            // Fails only if the counter is about to overflow; it is readable then anyway.
             let _ = self.shared.wake.write(1);
         }
         Ok(())
     }
 
-    /// The next frame that the switch sent, if there is one already.
+    /// Returns the next frame that the switch has sent, if there is one already.
     #[must_use]
     pub fn try_recv(&self) -> Option<OwnedFrame> {
         lock(&self.shared.from_switch).frames.pop_front()
     }
 
-    /// Hands each frame that the switch has sent so far to `each`, without allocating.
-    /// Returns how many there were.
+    /// Calls `each` for every frame that the switch has sent so far, without allocating. Returns
+    /// how many there were.
     pub fn drain(&self, mut each: impl FnMut(&OwnedFrame)) -> usize {
         let mut queue = lock(&self.shared.from_switch);
         let waiting = queue.frames.len();
@@ -238,7 +239,7 @@ impl Cable {
         waiting
     }
 
-    /// The next frame that the switch sends, or `None` if none came within `patience`.
+    /// Returns the next frame that the switch sends, or `None` if none arrives within `patience`.
     #[must_use]
     pub fn recv_timeout(&self, patience: Duration) -> Option<OwnedFrame> {
         let deadline = Instant::now() + patience;

@@ -1,10 +1,10 @@
-//! Naming a port: by its number or by its name.
+//! References to a port, by number or by name.
 
 use std::fmt;
 
 use crate::frame::PortId;
 
-/// Which port of a switch is meant: the one of this number, or the one of this name.
+/// Identifies a port of a switch, by number or by name.
 ///
 /// Methods that act on a port take `impl Into<PortRef>`: a [`PortId`], a `&str` or a `String`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,17 +1,17 @@
-//! What becomes of the frames that a port is given to send.
+//! Reports the outcomes of frames that a port was given to send.
 
 use arrayvec::ArrayVec;
 
 use crate::frame::{BATCH, Counters, DropReason, Outcome};
 
-/// What became of each frame of a batch, in order.
+/// The outcomes of the frames of a batch, in order.
 pub type Outcomes = ArrayVec<Outcome, BATCH>;
 
-/// Where a port says what became of the frames that it was given to send: of each of them once, in
-/// the order in which it was given them.
+/// Receives a port's reports about the frames that it was given to send: one per frame, in the
+/// order in which it was given them.
 ///
-/// The frames are counted from this, and captures show it. A frame of which the port says nothing
-/// is counted as dropped for [`DropReason::EgressError`].
+/// Counters and captures are based on this report. A frame without a report is counted as dropped
+/// for [`DropReason::EgressError`].
 #[derive(Debug)]
 pub struct TxReport<'a> {
     counters: &'a mut Counters,
@@ -20,7 +20,7 @@ pub struct TxReport<'a> {
 }
 
 impl<'a> TxReport<'a> {
-    /// A report that goes to the counters alone.
+    /// Creates a report that only updates the counters.
     #[must_use]
     pub const fn new(counters: &'a mut Counters) -> Self {
         Self {
@@ -30,7 +30,7 @@ impl<'a> TxReport<'a> {
         }
     }
 
-    /// A report that appends what becomes of each frame to `outcomes` as well.
+    /// Creates a report that also appends each outcome to `outcomes`.
     #[must_use]
     pub const fn watched(counters: &'a mut Counters, outcomes: &'a mut Outcomes) -> Self {
         Self {
@@ -40,21 +40,21 @@ impl<'a> TxReport<'a> {
         }
     }
 
-    /// The next `frames`, of so many bytes in all, were sent.
+    /// Reports that the next `frames` frames, of `bytes` bytes in total, were sent.
     #[inline]
     pub fn sent(&mut self, frames: usize, bytes: usize) {
         self.counters.tx.add(frames as u64, bytes as u64);
         self.note(frames, Outcome::Passed);
     }
 
-    /// The next `frames` were dropped for `reason`.
+    /// Reports that the next `frames` frames were dropped for `reason`.
     #[inline]
     pub fn dropped(&mut self, reason: DropReason, frames: usize) {
         self.counters.drops.add(reason, frames as u64);
         self.note(frames, Outcome::Dropped(reason));
     }
 
-    /// Ends the report about `frames`: those of which nothing was said are counted as dropped.
+    /// Ends the report about `frames`: frames without a report are counted as dropped.
     #[inline]
     pub fn finish(mut self, frames: usize) {
         if let Some(missing) = frames.checked_sub(self.reported)

@@ -1,5 +1,5 @@
-//! What the kernel tells of an interface by `ioctl` on any socket, or TAP descriptor's socket,
-//! of its namespace (netdevice(7)).
+//! Queries the kernel about an interface by `ioctl` on any socket, or on the socket of a TAP
+//! descriptor, in its namespace (netdevice(7)).
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -32,12 +32,12 @@ impl RequestName {
         Some(Self(padded))
     }
 
-    /// A request that names no interface.
+    /// Creates a request without an interface name.
     pub(super) fn unnamed() -> libc::ifreq {
         Self([0; libc::IFNAMSIZ]).request()
     }
 
-    /// A request for the interface of this name.
+    /// Creates a request for the interface of this name.
     pub(super) fn request(self) -> libc::ifreq {
         libc::ifreq {
             ifr_name: self.0,
@@ -48,7 +48,7 @@ impl RequestName {
         }
     }
 
-    /// The name that the kernel wrote into `request`.
+    /// Returns the name that the kernel wrote into `request`.
     pub(super) fn of(request: &libc::ifreq) -> Self {
         Self(request.ifr_name)
     }
@@ -64,7 +64,7 @@ impl std::fmt::Display for RequestName {
     }
 }
 
-/// The index of the interface of this name.
+/// Returns the index of the interface of this name.
 pub(super) fn index_of(socket: BorrowedFd<'_>, name: RequestName) -> io::Result<u32> {
     let mut request = name.request();
     // SAFETY: the kernel reads and writes one `ifreq`, for the length of the call.
@@ -74,7 +74,7 @@ pub(super) fn index_of(socket: BorrowedFd<'_>, name: RequestName) -> io::Result<
     u32::try_from(index).map_err(io::Error::other)
 }
 
-/// The present name of the interface with this index.
+/// Returns the present name of the interface with this index.
 pub(super) fn name_of(socket: BorrowedFd<'_>, index: u32) -> io::Result<RequestName> {
     let mut request = RequestName::unnamed();
     request.ifr_ifru.ifru_ifindex = i32::try_from(index).map_err(io::Error::other)?;
@@ -83,7 +83,7 @@ pub(super) fn name_of(socket: BorrowedFd<'_>, index: u32) -> io::Result<RequestN
     Ok(RequestName::of(&request))
 }
 
-/// The ARP hardware type (`ARPHRD_*`) of the interface of this name.
+/// Returns the ARP hardware type (`ARPHRD_*`) of the interface of this name.
 pub(super) fn hardware_type(socket: BorrowedFd<'_>, name: RequestName) -> io::Result<u16> {
     let mut request = name.request();
     // SAFETY: the kernel reads and writes one `ifreq`, for the length of the call.
@@ -92,7 +92,7 @@ pub(super) fn hardware_type(socket: BorrowedFd<'_>, name: RequestName) -> io::Re
     Ok(unsafe { request.ifr_ifru.ifru_hwaddr.sa_family })
 }
 
-/// Whether the interface of this name is set up (`IFF_UP`).
+/// Reports whether the interface of this name is up (`IFF_UP`).
 pub(super) fn is_up(socket: BorrowedFd<'_>, name: RequestName) -> io::Result<bool> {
     let mut request = name.request();
     // SAFETY: the kernel reads and writes one `ifreq`, for the length of the call.
@@ -102,7 +102,7 @@ pub(super) fn is_up(socket: BorrowedFd<'_>, name: RequestName) -> io::Result<boo
     Ok(i32::from(flags) & libc::IFF_UP != 0)
 }
 
-/// The MTU in bytes of the interface of this name.
+/// Returns the MTU in bytes of the interface of this name.
 pub(super) fn mtu(socket: BorrowedFd<'_>, name: RequestName) -> io::Result<usize> {
     let mut request = name.request();
     // SAFETY: the kernel reads and writes one `ifreq`, for the length of the call.

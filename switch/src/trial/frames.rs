@@ -1,8 +1,8 @@
-//! Frames as a kernel gives them: offload header, tag aside, bytes of any kind; through the bridge
-//! and out by ports that can do much and ports that can do little.
+//! Frames as a kernel delivers them (offload header, tag in metadata, arbitrary bytes) pass the
+//! bridge and leave by ports with many and with few capabilities.
 //!
-//! Each input is one life of a bridge with four ports: frames in batches, time, commands. Two
-//! bridges live it, one decides frame by frame and one about whole batches, and must agree.
+//! Each input is one run of a bridge with four ports: frames in batches, time, commands. Two
+//! bridges run it, one frame by frame and one batch by batch, and must agree.
 
 use std::time::Duration;
 
@@ -18,27 +18,27 @@ use crate::port::{
 const PORTS: u16 = 4;
 const SEED: u64 = 42;
 
-/// How long frames are made by what is put behind their own bytes.
+/// How long frames become by padding after their own bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
-    /// Up to a thousand bytes: many executions in a second.
+    /// Up to a thousand bytes: many executions per second.
     Small,
-    /// Up to what no buffer holds: super-frames of 64 KiB.
+    /// Beyond the size of any buffer: super-frames of 64 KiB.
     Large,
 }
 
-/// The trial, with memory that its executions share.
+/// The fuzz target, with memory that its executions share.
 pub struct Frames {
     scale: Scale,
     buffers: Vec<Vec<u8>>,
     /// In place of the ports from 1 on.
     sinks: Vec<Box<dyn Port>>,
-    /// Looks at the segments of super-frames, one by one.
+    /// Checks the segments of super-frames one by one.
     cutter: Box<dyn Port>,
     queues: OutputQueues,
 }
 
-/// The two bridges, and the time that they are told.
+/// The two bridges and their time.
 struct Life {
     by_batch: Bridge,
     by_frame: Bridge,
@@ -48,7 +48,7 @@ struct Life {
 }
 
 impl Frames {
-    /// For frames of that scale.
+    /// Creates it for frames of that scale.
     #[must_use]
     pub fn new(scale: Scale) -> Self {
         let finished = |mtu_bytes| -> Box<dyn Port> {
@@ -78,10 +78,10 @@ impl Frames {
         }
     }
 
-    /// One execution.
+    /// Runs one input.
     ///
     /// # Panics
-    /// Where something is wrong.
+    /// If an invariant does not hold.
     pub fn run(&mut self, bytes: &[u8]) {
         let mut input = Input::new(bytes);
         let mut life = Life::new(&mut input);
@@ -96,7 +96,7 @@ impl Frames {
         self.buffers = buffers;
     }
 
-    /// Frames of one port, as many as `kind` says.
+    /// Creates frames of one port, as many as `kind` says.
     fn batch(&mut self, life: &mut Life, kind: u8, input: &mut Input<'_>, buffers: &mut [Vec<u8>]) {
         let ingress = PortId(u16::from(kind >> 6) + 1);
         let count = usize::from(kind & 7);
@@ -105,7 +105,7 @@ impl Frames {
             frames.extend(receive(input, buffer, self.scale));
         }
         if kind & 0x38 == 0x38 {
-            // A full batch of the same.
+            // A full batch of the same frame.
             while let Some(first) = frames.first().copied().filter(|_| frames.len() < BATCH) {
                 frames.push(first);
             }
@@ -134,7 +134,7 @@ impl Frames {
     }
 }
 
-/// A frame as a packet socket gives it, or nothing where it is dropped at once.
+/// Creates a frame as a packet socket delivers it, or `None` if it is dropped at once.
 fn receive<'a>(input: &mut Input<'_>, buffer: &'a mut Vec<u8>, scale: Scale) -> Option<Frame<'a>> {
     let form = input.byte();
     let header: [u8; Offload::LEN] = if form & 1 == 0 {
@@ -194,9 +194,9 @@ impl Life {
         }
     }
 
-    /// Has both bridges decide; what the one says of the batch must be what the other says of its
-    /// frames. Until a loop is suspected or broken: that happens after a batch, and so after each
-    /// frame where they come one by one.
+    /// Lets both bridges decide; the decision about the batch must equal those about its frames.
+    /// This holds until a loop is suspected or broken: that is handled after a batch, and so after
+    /// each frame if they arrive one by one.
     fn decide(&mut self, ingress: PortId, frames: &[Frame<'_>], queues: &mut OutputQueues) {
         let mut drops = Drops::default();
         self.by_batch
@@ -220,7 +220,7 @@ impl Life {
         self.have_parted |= has_blocked(&self.by_batch) || has_blocked(&self.by_frame);
         for bridge in [&mut self.by_batch, &mut self.by_frame] {
             while let Some(probe) = bridge.next_probe() {
-                // Whoever asks may hold up those who ask as well.
+                // A bridge that is probing may drop the probes of others.
                 self.have_parted = true;
                 assert!((60..=68).contains(&probe.frame().len()));
             }

@@ -1,30 +1,30 @@
-//! Choices made of bytes.
+//! Derives choices from bytes.
 
 /// Bytes that are read from the front. What is missing at the end is zero.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
-    /// All of `bytes`.
+    /// Reads all of `bytes`.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    /// Whether nothing is left.
+    /// Reports whether nothing is left.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Up to `count` bytes.
+    /// Returns up to `count` bytes.
     pub fn take(&mut self, count: usize) -> &'a [u8] {
         let (taken, rest) = self.0.split_at(count.min(self.0.len()));
         self.0 = rest;
         taken
     }
 
-    /// So many bytes.
+    /// Returns N bytes.
     pub fn array<const N: usize>(&mut self) -> [u8; N] {
         let taken = self.take(N);
         let mut array = [0; N];
@@ -32,13 +32,14 @@ impl<'a> Input<'a> {
         array
     }
 
-    /// A byte.
+    /// Returns a byte.
     pub fn byte(&mut self) -> u8 {
         let [byte] = self.array();
         byte
     }
 
-    /// Two bytes, the lower one first, so that small numbers are a few bits away from each other.
+    /// Returns two bytes as a number, the lower one first, so that small numbers differ in few
+    /// bits.
     pub fn short(&mut self) -> u16 {
         u16::from_le_bytes(self.array())
     }

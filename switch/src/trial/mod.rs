@@ -1,11 +1,12 @@
-//! What fuzzers and tests call with bytes of any kind; no part of the library's interface.
+//! Entry points for fuzzers and tests, which pass arbitrary bytes; not part of the public
+//! interface.
 //!
-//! Each trial is an ordinary function that panics where something is wrong: `fuzz/` calls it
-//! without end, `switch/tests/trials.rs` with a fixed corpus and with seeded random bytes.
+//! Each is an ordinary function that panics if an invariant does not hold: `fuzz/` calls it
+//! endlessly, `switch/tests/trials.rs` with a fixed corpus and with seeded random bytes.
 //!
-//! - [`input`]: choices made of bytes
-//! - [`frames`]: frames as a kernel gives them, through the bridge and out again
-//! - `sink`, `reader`: a port that looks at what it is given, and at what is in it
+//! - [`input`]: choices derived from bytes
+//! - [`frames`]: frames as a kernel delivers them, through the bridge and out again
+//! - `sink`, `reader`: a port that checks the frames it is given, and their contents
 
 pub mod frames;
 pub mod input;

@@ -1,10 +1,10 @@
-//! A slow and simple reading of segments, which shares no code with what made them.
+//! A slow and simple parser of segments, which shares no code with what made them.
 
 const TCP: u8 = 6;
-/// IPv6 extension headers that say how long they are (RFC 8200, 4; RFC 6275; RFC 7401; RFC 5533).
+/// IPv6 extension headers with a length field (RFC 8200, 4; RFC 6275; RFC 7401; RFC 5533).
 const EXTENSIONS: [u8; 6] = [0, 43, 60, 135, 139, 140];
 
-/// Panics where a length or a checksum of the packet in `frame` is wrong.
+/// Panics if a length or a checksum of the packet in `frame` is wrong.
 pub(super) fn check(frame: &[u8]) {
     let mut network = 14;
     while matches!(number(frame, network - 2), 0x8100 | 0x88a8) {
@@ -39,7 +39,7 @@ pub(super) fn check(frame: &[u8]) {
     }
 }
 
-/// The one's complement sum of `parts`, all but the last of even length.
+/// Returns the one's complement sum of `parts`, of which all but the last have even length.
 fn sum(parts: &[&[u8]]) -> u32 {
     let mut sum = 0;
     for pair in parts.iter().flat_map(|part| part.chunks(2)) {

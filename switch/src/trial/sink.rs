@@ -1,4 +1,4 @@
-//! A port that looks at what it is given.
+//! A port that checks the frames it is given.
 
 use std::os::fd::BorrowedFd;
 
@@ -9,18 +9,18 @@ use crate::port::{
     Arena, Batch, Counters, Frame, Port, RxStatus, Selection, TxReport, TxStatus, outgoing_header,
 };
 
-/// What a sink looks at.
+/// The frames that a sink expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wants {
     /// Frames with offloads, whose headers are written as for a kernel.
     Offloads,
     /// Finished frames.
     Finished,
-    /// Finished frames that were cut from super-frames, so that all of their checksums are ours.
+    /// Finished frames that were cut from super-frames, so the switch wrote all of their checksums.
     Segments,
 }
 
-/// Where frames end, each checked.
+/// The destination of frames, which checks each.
 pub(super) struct Sink {
     pub(super) wants: Wants,
     pub(super) mtu_bytes: usize,
@@ -31,10 +31,10 @@ impl Sink {
         assert!(frame.bytes.len() >= HEADER_LEN, "a runt leaves");
         if self.wants == Wants::Offloads {
             let Some(written) = outgoing_header(frame) else {
-                return; // It is cut in software.
+                return; // The switch segments it in software.
             };
             let kept = frame.offload.to_bytes();
-            // The length of the headers is all that may be put right.
+            // Only the length of the headers may be corrected.
             assert_eq!(
                 (&written[..2], &written[4..]),
                 (&kept[..2], &kept[4..]),

@@ -1,5 +1,5 @@
-//! The bridge against a naive model of it: the same happens to both, and after each step they
-//! must agree on the verdict, the table, the ages and the events.
+//! The bridge against a naive model: both perform the same steps, and after each step they must
+//! agree on the verdict, the table, the ages and the events.
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -50,7 +50,7 @@ proptest! {
         let mut queues = OutputQueues::new();
         (1..=3).for_each(|port| queues.add_port(PortId(port)));
         for bridge in [&mut single, &mut batched] {
-            // One that stays while its port is down.
+            // A static entry, which stays while its port is down.
             let fixed = MacAddr([2, 0, 0, 0, 0, 1]);
             bridge.add_static(VlanId::NONE, fixed, PortId(2)).unwrap();
             for (port, on) in (1..).zip(forwarding) {

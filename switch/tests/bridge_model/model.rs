@@ -1,7 +1,7 @@
-//! A bridge so naive that it is obviously right: one list, searched from end to end.
+//! A bridge so simple that it is obviously correct: one list with linear search.
 //!
-//! Where the bridge is free to choose, because it remembers the time in ticks, the model takes
-//! over its choice after checking that it was allowed.
+//! Where the bridge has a choice, because its times are in ticks, the model adopts the choice after
+//! checking that it is allowed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use vswitch_switch::bridge::{
 };
 use vswitch_switch::frame::{MacAddr, VlanId};
 
-/// The group of the bridge's own probes for loops.
+/// The probe group of the bridge.
 pub(crate) const PROBES: [u8; 6] = *b"\x03vswlp";
 
 /// VLAN and address.
@@ -21,11 +21,11 @@ pub(crate) type Name = (u16, [u8; 6]);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known {
     pub(crate) port: u16,
-    /// When it was heard last; `None` for a static station.
+    /// When it was last seen; `None` for a static entry.
     pub(crate) heard: Option<Timestamp>,
 }
 
-/// A leaky bucket (ITU-T I.371, Annex A): each frame adds its share of a second, which flows out as
+/// A leaky bucket (ITU-T I.371, Annex A): each frame adds its share of a second, which drains as
 /// time passes.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
@@ -35,7 +35,7 @@ struct Bucket {
 }
 
 impl Bucket {
-    /// Whether another frame goes in.
+    /// Reports whether another frame fits.
     fn takes(&mut self, now: Timestamp) -> bool {
         self.level = self.level.saturating_sub(now.since(self.at));
         self.at = now;
@@ -55,12 +55,12 @@ pub(crate) struct Model {
     pub(crate) config: BridgeConfig,
     /// Whether each port forwards.
     pub(crate) ports: BTreeMap<u16, bool>,
-    /// What was set for a port alone.
+    /// The settings of single ports.
     settings: BTreeMap<u16, PortSettings>,
-    /// For broadcast, multicast and unknown unicast.
+    /// The buckets for broadcast, multicast and unknown unicast.
     buckets: BTreeMap<u16, [Bucket; 3]>,
     pub(crate) stations: BTreeMap<Name, Known>,
-    /// The longest tick there has been.
+    /// The longest tick so far.
     pub(crate) tick: Duration,
 }
 
@@ -92,7 +92,7 @@ impl Model {
         settings.over(self.config.port_limits)
     }
 
-    /// Sets bounds for one port alone.
+    /// Sets limits of one port.
     pub(crate) fn set_port(
         &mut self,
         port: u16,
@@ -105,8 +105,8 @@ impl Model {
         }
     }
 
-    /// Follows a change of the bounds of a port: a bucket of another size begins empty, and stations
-    /// that are too many give way.
+    /// Follows a change of a port's limits: a bucket of another size starts empty, and surplus
+    /// stations are evicted.
     pub(crate) fn limit(&mut self, port: u16, events: &mut impl Iterator<Item = Event>) {
         let limits = self.limits(port);
         let of = |per_second| Bucket {
@@ -124,7 +124,7 @@ impl Model {
         self.make_room_on(port, 0, events);
     }
 
-    /// Checks and follows the evictions that leave room on a port for `more` stations.
+    /// Checks and follows the evictions that make room on a port for `more` stations.
     fn make_room_on(&mut self, port: u16, more: usize, events: &mut impl Iterator<Item = Event>) {
         let most = self.limits(port).max_stations as usize;
         while most > 0 && self.holdings()[&port] + more > most {
@@ -141,7 +141,7 @@ impl Model {
         self.ports.get(&port) == Some(&true)
     }
 
-    /// How many dynamic stations each port holds.
+    /// Returns how many dynamic entries each port has.
     fn holdings(&self) -> BTreeMap<u16, usize> {
         let mut holdings: BTreeMap<_, _> = self.ports.keys().map(|&port| (port, 0)).collect();
         for known in self.stations.values().filter(|known| known.heard.is_some()) {
@@ -150,8 +150,8 @@ impl Model {
         holdings
     }
 
-    /// Checks and follows an eviction in favour of `newcomer`, if one is due; returns whether
-    /// there is room then.
+    /// Checks and follows an eviction in favour of `newcomer`, if one is due; returns whether there
+    /// is room then.
     pub(crate) fn make_room(
         &mut self,
         newcomer: Option<u16>,
@@ -206,7 +206,7 @@ impl Model {
         assert!(heard.since(oldest) <= self.tick, "the oldest gives way");
     }
 
-    /// What becomes of a frame, and what is learnt from it.
+    /// Computes the verdict about a frame, and learns from it.
     pub(crate) fn frame(
         &mut self,
         now: Timestamp,
@@ -234,7 +234,7 @@ impl Model {
             return Verdict::Drop(DropReason::ReservedDestination);
         }
         if dst == PROBES {
-            // Not learnt from, whatever it says; probes themselves are not made here.
+            // Never learnt from; the model does not create probes.
             let verdict = self.towards(port, (0, dst));
             return match verdict {
                 Verdict::Flood => self.flood(now, port, dst),
@@ -255,7 +255,7 @@ impl Model {
         }
     }
 
-    /// The VLAN by which the station of a frame with this tag is known.
+    /// Returns the VLAN of the entry for a frame with this tag.
     pub(crate) fn vlan_of(&self, tag: u16) -> u16 {
         match self.config.vlan_learning {
             VlanLearning::Shared => 0,
@@ -263,8 +263,8 @@ impl Model {
         }
     }
 
-    /// Learns in another way from now on: what was learnt is forgotten, and what is static of
-    /// several VLANs becomes one.
+    /// Changes the VLAN learning mode: learnt entries are removed, and static entries of several
+    /// VLANs are merged.
     pub(crate) fn set_learning(&mut self, learning: VlanLearning) {
         if learning == self.config.vlan_learning {
             return;
@@ -346,7 +346,7 @@ impl Model {
         }
     }
 
-    /// Checks and follows what aged by `now`.
+    /// Checks and follows the entries that aged out by `now`.
     pub(crate) fn age(&mut self, now: Timestamp, events: &mut impl Iterator<Item = Event>) {
         for event in events {
             let Event::Aged { vlan, mac, port } = event else {
@@ -368,7 +368,7 @@ impl Model {
         }
     }
 
-    /// Forgets the dynamic stations of a port, or of all.
+    /// Removes the dynamic entries of a port, or of all ports.
     pub(crate) fn flush(&mut self, port: Option<u16>) -> usize {
         let before = self.stations.len();
         self.stations.retain(|_, known| {

@@ -18,7 +18,7 @@ pub(crate) struct Pair {
     pub(crate) now: Timestamp,
 }
 
-/// What an explanation has said of the source is what the bridge then tells.
+/// The explanation of the source must match the events that the bridge then reports.
 fn foreseen(decision: &Decision, events: &[Event]) {
     let source = decision.passed.map(|passed| passed.source);
     let as_foreseen = match (source, events) {
@@ -73,7 +73,7 @@ impl Pair {
         }
     }
 
-    /// Lets `action` happen to both and compares them.
+    /// Applies `action` to both and compares them.
     pub(crate) fn step(&mut self, action: Action) {
         match action {
             Action::Frame(port, frame) => {
@@ -218,7 +218,7 @@ impl Pair {
         assert_eq!(events.next(), None);
     }
 
-    /// Everything that can be seen of the two must be the same.
+    /// Compares the visible state of both.
     fn compare(&self) {
         let mut listed = Vec::new();
         let mut cursor = Some(Cursor::default());

@@ -1,4 +1,4 @@
-//! Fixed scripts: one for each thing that random ones would seldom show.
+//! Fixed scripts for cases that random ones rarely reach.
 
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ fn ageing_a_large_table_is_done_in_parts() {
 }
 
 #[test]
-fn a_busy_station_is_not_forgotten_while_a_silent_one_is() {
+fn a_busy_station_stays_while_a_silent_one_ages_out() {
     let mut pair = Pair::new(8, 1);
     pair.step(Action::Frame(2, greeting(2)));
     for _ in 0..600 {
@@ -98,7 +98,7 @@ fn a_busy_station_is_not_forgotten_while_a_silent_one_is() {
 }
 
 #[test]
-fn a_long_ageing_time_cut_short_does_not_keep_what_was_heard_under_it() {
+fn a_reduced_ageing_time_applies_to_entries_from_before() {
     let mut pair = Pair::new(8, 1);
     pair.step(Action::Ageing(Duration::from_secs(1_000_000)));
     pair.step(Action::Frame(1, greeting(1)));
@@ -122,7 +122,7 @@ fn tagged(dst: u8, src: u8, vlan: u8) -> Vec<u8> {
 }
 
 #[test]
-fn a_station_that_sends_with_other_tags_than_it_is_sent_is_known() {
+fn a_station_that_sends_and_receives_with_different_tags_is_known() {
     // Asymmetric VLANs, a host that knows no VLANs, priority tags: IEEE 802.1Q-2022, Annex F.1.3.
     for (there, back) in [(10, 20), (0, 10), (10, 0)] {
         let mut pair = Pair::new(8, 1);
@@ -161,14 +161,14 @@ fn one_address_in_two_vlans_is_two_stations_where_learning_is_independent() {
         pair.step(Action::AddStatic(vlan, [2, 0, 0, 0, 0, 7], port));
     }
     pair.step(Action::VlanLearning(VlanLearning::Shared));
-    // The untagged one says where it is for all.
+    // The untagged entry determines the port for all.
     let verdict = pair.bridge.explain(pair.now, PortId(1), &tagged(7, 8, 10));
     assert_eq!(verdict.verdict, Verdict::Forward(PortId(2)));
     assert_eq!(pair.bridge.station_count(), 1);
 }
 
 #[test]
-fn a_static_station_moved_to_another_port_goes_with_that_one() {
+fn a_static_station_moved_to_another_port_is_removed_with_that_port() {
     let mut pair = Pair::new(8, 1);
     for last in 1..=3 {
         pair.step(Action::AddStatic(0, [2, 0, 0, 0, 0, last], 1));

@@ -1,7 +1,7 @@
-//! What happens to a bridge: actions and their generator.
+//! Steps of a bridge and their generator.
 //!
-//! Few addresses, few ports, small tables and time steps around the ageing time, so that
-//! stations collide, move, age and give way all the time.
+//! Few addresses, few ports, small tables and time steps around the ageing time, so that stations
+//! collide, move, age out and are evicted all the time.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use vswitch_switch::bridge::{PortLimits, PortSettings, VlanLearning};
 
 use crate::model::PROBES;
 
-/// One thing that happens.
+/// One step.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
-    /// A frame comes in by a port that may or may not exist.
+    /// A frame arrives on a port that may or may not exist.
     Frame(u16, Vec<u8>),
     /// Time passes.
     Pass(Duration),
@@ -57,7 +57,7 @@ fn vlan() -> impl Strategy<Value = u16> {
     prop::sample::select(&VLANS)
 }
 
-/// The octets behind the addresses: a tag of either kind with any priority, or none.
+/// The bytes after the addresses: a tag of either kind with any priority, or none.
 fn behind() -> impl Strategy<Value = Vec<u8>> {
     let tag = (
         prop_oneof![Just(0x8100_u16), Just(0x88a8)],
@@ -73,7 +73,7 @@ fn behind() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A frame, now and then cut off.
+/// A frame, sometimes truncated.
 pub(crate) fn frame() -> impl Strategy<Value = Vec<u8>> {
     let whole = (address(), address(), behind())
         .prop_map(|(dst, src, behind)| [&dst[..], &src, &behind].concat());
@@ -84,7 +84,7 @@ pub(crate) fn frame() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// A port's number; some are of no port.
+/// A port number, sometimes of no port.
 pub(crate) fn port() -> impl Strategy<Value = u16> {
     prop_oneof![20 => 1..=4_u16, 1 => Just(0), 1 => Just(5), 1 => Just(u16::MAX)]
 }
@@ -112,7 +112,7 @@ fn ageing() -> impl Strategy<Value = Duration> {
     ])
 }
 
-/// Bounds so low that they are met: on stations, and on each kind of frames to many.
+/// Limits so low that they are reached: on stations, and on each kind of flooded frames.
 fn limits() -> impl Strategy<Value = PortLimits> {
     let rate = || prop::sample::select(vec![0_u32, 1, 2, 7, 20_000]);
     (0..4_u32, rate(), rate(), rate()).prop_map(|(max_stations, broadcast, multicast, unknown)| {
@@ -138,7 +138,7 @@ fn settings() -> impl Strategy<Value = PortSettings> {
     })
 }
 
-/// Anything, frames most of all.
+/// Any step, mostly frames.
 pub(crate) fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         40 => (port(), frame()).prop_map(|(port, frame)| Action::Frame(port, frame)),

@@ -9,20 +9,20 @@ use vswitch_switch::bridge::{
     Alarm, Bridge, BridgeConfig, PortId, PortLimits, PortSettings, Verdict,
 };
 
-/// So many copies are carried in one go: a storm may go on after them.
+/// The most copies that are carried in one call: a storm may outlast it.
 const STEPS: usize = 500;
 
 /// A port of one of the bridges.
 type End = (usize, PortId);
 
-/// What is at the other end of a port's cable.
+/// The other end of a port's cable.
 #[derive(Clone, Copy, Debug)]
 enum Far {
     Host(usize),
     Port(End),
 }
 
-/// How often something happened.
+/// Counts of what has happened.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) loops: u64,
@@ -49,7 +49,7 @@ pub(crate) struct Network {
     /// The cables that make loops.
     loops: Vec<[End; 2]>,
     under_way: VecDeque<(End, Vec<u8>)>,
-    /// Of a hundred copies so many are lost, doubled, or delayed.
+    /// How many of a hundred copies are lost, duplicated, or delayed.
     unreliable: [u32; 3],
     received: Vec<Vec<Vec<u8>>>,
     number: u64,
@@ -116,7 +116,7 @@ impl Network {
         ends
     }
 
-    /// Something happens, hosts talk, frames go round.
+    /// Performs an event, lets hosts send, and carries frames.
     pub(crate) fn round(&mut self) -> Result<(), String> {
         match self.random.random_range(0..9) {
             0 if self.loops.len() < 2 => {
@@ -165,7 +165,7 @@ impl Network {
         frame
     }
 
-    /// A host has many addresses all of a sudden.
+    /// Makes a host suddenly use many addresses.
     fn flood(&mut self) {
         let host = self.random.random_range(0..self.hosts.len());
         for number in 0..self.random.random_range(1..600_u16) {
@@ -174,7 +174,7 @@ impl Network {
         }
     }
 
-    /// A host takes another's address, which goes on talking.
+    /// Makes a host use the address of another host, which keeps sending.
     fn forge(&mut self) {
         let hosts = self.hosts.len();
         let [forger, victim] = [(); 2].map(|()| self.random.random_range(0..hosts));
@@ -233,7 +233,7 @@ impl Network {
         (0..self.bridges.len()).for_each(|bridge| self.send_probes(bridge));
     }
 
-    /// What a bridge itself sends goes on its way.
+    /// Sends the frames of a bridge itself.
     fn send_probes(&mut self, bridge: usize) {
         while let Some(probe) = self.bridges[bridge].next_probe() {
             if let Some(Far::Port(far)) = self.cables.get(&(bridge, probe.port())) {
@@ -242,7 +242,7 @@ impl Network {
         }
     }
 
-    /// Carries copies until there are none, or so many. Returns whether there are none.
+    /// Carries copies until there are none, or up to `steps`. Returns whether there are none.
     fn carry(&mut self, steps: usize) -> Result<bool, String> {
         for _ in 0..steps {
             let Some((end, frame)) = self.under_way.pop_front() else {
@@ -289,8 +289,8 @@ impl Network {
         Ok(())
     }
 
-    /// Hosts go on talking, and whatever goes round comes to rest, loops or not. Then all faults
-    /// are over, and all is as if nothing had been.
+    /// Hosts keep sending until looping frames have stopped, with or without loops. Then all faults
+    /// end, and the network must work as if there had been none.
     pub(crate) fn heal(&mut self) -> Result<(), String> {
         self.unreliable = [0; 3];
         for (bridge, port) in self.hosts.clone() {

@@ -1,4 +1,4 @@
-//! What looks like a loop and is none: it is let be, and nothing of it is dropped.
+//! Traffic that resembles a loop but is none: no port is blocked and no frame of it dropped.
 
 use std::time::Duration;
 
@@ -26,7 +26,8 @@ impl Stage {
         }
     }
 
-    /// So many times a second, for so long, something is said, while the others ping each other.
+    /// Sends messages `per_second` times per second for a period, while the other hosts ping each
+    /// other.
     fn play(&mut self, per_second: u32, seconds: u32, mut say: impl FnMut(&mut Network, u32)) {
         let step = Duration::from_secs(1) / per_second;
         let (mut sent, mut answered) = (0, 0);
@@ -62,7 +63,7 @@ impl Stage {
 }
 
 #[test]
-fn a_bond_that_sends_all_by_both_ports_is_not_blocked() {
+fn a_bond_that_sends_every_frame_on_both_ports_is_not_blocked() {
     // Bonds in broadcast mode, PRP, heartbeats over two links.
     for per_second in [5, 20, 200] {
         let mut stage = Stage::new();
@@ -73,13 +74,13 @@ fn a_bond_that_sends_all_by_both_ports_is_not_blocked() {
                 network.say(twice, interface, frame.clone());
             }
         });
-        // Hardly anything is asked for it.
+        // Hardly any probes are sent for it.
         assert!(stage.network.probes <= 40, "{}", stage.network.probes);
     }
 }
 
 #[test]
-fn identical_frames_of_routers_that_share_an_address_are_let_be() {
+fn identical_frames_of_routers_that_share_an_address_block_no_port() {
     // Heartbeats without a number; both are masters.
     for per_second in [5, 20, 200] {
         let mut stage = Stage::new();
@@ -93,7 +94,7 @@ fn identical_frames_of_routers_that_share_an_address_are_let_be() {
 }
 
 #[test]
-fn nothing_is_lost_of_a_station_that_speaks_at_two_ports_in_turn() {
+fn no_frame_of_a_station_that_alternates_between_two_ports_is_lost() {
     // Bonds in balance-rr mode, gateways with one address.
     for per_second in [100, 200, 2000] {
         let mut stage = Stage::new();

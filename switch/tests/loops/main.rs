@@ -1,4 +1,4 @@
-//! Loops between switches, and what looks like one: networks of bridges, cables and hosts in
+//! Loops between switches, and traffic that resembles one: networks of bridges, cables and hosts in
 //! simulated time.
 //!
 //! `VSWITCH_SIM_SEED=N` repeats one seed, `VSWITCH_SIM_SEEDS=N` runs that many of each kind.
@@ -12,7 +12,7 @@ mod single;
 
 use std::ops::Range;
 
-/// The seeds to run, `count` unless the environment has it otherwise.
+/// Returns the seeds to run: `count`, unless the environment sets another number.
 fn seeds(count: u64) -> Range<u64> {
     let from_environment = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
     match from_environment("VSWITCH_SIM_SEED") {

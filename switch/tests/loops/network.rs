@@ -1,4 +1,4 @@
-//! Bridges that take their time, cables with delays, hosts that ask and answer.
+//! Bridges with a service time, cables with delays, hosts that ping and reply.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
@@ -9,9 +9,9 @@ use rand::prelude::*;
 use vswitch_switch::Timestamp;
 use vswitch_switch::bridge::{Alarm, Bridge, BridgeConfig, LoopGuard, PortId, Verdict};
 
-/// How long a bridge takes for a frame, at least.
+/// The least service time of a bridge for a frame.
 const SERVICE: Duration = Duration::from_micros(10);
-/// How many frames wait for a bridge; what is more is lost.
+/// How many frames are queued for a bridge; further ones are lost.
 const QUEUE: usize = 128;
 /// How long a ping may take.
 const PING: Duration = Duration::from_millis(500);
@@ -20,14 +20,14 @@ pub(crate) const BROADCAST: [u8; 6] = [0xff; 6];
 
 pub(crate) type Frame = Rc<[u8]>;
 
-/// What is plugged into a port.
+/// What is connected to a port.
 #[derive(Clone, Copy, Debug)]
 enum Far {
     /// A cable, by its number and end.
     Cable(usize, usize),
     /// A host, by its number and interface.
     Host(usize),
-    /// A plug that sends back what it gets, or of that the frames with a tag alone.
+    /// A plug that reflects all frames, or only tagged ones.
     Mirror { tagged_only: bool },
 }
 
@@ -46,13 +46,13 @@ pub(crate) struct Cable {
 }
 
 struct Host {
-    /// Where its interfaces are.
+    /// The ports of its interfaces.
     at: Vec<(usize, PortId)>,
     mac: [u8; 6],
-    /// How often it has answered what.
+    /// How many replies it has sent, by ping.
     answered: BTreeMap<(u8, u32), u32>,
     got: BTreeSet<(u8, u32)>,
-    /// What it was sent, all in all.
+    /// How many frames it received.
     frames: u64,
 }
 
@@ -64,7 +64,7 @@ enum What {
     Timeout(usize),
 }
 
-/// All of a network, and its time.
+/// A network and its time.
 pub(crate) struct Network {
     pub(crate) random: StdRng,
     pub(crate) now: Timestamp,
@@ -76,15 +76,15 @@ pub(crate) struct Network {
     events: BinaryHeap<Reverse<(Timestamp, u64, What)>>,
     sequence: u64,
     next_ping: u32,
-    /// Loops that were found and ports that were freed: time, node, port.
+    /// Loops that were found and ports that were unblocked: time, node, port.
     pub(crate) blocked: Vec<(Timestamp, usize, PortId)>,
     pub(crate) freed: Vec<(Timestamp, usize, PortId)>,
     pub(crate) other_alarms: Vec<Alarm>,
-    /// When the last frame was handled of a millisecond with more of them than ten.
+    /// When the last frame was handled in a millisecond with more than ten frames.
     pub(crate) busy_until: Timestamp,
     in_this_milli: (u64, u32),
     pub(crate) probes: u64,
-    /// Frames that bridges with a guard have dropped, by reason.
+    /// Frames that bridges with loop protection have dropped, by reason.
     pub(crate) dropped: BTreeMap<&'static str, u64>,
 }
 
@@ -92,7 +92,7 @@ fn mac(number: usize) -> [u8; 6] {
     [2, 0, 0, 0, 0, u8::try_from(number).unwrap() + 1]
 }
 
-/// A frame that says something; `tag` is a VLAN.
+/// A frame with a message; `tag` is a VLAN.
 pub(crate) fn message(
     dst: [u8; 6],
     src: [u8; 6],
@@ -138,7 +138,7 @@ impl Network {
         self.add_node(BridgeConfig::default())
     }
 
-    /// A bridge that does not look for loops and forwards all groups.
+    /// A bridge without loop protection that forwards all groups.
     pub(crate) fn add_foreign(&mut self) -> usize {
         self.add_node(BridgeConfig {
             loop_guard: LoopGuard::OFF,
@@ -197,7 +197,7 @@ impl Network {
         cable
     }
 
-    /// Switches a cable on or off; both ends notice.
+    /// Sets a cable up or down; both ends notice.
     pub(crate) fn set_cable(&mut self, cable: usize, is_up: bool) {
         self.cables[cable].is_up = is_up;
         for (node, port) in self.cables[cable].ends {
@@ -240,14 +240,14 @@ impl Network {
         self.events.push(Reverse((at, self.sequence, what)));
     }
 
-    /// A host says something on one of its interfaces.
+    /// Sends a message of a host on one of its interfaces.
     pub(crate) fn say(&mut self, host: usize, interface: usize, frame: Frame) {
         let (node, port) = self.hosts[host].at[interface];
         let at = self.now + Duration::from_micros(self.random.random_range(1..5));
         self.push(at, What::Arrives(node, port, frame));
     }
 
-    /// Begins a ping from one host to another.
+    /// Starts a ping from one host to another.
     pub(crate) fn ping(&mut self, from: usize, to: usize) -> u32 {
         self.next_ping += 1;
         let number = self.next_ping;
@@ -260,8 +260,8 @@ impl Network {
         self.hosts[from].got.contains(&(REPLY, ping))
     }
 
-    /// Everybody pings everybody, and so on every `step` for a time. Returns how many pings there
-    /// were, and how many were answered in time.
+    /// Pings between all hosts, again every `step` for a time. Returns how many pings were sent,
+    /// and how many were answered in time.
     pub(crate) fn ping_for(&mut self, time: Duration, step: Duration) -> (u32, u32) {
         let end = self.now + time;
         let (mut sent, mut answered) = (0, 0);
@@ -289,7 +289,7 @@ impl Network {
         (sent, answered)
     }
 
-    /// Lets so much time pass.
+    /// Advances by `time`.
     pub(crate) fn run(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(Reverse((at, ..))) = self.events.peek()
@@ -356,7 +356,7 @@ impl Network {
         }
     }
 
-    /// A frame leaves by a port.
+    /// Sends a frame out of a port.
     fn leave(&mut self, node: usize, port: PortId, frame: &Frame) {
         match self.nodes[node].ports[&port] {
             Far::Host(_) if self.failed == Some((node, port)) => {}
@@ -380,7 +380,7 @@ impl Network {
         }
     }
 
-    /// What a bridge does by itself after something happened to it.
+    /// Handles the frames and events of a bridge after something happened to it.
     fn after(&mut self, node: usize) {
         while let Some(probe) = self.nodes[node].bridge.next_probe() {
             self.probes += 1;

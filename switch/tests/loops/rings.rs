@@ -1,5 +1,5 @@
-//! Loops among several switches: one port is blocked for each, everybody reaches everybody, and so
-//! it stays, also after a link has failed.
+//! Loops among several switches: one port per loop is blocked, all hosts reach each other, and this
+//! stays so, also after a link has failed.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn build(network: &mut Network, switches: usize, cables: &[(usize, usize)]) {
     for _ in 0..switches {
         let switch = network.add_switch();
         network.add_host(&[switch]);
-        // Ports are not plugged in by the order of switches.
+        // Ports are added in another order than that of the switches.
         if network.random.random() {
             network.add_host(&[switch]);
         }
@@ -32,7 +32,7 @@ fn build(network: &mut Network, switches: usize, cables: &[(usize, usize)]) {
     }
 }
 
-/// Whether the switches are joined by these cables, and by how many more than needed.
+/// Returns how many more cables than needed connect the switches; `None` if they are not connected.
 fn excess<'a>(switches: usize, cables: impl Iterator<Item = &'a Cable>) -> Option<usize> {
     let mut group: Vec<usize> = (0..switches).collect();
     let (mut joined, mut excess) = (1, 0);
@@ -51,15 +51,14 @@ fn excess<'a>(switches: usize, cables: impl Iterator<Item = &'a Cable>) -> Optio
     (joined == switches).then_some(excess)
 }
 
-/// Whether the switches are joined by the cables that are up and not blocked, and by no more of
-/// them than needed.
+/// Reports whether the cables that are up and not blocked form a tree that connects the switches.
 fn is_tree(network: &Network, switches: usize) -> bool {
     let is_open =
         |cable: &&Cable| cable.is_up && !cable.ends.iter().any(|end| network.is_blocked(*end));
     excess(switches, network.cables.iter().filter(is_open)) == Some(0)
 }
 
-/// What happened in a network until it was settled.
+/// The result of a network that has settled.
 struct Settled {
     blocks: usize,
     storm: Duration,
@@ -95,7 +94,7 @@ fn settle(network: &mut Network, switches: usize, seed: u64) -> Settled {
     }
 }
 
-/// For a minute nothing is lost and nothing changes.
+/// Checks that for a minute no ping is lost and nothing changes.
 fn stays(network: &mut Network, seed: u64) {
     let (before, count) = (network.blocks(), network.blocked.len());
     let (sent, answered) = network.ping_for(Duration::from_secs(60), STEP * 5);
@@ -104,7 +103,7 @@ fn stays(network: &mut Network, seed: u64) {
     assert_eq!(network.blocked.len(), count, "seed {seed}");
 }
 
-/// Fails one link by which frames go, and has everybody reach everybody again.
+/// Fails one link that carries frames, and checks that all hosts reach each other again.
 fn fail_one(network: &mut Network, switches: usize, seed: u64) {
     let without = |cable: usize| {
         let all = network.cables.iter().enumerate();
@@ -135,7 +134,7 @@ fn ring(switches: usize) -> Vec<(usize, usize)> {
 }
 
 #[test]
-fn exactly_one_port_of_a_ring_is_blocked_whoever_notices_first() {
+fn exactly_one_port_of_a_ring_is_blocked_whichever_switch_detects_it_first() {
     let (mut longest, mut blocks, mut count) = (Duration::ZERO, 0, 0);
     for seed in seeds(20) {
         for switches in 2..=6 {
@@ -205,7 +204,7 @@ fn any_network_of_switches_is_left_with_a_tree() {
 }
 
 #[test]
-fn a_loop_through_bridges_that_do_not_look_is_broken_too() {
+fn a_loop_through_bridges_without_protection_is_broken_too() {
     for seed in seeds(10) {
         let mut network = Network::new(seed);
         let switches = network.random.random_range(2..=5);
@@ -230,7 +229,7 @@ fn a_loop_through_bridges_that_do_not_look_is_broken_too() {
 }
 
 #[test]
-fn a_switch_that_hangs_on_a_loop_does_not_cut_itself_off() {
+fn a_switch_connected_to_a_loop_does_not_isolate_itself() {
     for seed in seeds(10) {
         let mut network = Network::new(seed);
         build(&mut network, 4, &[(0, 1), (1, 2), (1, 2), (2, 3)]);

@@ -28,7 +28,7 @@ fn a_cable_between_two_ports_is_a_loop() {
         assert_eq!(network.blocks(), [one.max(other)], "seed {seed}");
         pings_pass(&mut network);
         assert_eq!(network.blocked.len(), 1);
-        // Without the cable both forward, and nothing is asked any more.
+        // Without the cable both ports forward, and no more probes are sent.
         network.set_cable(cable, false);
         network.set_cable(cable, true);
         network.cables[cable].is_up = false;
@@ -53,7 +53,7 @@ fn a_loop_that_ends_somewhere_else_is_noticed_within_seconds() {
     ];
     network.ping_for(Duration::from_secs(1), STEP);
     assert_eq!(network.blocks().len(), 1);
-    // The cable by which frames go is cut, without a word to the switch.
+    // The cable that carries frames is cut, without a link event for the switch.
     let open = cables.into_iter().find(|cable| {
         !network.cables[*cable]
             .ends
@@ -68,7 +68,7 @@ fn a_loop_that_ends_somewhere_else_is_noticed_within_seconds() {
 }
 
 #[test]
-fn a_plug_that_sends_back_what_it_gets_is_a_loop() {
+fn a_plug_that_reflects_frames_is_a_loop() {
     for seed in seeds(20) {
         let mut network = Network::new(seed);
         let switch = network.add_switch();

@@ -1,4 +1,4 @@
-//! Who gives way in a full table.
+//! Eviction from a full table.
 
 use proptest::prelude::*;
 use vswitch_switch::Timestamp;
@@ -6,7 +6,7 @@ use vswitch_switch::bridge::{BridgeConfig, Cursor, PortId, PortLimits};
 
 use crate::{BROADCAST, Lab, frame, mac};
 
-/// How many stations are known behind each port.
+/// Returns how many stations are known on each port.
 fn held(lab: &Lab, ports: u16) -> Vec<usize> {
     let mut stations = Vec::new();
     let end = lab
@@ -23,9 +23,9 @@ fn held(lab: &Lab, ports: u16) -> Vec<usize> {
 }
 
 proptest! {
-    /// Whoever floods the table with addresses takes nothing from a port that holds no more
-    /// stations than an equal share of it, and from one that holds more only what is more than
-    /// the flooding port holds then.
+    /// A port that floods the table with addresses takes no entries from a port that holds at most
+    /// an equal share, and from a port that holds more only those that exceed the flooding port's
+    /// own.
     #[test]
     fn a_flooding_port_takes_only_what_is_more_than_a_share(
         max_stations in 1..64_usize,

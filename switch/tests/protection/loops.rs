@@ -1,4 +1,4 @@
-//! Ports that are joined outside.
+//! Ports that are connected outside the switch.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use vswitch_switch::bridge::{
 
 use crate::{BROADCAST, Lab, frame, mac};
 
-/// A bridge some of whose ports lie on a wire that they share: what leaves by one comes in by all
-/// the others of it.
+/// A bridge with some ports on a shared wire: a frame sent out of one arrives on all others of the
+/// wire.
 struct Joined {
     lab: Lab,
     wire: Vec<u16>,
     under_way: VecDeque<(u16, Vec<u8>)>,
-    /// Copies that left by ports that are on no wire.
+    /// Copies that left by ports outside the wire.
     heard: u32,
     /// Frames that the bridge itself has sent.
     probes: u32,
@@ -34,7 +34,7 @@ impl Joined {
 
     fn send(&mut self, port: u16, frame: Vec<u8>) {
         if self.wire.contains(&port) {
-            // A host on the wire is heard by all ports there.
+            // All ports on the wire receive frames of a host there.
             let ports = self.wire.clone();
             for port in ports {
                 self.under_way.push_back((port, frame.clone()));
@@ -44,7 +44,7 @@ impl Joined {
         }
     }
 
-    /// Lets frames go round, up to so many. Returns how many did.
+    /// Carries frames until there are none, or up to `most`. Returns how many it carried.
     fn go_round(&mut self, most: usize) -> usize {
         for count in 0..most {
             let Some((port, frame)) = self.under_way.pop_front() else {
@@ -70,7 +70,7 @@ impl Joined {
         most
     }
 
-    /// What the bridge itself sends goes on its way.
+    /// Sends the frames of the bridge itself.
     fn send_probes(&mut self) {
         while let Some(probe) = self.lab.bridge.next_probe() {
             self.probes += 1;
@@ -89,7 +89,7 @@ impl Joined {
         self.send_probes();
     }
 
-    /// Lets time pass with all that happens in it.
+    /// Advances the time, and handles timeouts on the way.
     fn live(&mut self, time: Duration) {
         let end = self.lab.now + time;
         while let Some(next) = self.lab.bridge.next_timeout()
@@ -131,10 +131,10 @@ fn a_loop_is_found_with_the_first_frame_and_ends() {
         panic!("{alarms:?}");
     };
     assert_eq!((port, peer, who.0), (PortId(3), PortId(2), mac(1)));
-    // What a blocked port hears goes nowhere, and has a name.
+    // Frames received on a blocked port are dropped for a reason.
     let dropped = net.lab.send(3, &frame(BROADCAST, mac(5), 0));
     assert_eq!(dropped, Verdict::Drop(DropReason::LoopBlocked));
-    // The others go on, and find each other.
+    // The other ports keep forwarding, and reach each other.
     net.send(1, frame(BROADCAST, mac(1), 1));
     net.send(4, frame(mac(1), mac(4), 2));
     net.go_round(1000);
@@ -144,7 +144,7 @@ fn a_loop_is_found_with_the_first_frame_and_ends() {
 #[test]
 fn the_higher_number_is_blocked_and_the_stations_are_found_by_the_other() {
     for wire in [[2, 3], [3, 2]] {
-        // A bridge outside joins both ports, with hosts on it.
+        // A bridge outside connects both ports, and has hosts.
         let mut net = Joined::new(BridgeConfig::default(), 4, &wire);
         net.send(wire[0], frame(BROADCAST, mac(1), 0));
         net.go_round(100_000);
@@ -243,7 +243,7 @@ fn without_a_guard_the_limits_bound_what_a_loop_does() {
         },
         ..BridgeConfig::default()
     };
-    // A host on the wire itself, whose frames go round without moving it.
+    // A host on the wire itself, whose frames loop without moving it.
     let mut net = Joined::new(config, 4, &[2, 3]);
     for number in 0..1000 {
         net.send(2, frame(BROADCAST, mac(1), number));

@@ -1,5 +1,5 @@
-//! What one port may do to the others, in small networks of a bridge and cables, with the time
-//! passed in.
+//! Effects of one port on others, in small networks of a bridge and cables, with the time passed
+//! in.
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -58,7 +58,7 @@ impl Lab {
         std::iter::from_fn(|| self.bridge.next_alarm()).collect()
     }
 
-    /// Behind which port a station is, as far as a frame to it tells.
+    /// Returns the port of a station, according to the verdict about a frame to it.
     fn whereabouts(&self, station: [u8; 6], asked_at: u16) -> Option<u16> {
         let question = frame(station, mac(0xaaaa), 0);
         let decision = self.bridge.explain(self.now, PortId(asked_at), &question);

@@ -10,12 +10,12 @@ use crate::{BROADCAST, Lab, frame, mac};
 
 const STATION: [u8; 6] = mac(1);
 
-/// The station speaks at the two ports in turn. Returns how many of its frames pass at each.
+/// Makes the station send on the two ports in turn. Returns how many of its frames pass on each.
 fn flap(lab: &mut Lab, ports: [u16; 2], times: u32) -> [u32; 2] {
     let mut passed = [0; 2];
     for number in 0..times {
         for (port, passed) in ports.into_iter().zip(&mut passed) {
-            // Two hosts do not say the same all the time.
+            // Two hosts do not send identical frames all the time.
             let number = number << 4 | u32::from(port);
             match lab.send(port, &frame(mac(9), STATION, number)) {
                 Verdict::Drop(reason) => panic!("dropped: {reason}"),
@@ -27,7 +27,7 @@ fn flap(lab: &mut Lab, ports: [u16; 2], times: u32) -> [u32; 2] {
 }
 
 #[test]
-fn who_was_there_first_is_found_there_and_nothing_is_dropped() {
+fn the_first_port_keeps_the_entry_and_no_frame_is_dropped() {
     for order in [[1, 2], [2, 1]] {
         let mut lab = Lab::new(BridgeConfig::default(), 3);
         lab.send(order[0], &frame(BROADCAST, STATION, 0));
@@ -41,12 +41,12 @@ fn who_was_there_first_is_found_there_and_nothing_is_dropped() {
 }
 
 #[test]
-fn the_station_is_free_again_after_the_hold_and_damped_again() {
+fn the_station_may_move_after_the_hold_and_is_damped_again() {
     let mut lab = Lab::new(BridgeConfig::default(), 3);
     flap(&mut lab, [1, 2], 100);
     assert_eq!(lab.alarms().len(), 1);
     assert_eq!(lab.whereabouts(STATION, 3), Some(1));
-    // It goes on at both, so it is held for as long as it may be.
+    // It keeps sending on both, so it is held for the longest time.
     for _ in 0..49 {
         lab.pass(Duration::from_millis(100));
         flap(&mut lab, [1, 2], 1);
@@ -65,7 +65,7 @@ fn a_station_that_falls_silent_where_it_is_held_is_followed_at_once() {
     let mut lab = Lab::new(BridgeConfig::default(), 3);
     flap(&mut lab, [1, 2], 100);
     assert_eq!(lab.whereabouts(STATION, 3), Some(1));
-    // It is known to have spoken in a tick, which lasts 1/256 of the ageing time.
+    // It was last seen in a tick, which lasts 1/256 of the ageing time.
     for _ in 0..23 {
         lab.pass(Duration::from_millis(100));
         lab.send(2, &frame(mac(9), STATION, 0));
@@ -74,7 +74,7 @@ fn a_station_that_falls_silent_where_it_is_held_is_followed_at_once() {
 }
 
 #[test]
-fn an_honest_move_and_two_quiet_hosts_with_one_address_are_let_be() {
+fn a_single_move_and_two_quiet_hosts_with_one_address_are_not_damped() {
     let mut lab = Lab::new(BridgeConfig::default(), 3);
     assert_eq!(flap(&mut lab, [1, 2], 1), [1, 1]);
     assert_eq!(lab.whereabouts(STATION, 3), Some(2));
@@ -86,7 +86,7 @@ fn an_honest_move_and_two_quiet_hosts_with_one_address_are_let_be() {
 }
 
 #[test]
-fn a_port_that_is_gone_holds_nobody() {
+fn a_removed_port_holds_no_station() {
     let mut lab = Lab::new(BridgeConfig::default(), 3);
     lab.send(1, &frame(BROADCAST, STATION, 0));
     flap(&mut lab, [2, 1], 100);
@@ -104,7 +104,7 @@ fn a_port_that_is_gone_holds_nobody() {
 }
 
 #[test]
-fn without_damping_a_station_moves_as_often_as_it_likes() {
+fn without_damping_a_station_moves_without_limit() {
     let config = BridgeConfig {
         damping: Damping {
             moves: 0,
@@ -137,12 +137,12 @@ fn a_port_learns_no_more_stations_than_it_may() {
         .filter(|station| lab.whereabouts(mac(200 + station), 3).is_some())
         .collect();
     assert_eq!(known, [17, 18, 19], "the longest silent give way");
-    // A station that moves there takes the place of one as well.
+    // A station that moves to the port also evicts one.
     lab.send(1, &frame(BROADCAST, mac(100), 0));
     assert_eq!(lab.whereabouts(mac(100), 3), Some(1));
     assert_eq!(lab.whereabouts(mac(217), 3), None);
     assert_eq!(lab.bridge.station_count(), 22);
-    // A static entry is none of those.
+    // A static entry does not count.
     lab.bridge
         .add_static(
             vswitch_switch::frame::VlanId::NONE,

@@ -1,4 +1,4 @@
-//! Frames to many, by the thousand.
+//! Storms of flooded frames.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ const LIMITED: BridgeConfig = BridgeConfig {
     loop_guard: vswitch_switch::bridge::LoopGuard::OFF,
 };
 
-/// How many of so many frames pass.
+/// Returns how many of `count` frames pass.
 fn passing(lab: &mut Lab, port: u16, dst: [u8; 6], count: u32) -> u32 {
     let passed = (0..count).filter(|number| {
         let verdict = lab.send(port, &frame(dst, mac(port.into()), *number));
@@ -109,7 +109,7 @@ fn no_more_than_the_limit_passes_in_the_long_run() {
 }
 
 #[test]
-fn by_default_what_honest_hosts_send_passes_whole() {
+fn by_default_all_frames_of_normal_hosts_pass() {
     let mut lab = Lab::new(BridgeConfig::default(), 3);
     for second in 0..5 {
         assert_eq!(passing(&mut lab, 1, BROADCAST, 10_000), 10_000, "{second}");

@@ -1,9 +1,9 @@
-//! The frames that hosts send: of every kind, each with a number of its own.
+//! The frames that hosts send: of every kind, each with its own number.
 
 use rand::prelude::*;
 use vswitch_switch::frame::MacAddr;
 
-/// Where the number stands from the end of a frame.
+/// The number's distance from the end of a frame.
 const NUMBER_LEN: usize = 8;
 
 /// A station's address: unicast, locally administered.
@@ -11,18 +11,18 @@ pub(crate) fn station(number: usize) -> MacAddr {
     MacAddr::from_u64(0x0200_0000_0000 | number as u64)
 }
 
-/// Which destination or source a frame has.
+/// The kind of destination or source of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// To the host of that number.
     Unicast(usize),
-    /// To a station that nobody is.
+    /// To a station that does not exist.
     Nobody,
-    /// To everybody.
+    /// To all hosts.
     Group,
-    /// To an address that bridges keep to themselves.
+    /// To an address that bridges do not forward.
     Reserved,
-    /// From an address that no station may have.
+    /// From an address that no station can have.
     BadSource,
 }
 

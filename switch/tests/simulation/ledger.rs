@@ -1,10 +1,10 @@
-//! What went in, what should come out, and what did.
+//! Records the frames that were sent, and checks the copies that arrive.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::frames::{self, Kind};
 
-/// A frame that a host sent, until the books are balanced.
+/// A frame that a host sent in this round.
 struct Sent {
     bytes: Vec<u8>,
     sender: usize,
@@ -40,7 +40,7 @@ impl Ledger {
         self.sent.insert(number, frame);
     }
 
-    /// Notes that a frame came out at host `receiver`.
+    /// Records that a frame arrived at host `receiver`.
     pub(crate) fn received(&mut self, receiver: usize, bytes: &[u8]) -> Result<(), String> {
         let number = frames::number(bytes).ok_or("a frame too short for its number came out")?;
         let sent = self.sent.get_mut(&number);
@@ -67,9 +67,9 @@ impl Ledger {
         Ok(())
     }
 
-    /// Forgets the round's frames. Each must have come out at every host of `present` where it
-    /// should. Each of the `losses` that ports have counted excuses one copy for each host
-    /// behind that port. Returns how many copies came out.
+    /// Ends the round. Each of its frames must have arrived at every host of `present` where it
+    /// should. Each of the `losses` that ports have counted excuses one copy per host behind that
+    /// port. Returns how many copies arrived.
     pub(crate) fn balance(
         &mut self,
         present: &BTreeSet<usize>,

@@ -1,14 +1,14 @@
 //! A seeded simulation: several switches and many hosts on ports in memory.
 //!
-//! Each seed makes a tree of switches with hosts at its leaves and branches, and then a history:
-//! hosts send frames of every kind, switches get their turns in random order, stations move,
-//! links fail and return, time passes. After every round the ledger is balanced:
+//! Each seed creates a tree of switches with hosts at its leaves and branches, and then a history:
+//! hosts send frames of every kind, switches run in random order, stations move, links fail and
+//! return, time passes. After every round the ledger checks:
 //!
-//! - no frame comes out where it went in, none comes out twice, none overtakes another;
-//! - every frame that comes out is, byte for byte, one that went in;
-//! - every frame that does not come out where it should was counted as dropped, for a reason,
-//!   and no more are missing than the counted drops explain;
-//! - what a port says it sent is what came out of its cable.
+//! - no frame arrives at its sender, none arrives twice, none overtakes another;
+//! - every frame that arrives is, byte for byte, one that was sent;
+//! - every frame that does not arrive where it should was counted as dropped, for a reason, and no
+//!   more are missing than the counted drops explain;
+//! - the frames that a port reports as sent are those that left its cable.
 //!
 //! `VSWITCH_SIM_SEED=N` repeats one seed, `VSWITCH_SIM_SEEDS=N` runs that many.
 
@@ -46,6 +46,6 @@ fn networks_of_switches_lose_nothing_uncounted() {
     }
     assert!(
         delivered > count * 100,
-        "{delivered} frames in {count} networks: the simulation simulates nothing"
+        "{delivered} frames in {count} networks: the simulation delivered no frames"
     );
 }

@@ -15,7 +15,7 @@ use super::frames::{self, Kind};
 use super::ledger::Ledger;
 
 const AGEING: Duration = Duration::from_secs(300);
-/// Reasons of drops that are as they should be: the frame had nowhere to go.
+/// Reasons of expected drops: the frame had no destination.
 const RIGHTLY: [DropReason; 5] = [
     DropReason::SourceMulticast,
     DropReason::SourceZero,
@@ -40,13 +40,13 @@ struct Host {
     moved: bool,
 }
 
-/// Two switches, and what is on the way between them.
+/// Two switches, and the frames on the way between them.
 struct Trunk {
     ends: [Attachment; 2],
     under_way: [VecDeque<Vec<u8>>; 2],
 }
 
-/// All of a simulated network.
+/// A simulated network.
 pub(crate) struct Network {
     random: StdRng,
     now: Timestamp,
@@ -61,7 +61,7 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// The network of that seed.
+    /// Creates the network of that seed.
     pub(crate) fn new(seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let config = BridgeConfig {
@@ -126,7 +126,7 @@ impl Network {
         self.plug_in(switch)
     }
 
-    /// Changes something now and then, then has some hosts send.
+    /// Changes something now and then, then makes some hosts send.
     pub(crate) fn act(&mut self) {
         match self.random.random_range(0..12) {
             0 => self.move_host(),
@@ -173,7 +173,7 @@ impl Network {
         }
     }
 
-    /// Stands in for a poller: every port of the switch may have something.
+    /// Replaces the poller: every port of the switch may have frames.
     fn wake(&mut self, switch: usize) {
         let ports: Vec<_> = self.switches[switch].ports().map(|(id, _)| id).collect();
         for port in ports {
@@ -207,7 +207,7 @@ impl Network {
         }
     }
 
-    /// Whether the books of this round balance.
+    /// Checks the ledger of this round.
     pub(crate) fn balance(&mut self) -> Result<(), String> {
         if let Some(wrong) = self.wrong.take() {
             return Err(wrong);
@@ -235,12 +235,12 @@ impl Network {
         Ok(())
     }
 
-    /// How many copies of frames have come out so far.
+    /// Returns how many copies of frames have arrived so far.
     pub(crate) const fn delivered(&self) -> u64 {
         self.delivered
     }
 
-    /// Frames that were dropped though they had somewhere to go.
+    /// Frames that were dropped although they had a destination.
     fn losses(&mut self) -> u64 {
         self.switches
             .iter_mut()
@@ -276,7 +276,7 @@ impl Network {
         self.switches[host.attachment.switch].set_link(host.attachment.port, link);
     }
 
-    /// Time passes; a long one makes every switch forget where hosts were.
+    /// Advances the time; a long step ages out the hosts' entries.
     fn let_time_pass(&mut self, span: Duration) {
         self.now = self.now + span;
         for switch in &mut self.switches {
@@ -292,13 +292,13 @@ impl Network {
         }
     }
 
-    /// Binds a host to its port by hand, in some VLAN.
+    /// Adds a static entry for a host, in some VLAN.
     fn bind_host(&mut self) {
         let number = self.random.random_range(0..self.hosts.len());
         let mac: MacAddr = frames::station(number);
         let vlan = VlanId::from_tci(self.random.random_range(0..3));
         let Attachment { switch, port, .. } = self.hosts[number].attachment;
-        // A table full of such bindings refuses more: then this one is not made.
+        // A table full of static entries refuses more, so this one is not added.
         let _ = self.switches[switch]
             .bridge_mut()
             .add_static(vlan, mac, port);
@@ -306,8 +306,8 @@ impl Network {
 }
 
 impl Trunk {
-    /// Frames that left one switch enter the other, as far as there is room. Returns whether
-    /// any did.
+    /// Moves frames from one switch to the other, as far as there is room. Returns whether any
+    /// moved.
     fn relay(&mut self) -> bool {
         let mut moved = false;
         for (from, to) in [(0, 1), (1, 0)] {

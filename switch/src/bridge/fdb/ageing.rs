@@ -1,4 +1,4 @@
-//! Forgetting stations that have been silent for too long.
+//! Ages out entries.
 
 use std::time::Duration;
 
@@ -7,22 +7,23 @@ use crate::bridge::event::Event;
 use crate::bridge::ports::Ports;
 use crate::frame::Timestamp;
 
-/// The end of time: what is due then never is.
+/// The end of time: an action due then never happens.
 const NEVER: Timestamp = Timestamp::from_secs(u64::MAX);
 
 impl Fdb {
-    /// The most stations that one call of [`Fdb::handle_timeout`] forgets.
+    /// The most entries that one call of [`Fdb::handle_timeout`] removes.
     const AGED_AT_ONCE: usize = 256;
 
-    /// When [`Fdb::handle_timeout`] has something to do, or before; `None` if never.
+    /// Returns a time not after the next action of [`Fdb::handle_timeout`]; `None` if there is
+    /// none.
     #[inline]
     pub(in crate::bridge) fn next_timeout(&self) -> Option<Timestamp> {
         let due = self.oldest? + self.ageing;
         (due < NEVER).then_some(due)
     }
 
-    /// Forgets stations that have been silent for the ageing time, up to a number that does not
-    /// hold up frames; if there are more, [`Fdb::next_timeout`] says so.
+    /// Removes entries that have not been refreshed for the ageing time, up to a number that does
+    /// not delay frames; if there are more, [`Fdb::next_timeout`] reports it.
     pub(in crate::bridge) fn handle_timeout(&mut self, ports: &mut Ports, now: Timestamp) {
         if self.next_timeout().is_none_or(|due| now < due) {
             return;
@@ -41,7 +42,7 @@ impl Fdb {
         self.oldest = ports.oldest(&self.slab);
     }
 
-    /// Changes the ageing time. What was heard before keeps its age.
+    /// Changes the ageing time. Entries keep their age.
     pub(in crate::bridge) fn set_ageing(
         &mut self,
         ports: &Ports,

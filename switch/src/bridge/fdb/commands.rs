@@ -1,4 +1,4 @@
-//! What the administrator does to the database, and sees of it.
+//! Administrative operations on the database.
 
 use super::{Fdb, Value};
 use crate::bridge::PortId;
@@ -8,8 +8,8 @@ use crate::bridge::station::{Cursor, Station};
 use crate::frame::Timestamp;
 
 impl Fdb {
-    /// Changes the bound. What is too much is evicted as if newcomers had needed the room;
-    /// static entries stay even if they alone are more.
+    /// Changes the size limit. Surplus entries are evicted as if new stations had needed the room;
+    /// static entries stay even if they alone exceed the limit.
     pub(in crate::bridge) fn set_max_stations(&mut self, ports: &mut Ports, max_stations: usize) {
         if max_stations == self.max_stations {
             return;
@@ -23,8 +23,8 @@ impl Fdb {
         self.table.resize(room);
     }
 
-    /// Changes how many stations a port may learn; zero is as many as there is room for. What is
-    /// too much is evicted.
+    /// Changes how many stations a port may learn; zero means no limit of its own. Surplus entries
+    /// are evicted.
     pub(in crate::bridge) fn set_port_max(&mut self, ports: &mut Ports, port: PortId, max: u32) {
         let max = if max == 0 { u32::MAX } else { max };
         ports.set_max_stations(port, max);
@@ -32,7 +32,7 @@ impl Fdb {
         self.settle(ports);
     }
 
-    /// Enters a static station, or makes one of a dynamic one, or moves a static one.
+    /// Adds a static entry, or makes a dynamic one static, or moves a static one.
     /// Returns whether there was room.
     pub(in crate::bridge) fn add_static(
         &mut self,
@@ -65,7 +65,7 @@ impl Fdb {
         true
     }
 
-    /// Removes the station `key`. Returns whether it was there.
+    /// Removes the entry of `key`. Returns whether there was one.
     pub(in crate::bridge) fn remove(&mut self, ports: &mut Ports, key: Key) -> bool {
         let known = self.table.find(self.table.home(key), key);
         let removed = known
@@ -77,7 +77,7 @@ impl Fdb {
         removed
     }
 
-    /// Has a station known as `to` from now on; forgets it where another one is.
+    /// Changes the key of an entry to `to`; removes the entry if there is another one of that key.
     pub(in crate::bridge) fn rename(&mut self, ports: &mut Ports, from: Key, to: Key) {
         let home = self.table.home(from);
         let Some(known) = self.table.find(home, from) else {
@@ -92,7 +92,7 @@ impl Fdb {
         self.table.insert(self.table.home(to), to, known);
     }
 
-    /// Forgets the dynamic stations of `port`. Returns how many there were.
+    /// Removes the dynamic entries of `port`. Returns how many there were.
     pub(in crate::bridge) fn flush(&mut self, ports: &mut Ports, port: PortId) -> usize {
         let mut flushed = 0;
         while let Some(slot) = ports.dynamic(port).head() {
@@ -103,12 +103,12 @@ impl Fdb {
         flushed
     }
 
-    /// Forgets the dynamic stations of all ports. Returns how many there were.
+    /// Removes the dynamic entries of all ports. Returns how many there were.
     pub(in crate::bridge) fn flush_all(&mut self, ports: &mut Ports) -> usize {
         ports.all().map(|port| self.flush(ports, port)).sum()
     }
 
-    /// Forgets all stations of `port`, static ones too.
+    /// Removes all entries of `port`, static ones too.
     pub(in crate::bridge) fn remove_port(&mut self, ports: &mut Ports, port: PortId) {
         self.flush(ports, port);
         while let Some(slot) = ports.fixed(port).head() {
@@ -116,7 +116,7 @@ impl Fdb {
         }
     }
 
-    /// After a command has removed stations: with the last dynamic one goes the timeout.
+    /// Clears the timeout after a command has removed the last dynamic entry.
     fn settle(&mut self, ports: &Ports) {
         if !ports.any_dynamic() {
             self.oldest = None;

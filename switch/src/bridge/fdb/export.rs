@@ -1,4 +1,4 @@
-//! All stations out of one database and into another.
+//! Exports all stations of a database, and imports them into another one.
 
 use super::{Fdb, Value};
 use crate::bridge::PortId;
@@ -6,12 +6,12 @@ use crate::bridge::key::Key;
 use crate::bridge::ports::Ports;
 use crate::frame::{Timestamp, VlanId};
 
-/// A station as it is handed over.
+/// A station as it is exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::bridge) struct ExportedStation {
     pub(in crate::bridge) key: Key,
     pub(in crate::bridge) port: PortId,
-    /// Nothing was heard from it after this moment; `None` for a static one.
+    /// When it was last seen; `None` for a static entry.
     pub(in crate::bridge) seen: Option<Timestamp>,
 }
 
@@ -26,8 +26,8 @@ impl ExportedStation {
 }
 
 impl Fdb {
-    /// Shows `each` station: those of a port together, the longest silent first, so that they can
-    /// be entered in that order.
+    /// Calls `each` for every station: those of a port together, the one silent longest first, so
+    /// that they can be imported in that order.
     pub(in crate::bridge) fn for_each(&self, ports: &Ports, mut each: impl FnMut(ExportedStation)) {
         for port in ports.all() {
             for (list, is_static) in [(ports.fixed(port), true), (ports.dynamic(port), false)] {
@@ -43,10 +43,9 @@ impl Fdb {
         }
     }
 
-    /// Enters a station that another database had, on a port that exists, after those of its port
-    /// that were silent for longer. Whoever is known already stays as he is; only to static ones others
-    /// give way.
-    /// Returns whether it was entered.
+    /// Adds a station of another database on a port that exists, after those of the port that have
+    /// been silent longer. Known stations keep their entries; only static ones replace others.
+    /// Returns whether it was added.
     pub(in crate::bridge) fn enter(&mut self, ports: &mut Ports, station: ExportedStation) -> bool {
         let ExportedStation { key, port, seen } = station;
         let home = self.table.home(key);

@@ -1,6 +1,6 @@
 //! The keyed hash of the forwarding database.
 //!
-//! Whoever sends frames chooses the keys, so the hash must not let them choose its values.
+//! Senders of frames choose the keys, so the hash must not let them choose its values.
 //! Of the key `x` it makes `y = (x ^ x >> 32)·a`, then `(y ^ y >> 32)·b`, of which the upper bits
 //! are used. The odd numbers `a` and `b`, 64 bits each, are picked at random when the table is
 //! made and never leave it.
@@ -24,7 +24,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use crate::bridge::key::Key;
 
-/// A hash function, picked at random when the table was made.
+/// A hash function, chosen at random when the table is created.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::bridge) struct KeyHasher {
     /// Two odd numbers.
@@ -32,14 +32,14 @@ pub(in crate::bridge) struct KeyHasher {
 }
 
 impl KeyHasher {
-    /// A hash function that nobody can foretell: seeded from the operating system's randomness,
-    /// as the standard library's maps are.
+    /// Creates an unpredictable hash function: seeded from the operating system's randomness, as
+    /// the standard library's maps are.
     pub(in crate::bridge) fn random() -> Self {
         let state = RandomState::new();
         Self::from_words(|index| state.hash_one(index))
     }
 
-    /// The hash function of `seed`, always the same, for simulations and benchmarks.
+    /// Creates the hash function of `seed`, always the same, for simulations and benchmarks.
     pub(in crate::bridge) fn seeded(seed: u64) -> Self {
         // SplitMix64 (Steele, Lea, Flood 2014), whose outputs for different `index` are unrelated.
         Self::from_words(|index| {

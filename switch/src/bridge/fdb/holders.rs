@@ -2,16 +2,16 @@
 //!
 //! # Theory of operation
 //!
-//! When the table is full, every unknown source asks which port holds the most dynamic stations, so
-//! the answer is kept rather than searched for:
+//! When the table is full, every unknown source requires the port with the most dynamic entries, so
+//! the answer is maintained and not searched for:
 //!
 //! - `fullest` is the exact load of one port;
 //! - `rival` is no less than the load of any other port.
 //!
-//! While `fullest` is at least `rival` it is the answer. A load that grows is compared with
-//! both. Only when the fullest port itself has shrunk below its rival are all ports looked
-//! through, and both become exact again. Under a flood from one port, or from many in turn,
-//! that hardly ever happens; at worst it is one pass over all ports.
+//! While `fullest` is at least `rival`, it is the answer. A load that grows is compared with both.
+//! Only when the fullest port has shrunk below its rival are all ports searched, which makes both
+//! exact again. Under a flood from one port, or from many in turn, that rarely happens; at worst it
+//! is one pass over all ports.
 
 use super::slab::{List, Slab};
 use crate::bridge::PortId;
@@ -23,9 +23,9 @@ use crate::frame::Timestamp;
 pub(in crate::bridge) struct Holding {
     /// Learnt ones, the longest silent first.
     dynamic: List,
-    /// Those of the administrator.
+    /// Static ones.
     fixed: List,
-    /// The most that may be learnt.
+    /// The most that the port may learn.
     max: u32,
 }
 
@@ -59,7 +59,7 @@ impl Load {
     }
 }
 
-/// Which port holds the most dynamic stations.
+/// The port with the most dynamic entries.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::bridge) struct Most {
     fullest: Load,
@@ -67,7 +67,7 @@ pub(in crate::bridge) struct Most {
 }
 
 impl Most {
-    /// None holds any.
+    /// No port has any.
     pub(in crate::bridge) const NONE: Self = Self {
         fullest: Load::NONE,
         rival: Load::NONE,
@@ -87,14 +87,14 @@ impl Most {
 }
 
 impl Ports {
-    /// Lets `port` learn so many stations at most.
+    /// Sets how many stations `port` may learn.
     pub(super) fn set_max_stations(&mut self, port: PortId, max: u32) {
         if let Some(port) = self.get_mut(port) {
             port.stations.max = max;
         }
     }
 
-    /// How many stations `port` has learnt that are more than it may, if `more` were added.
+    /// Returns by how many learnt entries `port` would exceed its limit if `more` were added.
     #[inline]
     pub(super) fn excess(&self, port: PortId, more: u32) -> u32 {
         self.get(port).map_or(0, |port| {
@@ -164,9 +164,9 @@ impl Ports {
         }
     }
 
-    /// The port that shall give up a station so that `newcomer` may learn one: the one that
-    /// holds the most dynamic stations; of several, the newcomer, else the lowest. So a port
-    /// takes from others only as long as it holds fewer. `None` if nothing can be given up.
+    /// Returns the port that must give up an entry so that `newcomer` can learn one: the port with
+    /// the most dynamic entries; among equals the newcomer, else the lowest. So a port takes
+    /// entries from others only while it has fewer. `None` if no entry can be given up.
     #[inline]
     pub(super) fn donor(&mut self, newcomer: Option<PortId>) -> Option<PortId> {
         if self.most.fullest < self.most.rival {
@@ -182,7 +182,7 @@ impl Ports {
         }
     }
 
-    /// What [`Ports::donor`] would say to `newcomer`, found without keeping the answer.
+    /// Returns the answer of [`Ports::donor`] without changing anything.
     pub(super) fn would_give(&self, newcomer: PortId) -> Option<PortId> {
         let fullest = self.loads().max()?;
         if fullest.count() == 0 {

@@ -2,15 +2,15 @@
 //!
 //! Theory of operation. Three structures hold a station:
 //!
-//! - the [`Table`] leads from its key to a word with its port and the tick in which it was heard
-//!   last. It is all that a frame between known stations touches, and reads only, except for
-//!   the first frame of a station in a tick;
-//! - the [`Slab`] holds its key and the moment it was heard last, at an index that never changes;
-//! - the lists of the [`Holders`], one per port, thread the slab in the order in which stations
-//!   were heard. Ageing takes from their heads, and so does eviction.
+//! - the [`Table`] maps its key to a word with its port and the tick in which it was last seen. A
+//!   frame between known stations touches nothing else, and only reads it, except for the first
+//!   frame of a station in a tick;
+//! - the [`Slab`] holds its key and the time when it was last seen, at an index that never changes;
+//! - the lists of the [`Holders`], one per port, link the slab's nodes in the order in which
+//!   stations were seen. Ageing and eviction take from their heads.
 //!
-//! A station stays known until [`Fdb::handle_timeout`] finds that it has been silent for too
-//! long: no frame pays for ageing.
+//! An entry stays until [`Fdb::handle_timeout`] finds that the ageing time has passed: no frame
+//! pays for ageing.
 
 mod ageing;
 mod commands;
@@ -80,7 +80,7 @@ impl Fdb {
         }
     }
 
-    /// Tells the time. To be called before the frames that arrived by then.
+    /// Sets the time. Must be called before the frames that arrived by then.
     #[inline]
     pub(super) fn advance(&mut self, now: Timestamp) {
         self.tick.advance(now);
@@ -101,15 +101,15 @@ impl Fdb {
         Heard::new(port, self.tick.number())
     }
 
-    /// Whether there is nothing to learn from a frame of the station `key` that is `heard` now.
-    /// "No" may be wrong; [`Fdb::learn_more`] knows.
+    /// Reports that there is nothing to learn from a frame of station `key` seen now as `heard`.
+    /// False may be wrong; [`Fdb::learn_more`] then checks it exactly.
     #[inline]
     pub(super) fn is_fresh(&self, home: Home, key: Key, heard: Heard) -> bool {
         self.table.is_fresh(home, key, heard)
     }
 
-    /// Notes that a station was `heard` now, on a port that exists and forwards. One that was
-    /// learnt on another port stays there until [`Fdb::shift`]: what is known of it is returned.
+    /// Records that a station was seen now, on a port that exists and forwards. The entry of a
+    /// station that was learnt on another port stays there until [`Fdb::shift`] and is returned.
     #[inline]
     pub(super) fn learn_more(
         &mut self,
@@ -135,7 +135,7 @@ impl Fdb {
         }
     }
 
-    /// What is known of the station `key`, its port first of all.
+    /// Returns the entry of station `key`.
     #[inline]
     pub(super) fn lookup(&self, home: Home, key: Key) -> Option<Value> {
         if key == Key::NOBODY {
@@ -182,14 +182,14 @@ impl Fdb {
         self.events.push(Event::learnt(key, port));
     }
 
-    /// Sees to it that one more station fits. Returns whether it does.
+    /// Makes room for one more entry. Returns whether there is room.
     #[inline]
     fn make_room(&mut self, ports: &mut Ports, newcomer: Option<PortId>) -> bool {
         self.slab.len() < self.max_stations
             || (self.max_stations > 0 && self.evict_for(ports, newcomer))
     }
 
-    /// Evicts the longest silent station of the port that holds the most, if there is any.
+    /// Evicts the entry silent longest of the port that has the most, if there is any.
     #[inline]
     fn evict_for(&mut self, ports: &mut Ports, newcomer: Option<PortId>) -> bool {
         let Some(port) = ports.donor(newcomer) else {
@@ -198,7 +198,7 @@ impl Fdb {
         self.evict_from(ports, port)
     }
 
-    /// Evicts the longest silent station of `port`, if there is any.
+    /// Evicts the entry silent longest of `port`, if there is any.
     #[inline]
     fn evict_from(&mut self, ports: &mut Ports, port: PortId) -> bool {
         let Some(slot) = ports.dynamic(port).head() else {
@@ -210,7 +210,7 @@ impl Fdb {
         true
     }
 
-    /// Sees to it that `port` may learn so many more stations.
+    /// Makes room for `port` to learn `more` stations.
     #[inline]
     fn make_room_on(&mut self, ports: &mut Ports, port: PortId, more: u32) {
         for _ in 0..ports.excess(port, more) {

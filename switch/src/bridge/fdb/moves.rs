@@ -1,4 +1,4 @@
-//! Stations that are heard on another port than before.
+//! Handles stations that are seen on another port than before.
 
 use super::{Fdb, Heard, Spot, Value};
 use crate::bridge::PortId;
@@ -7,20 +7,20 @@ use crate::bridge::event::Event;
 use crate::bridge::ports::Ports;
 use crate::frame::Timestamp;
 
-/// What became of a station that was heard on another port.
+/// The outcome for a station that was seen on another port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::bridge) enum Shift {
-    /// It is there now.
+    /// The entry has moved.
     Moved,
-    /// It is held where it is.
+    /// The entry is held on its port.
     Refused,
-    /// It has moved too often: from now on it is held on `port`, not on `other`.
+    /// The station has moved too often: its entry is held on `port`, not on `other`, from now on.
     Held { port: PortId, other: PortId },
 }
 
 impl Fdb {
-    /// Moves a station of which `known` is known to the port where it was `heard` now, unless it
-    /// moves too often. It is held only on a port that forwards.
+    /// Moves the entry `known` of a station to the port where it was seen now, unless it moves too
+    /// often. An entry is held only on a port that forwards.
     pub(in crate::bridge) fn shift(
         &mut self,
         ports: &mut Ports,
@@ -54,7 +54,7 @@ impl Fdb {
         }
     }
 
-    /// Where a station was before it began to move.
+    /// Returns the port of a station before it began to move.
     pub(in crate::bridge) fn home_port(&mut self, known: Value) -> PortId {
         self.slab.node_mut(known.slot()).moves().home
     }

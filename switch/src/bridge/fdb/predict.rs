@@ -1,4 +1,4 @@
-//! What the database would do and what it knows, without changing it.
+//! Predicts changes to the database, and reads it, without changing it.
 
 use super::{Fdb, Value};
 use crate::bridge::PortId;
@@ -10,7 +10,7 @@ use crate::bridge::watch::Source;
 use crate::frame::Timestamp;
 
 impl Fdb {
-    /// What [`Fdb::learn`] would do about a frame of the station `key` that came in by `port`.
+    /// Predicts the result of [`Fdb::learn`] for a frame of station `key` that arrived on `port`.
     pub(in crate::bridge) fn would_learn(
         &self,
         ports: &Ports,
@@ -39,7 +39,7 @@ impl Fdb {
         }
     }
 
-    /// What [`Fdb::shift`] would do.
+    /// Predicts the result of [`Fdb::shift`].
     fn would_shift(
         &self,
         ports: &Ports,
@@ -82,7 +82,7 @@ impl Fdb {
         self.station_at(now, known.slot())
     }
 
-    /// Who would have to give way to a newcomer on `port`, in a table that is full.
+    /// Returns the entry that a new station on `port` would evict from a full table.
     fn victim(&self, ports: &Ports, now: Timestamp, port: PortId) -> Option<Station> {
         if self.max_stations == 0 {
             return None;

@@ -1,4 +1,4 @@
-//! The stations themselves, in places that do not move, linked into lists.
+//! The nodes of the stations, at indices that do not change, linked into lists.
 
 use crate::bridge::PortId;
 use crate::bridge::damping::{Beat, Moves};
@@ -13,7 +13,7 @@ const NIL: u32 = u32::MAX;
 pub(super) struct Node {
     /// [`Key::NOBODY`] for a free place.
     key: Key,
-    /// Nothing was heard from the station after this moment.
+    /// When the station was last seen.
     pub(super) seen: Timestamp,
     prev: u32,
     next: u32,
@@ -25,7 +25,7 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// How it has moved of late.
+    /// Returns its recent moves.
     pub(super) const fn moves(&self) -> Moves {
         Moves {
             count: self.moves,
@@ -34,7 +34,7 @@ impl Node {
         }
     }
 
-    /// Notes how it has moved.
+    /// Records its moves.
     pub(super) const fn set_moves(&mut self, moves: Moves) {
         (self.moves, self.moves_since) = (moves.count, moves.since);
         self.moves_home = moves.home;
@@ -90,9 +90,9 @@ impl Slab {
         }
     }
 
-    /// Asks for memory for `max` stations at once, so that no growth ever copies the slab while
-    /// frames wait. The system gives pages only as they are used. Where it refuses, the slab
-    /// grows as vectors do.
+    /// Reserves memory for `max` stations at once, so that growth never copies the slab while
+    /// frames wait. The system allocates pages only when they are used. If the reservation fails,
+    /// the slab grows as vectors do.
     pub(super) fn reserve(&mut self, max: usize) {
         let more = max.saturating_sub(self.nodes.len());
         let _ = self.nodes.try_reserve_exact(more);

@@ -1,7 +1,7 @@
-//! What the processor is told ahead of time.
+//! Prefetch instructions.
 
-/// Asks the processor to fetch the cache line at `place`, which is likely to be read soon,
-/// without waiting for it. Does nothing where there is no stable way to ask.
+/// Prefetches the cache line at `place`, which is likely to be read soon. Does nothing on
+/// architectures without a stable prefetch intrinsic.
 #[inline]
 pub(super) fn prefetch<T>(place: *const T) {
     #[cfg(target_arch = "x86_64")]

@@ -17,8 +17,8 @@ const OVERFLOW_ONE: u64 = OVERFLOW_MASK & OVERFLOW_MASK.wrapping_neg();
 #[repr(align(64))]
 struct Line {
     keys: [u64; WAYS],
-    /// The spare bits of the first count the keys that belong to this line, or to one before,
-    /// and had to go on to a later one.
+    /// The spare bits of the first value count the keys that belong to this line, or to an earlier
+    /// one, and overflowed to a later one.
     values: [u64; WAYS],
 }
 
@@ -49,8 +49,8 @@ impl Line {
         self.values[0] & OVERFLOW_MASK != 0
     }
 
-    /// Whether the count has reached its end. It stays there: such a line is searched past for
-    /// ever.
+    /// Reports whether the count has reached its maximum. It stays there, and searches always
+    /// continue past such a line.
     fn is_saturated(&self) -> bool {
         self.values[0] & OVERFLOW_MASK == OVERFLOW_MASK
     }
@@ -72,14 +72,14 @@ impl Home {
 
 /// A map from [`Key`] to [`Value`].
 ///
-/// Theory of operation. The upper bits of the hash choose a line of four places. A key whose line
-/// is full goes to the next that is not, and each line passed by counts it, so that a search
-/// knows whether to go on, and a removal can take the count back: there are no tombstones, and
-/// however many stations come and go, the table never needs cleaning up. Twice as many places
-/// as keys make all but a few searches end in the first line.
+/// Theory of operation. The upper bits of the hash select a line of four ways. A key whose line is
+/// full goes to the next line that is not, and each full line on the way counts it. So a search
+/// knows whether to continue, and a removal decrements the counts: there are no tombstones, and the
+/// table never needs cleaning up. With twice as many ways as keys, nearly all searches end in the
+/// first line.
 ///
-/// The table has its full size, in memory that is really there, from the beginning: no frame
-/// ever waits for it to grow.
+/// The table has its full size, in memory that is resident, from the beginning: no frame waits for
+/// it to grow.
 #[derive(Debug)]
 pub(super) struct Table {
     hasher: KeyHasher,
@@ -99,7 +99,7 @@ impl Table {
         }
     }
 
-    /// Makes room for `max` keys, or gives back memory. Moves every key if that changes anything.
+    /// Resizes the table to `max` keys. Moves every key if that changes the size.
     pub(super) fn resize(&mut self, max: usize) {
         let mut resized = Self::new(self.hasher, max);
         if resized.lines.len() == self.lines.len() {
@@ -116,7 +116,7 @@ impl Table {
         *self = resized;
     }
 
-    /// Where `key` belongs; the other methods want it with the key.
+    /// Returns the home line of `key`, which the other methods take along with the key.
     #[inline]
     pub(super) fn home(&self, key: Key) -> Home {
         #[expect(
@@ -126,14 +126,14 @@ impl Table {
         Home((self.hasher.hash(key) >> self.shift) as u32)
     }
 
-    /// Begins to fetch what is at `home`: memory is slow, but fetches many lines side by side.
+    /// Prefetches the line at `home`: memory is slow, but fetches many lines in parallel.
     #[inline]
     pub(super) fn prefetch(&self, home: Home) {
         prefetch(self.lines.as_ptr().wrapping_add(home.0 as usize));
     }
 
-    /// Whether `key` was `heard` already. One that had to go on to a later line is not looked
-    /// for, so only "yes" is certain.
+    /// Reports whether `key` was already seen as `heard`. Does not search later lines, so only true
+    /// is certain.
     #[inline]
     pub(super) fn is_fresh(&self, home: Home, key: Key, heard: Heard) -> bool {
         let bits = self.lines[home.0 as usize].value_of(key.bits());
@@ -307,7 +307,7 @@ mod tests {
         steps.sum()
     }
 
-    /// Sets of keys that somebody who does not know the hash function may try.
+    /// Regular sets of keys, which a sender can choose without knowing the hash function.
     #[test]
     fn no_regular_set_of_keys_makes_long_searches() {
         let mut sets: Vec<Box<dyn Fn(u64) -> Key>> = vec![Box::new(key)];

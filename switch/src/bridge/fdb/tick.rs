@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use crate::frame::Timestamp;
 
-/// The tick that is running. A station that is heard all the time is rewritten once a tick, not
-/// once a frame; its stamp is the tick's end, so that it is never thought silent while it was
-/// not. A tick lasts 1/256 of the ageing time and begins with the first frame after the last
-/// one has ended, so an idle bridge has none to count.
+/// The current tick. An entry that is refreshed all the time is written once per tick, not once per
+/// frame. Its timestamp is the tick's end, so it never appears silent too early. A tick lasts 1/256
+/// of the ageing time and begins with the first frame after the previous one has ended, so an idle
+/// bridge has none to count.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tick {
-    /// Number of the tick. It may wrap: what 65,536 ticks ago was heard last has aged 65,280
-    /// ticks ago.
+    /// Number of the tick. It may wrap: an entry that was last refreshed 65,536 ticks ago aged out
+    /// 65,280 ticks ago.
     number: u16,
     end: Timestamp,
     length: Duration,
@@ -29,7 +29,7 @@ impl Tick {
         }
     }
 
-    /// Begins the next tick if `now` is past this one. Returns whether it is.
+    /// Begins the next tick if `now` is past the current one.
     #[inline]
     pub(super) fn advance(&mut self, now: Timestamp) {
         if now >= self.end {
@@ -43,7 +43,7 @@ impl Tick {
         self.end = now + self.length;
     }
 
-    /// Ends the running tick; those to come have the length that goes with `ageing`.
+    /// Ends the current tick; later ones have the length for `ageing`.
     pub(super) fn change(&mut self, now: Timestamp, ageing: Duration) {
         self.length = ageing / Self::PER_AGEING;
         self.begin(now);
@@ -54,7 +54,7 @@ impl Tick {
         self.number
     }
 
-    /// What a station heard in this tick is stamped with: no frame of this tick comes later.
+    /// Returns the timestamp of a station seen in this tick: no frame of this tick is later.
     #[inline]
     pub(super) const fn stamp(&self) -> Timestamp {
         self.end

@@ -4,12 +4,12 @@ use crate::bridge::PortId;
 
 /// Port, tick of the last refresh, place in the slab, and whether the entry is static.
 ///
-/// Bits 0 to 15 hold the port, 16 to 31 the tick, 32 to 54 the slab index, 63 whether it is
-/// static; bits 55 to 62 are left to the table. All that the hot path asks of a source, whether
-/// it was heard on this port in this tick, is then one comparison of the lower half, and all it
-/// asks of a destination are the lowest bits and the sign.
+/// Bits 0 to 15 hold the port, 16 to 31 the tick, 32 to 54 the slab index, 63 whether it is static;
+/// bits 55 to 62 belong to the table. So the hot path checks a source (seen on this port in this
+/// tick) by one comparison of the lower half, and reads a destination from the lowest bits and the
+/// sign.
 ///
-/// There is no port 0, so that no value is zero.
+/// Port numbers begin at 1, so no value is zero.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::bridge) struct Value(u64);
 
@@ -18,7 +18,7 @@ const SLOT_SHIFT: u32 = 32;
 const SLOT_MASK: u64 = (1 << 23) - 1;
 const STATIC: u64 = 1 << 63;
 
-/// The lower half of the value of a station that was heard on some port in some tick.
+/// The lower half of the value of a station that was seen on a port in a tick.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::bridge) struct Heard(u32);
 
@@ -67,7 +67,7 @@ impl Value {
         Self(STATIC | (slot as u64) << SLOT_SHIFT | port.0 as u64)
     }
 
-    /// Whether there is nothing to learn from a frame of this station that is `heard` now.
+    /// Reports that there is nothing to learn from a frame of this station seen now as `heard`.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
     pub(super) const fn is_fresh(self, heard: Heard) -> bool {
@@ -97,7 +97,7 @@ mod tests {
     use crate::bridge::BridgeConfig;
 
     #[test]
-    fn the_parts_do_not_touch_each_other() {
+    fn the_fields_do_not_overlap() {
         let heard = Heard::new(PortId::MAX, 0xffff);
         assert_eq!(heard.port(), PortId::MAX);
         let value = Value::dynamic(heard, 0);

@@ -1,20 +1,20 @@
-//! The Internet checksum (RFC 1071) and SCTP's CRC-32C (RFC 9260, appendix A), and how a frame
-//! whose sender left one of them unfinished gets it.
+//! The Internet checksum (RFC 1071) and SCTP's CRC-32C (RFC 9260, appendix A), and how they are
+//! completed in frames whose sender left them unfinished.
 
 use super::layout::{self, IpVersion, PROTOCOL_SCTP};
 use crate::frame::Offload;
 
-/// Where SCTP keeps its checksum, behind the beginning of its header.
+/// Offset of SCTP's checksum in its header.
 const SCTP_CHECKSUM_AT: usize = 8;
 
-/// A one's complement sum under way. It is kept in the machine's byte order, which the sum does
-/// not mind (RFC 1071, 2 (B)): only its end is turned back into bytes.
+/// A one's complement sum in progress. It is kept in host byte order, which does not affect the sum
+/// (RFC 1071, 2 (B)): only the result is converted to bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sum(u64);
 
 impl Sum {
-    /// Adds `bytes`, which begin at an even offset of what is summed; if their number is odd,
-    /// they are its end and a zero follows.
+    /// Adds `bytes`, which begin at an even offset of the summed data. If their number is odd, they
+    /// must be the end of the data, and a zero is appended.
     ///
     /// Each step adds two 32-bit words, so that no carry is lost before 16 GiB.
     #[inline]
@@ -35,7 +35,7 @@ impl Sum {
         Self(sum)
     }
 
-    /// Adds a number of 32 bits, as it stands on the wire.
+    /// Adds a 32-bit number in wire order.
     #[inline]
     pub(super) fn number(self, number: u32) -> Self {
         self.bytes(&number.to_be_bytes())
@@ -60,7 +60,7 @@ impl Sum {
             .number(len)
     }
 
-    /// The checksum to store: the sum's complement.
+    /// Returns the checksum to store: the sum's complement.
     #[inline]
     pub(super) const fn finish(self) -> [u8; 2] {
         let mut sum = self.0;
@@ -72,8 +72,8 @@ impl Sum {
         (!(sum as u16)).to_ne_bytes()
     }
 
-    /// As [`Sum::finish`], but never zero, which UDP takes for "no checksum" and which in one's
-    /// complement is the same number as its complement (RFC 768).
+    /// As [`Sum::finish`], but never zero, which means "no checksum" in UDP; the other one's
+    /// complement zero is used instead (RFC 768).
     #[inline]
     pub(super) const fn finish_nonzero(self) -> [u8; 2] {
         match self.finish() {
@@ -83,7 +83,7 @@ impl Sum {
     }
 }
 
-/// A checksum whose place lies outside the frame.
+/// The checksum field lies outside the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OutOfRange;
 
@@ -99,18 +99,18 @@ pub(super) fn complete(frame: &mut [u8], offload: &Offload) -> Result<(), OutOfR
     if at + 2 > frame.len() {
         return Err(OutOfRange);
     }
-    // Nothing but UDP minds the difference between the two zeros.
+    // Only UDP distinguishes the two zeros.
     let checksum = Sum::default().bytes(covered).finish_nonzero();
     frame[at..at + 2].copy_from_slice(&checksum);
     Ok(())
 }
 
-/// Finishes SCTP's CRC-32C in place and clears the note of it in `offload`; leaves every other
-/// frame alone.
+/// Completes SCTP's CRC-32C in place and clears the note of it in `offload`; leaves every other
+/// frame unchanged.
 ///
-/// The virtio header has no way to say which kind of checksum is unfinished (the kernel's
-/// `csum_not_inet`): sent on as it is, the frame would get an Internet checksum from the next
-/// real network card, and SCTP would drop it.
+/// The virtio header cannot express which kind of checksum is unfinished (the kernel's
+/// `csum_not_inet`): without this, the next physical network card would write an Internet checksum
+/// into the frame, and the SCTP receiver would drop it.
 #[inline]
 pub(crate) fn complete_sctp(frame: &mut [u8], offload: &mut Offload) {
     if offload.needs_checksum()
@@ -124,7 +124,7 @@ pub(crate) fn complete_sctp(frame: &mut [u8], offload: &mut Offload) {
     }
 }
 
-/// Whether the unfinished checksum is that of an SCTP packet.
+/// Reports whether the unfinished checksum is that of an SCTP packet.
 fn is_sctp(frame: &[u8], offload: &Offload) -> bool {
     usize::from(offload.csum_offset) == SCTP_CHECKSUM_AT
         && layout::locate(frame).is_some_and(|headers| {
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// RFC 1071, word for word: 16 bits at a time, in network order.
+    /// RFC 1071 literally: 16 bits at a time, in network byte order.
     fn naive(bytes: &[u8]) -> [u8; 2] {
         let mut sum = 0_u32;
         for pair in bytes.chunks(2) {

@@ -1,4 +1,4 @@
-//! Sending a super-frame as the segments that it stands for, which counts as one frame.
+//! Sends a super-frame as its segments, which count as one frame.
 
 use arrayvec::ArrayVec;
 
@@ -6,26 +6,26 @@ use super::segment::SuperFrame;
 use crate::frame::DropReason;
 use crate::port::{BATCH, Counters, Frame, TxReport, TxStatus};
 
-/// Memory for finished frames, which a port takes when it first has to finish one: room for a few
-/// super-frames, small enough for a processor's second-level cache.
+/// Memory for finished frames, which a port allocates when it first has to finish one: room for a
+/// few super-frames, small enough for a second-level cache.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch(Option<Box<[u8]>>);
 
 impl Scratch {
-    /// How long it is.
+    /// Its length.
     pub(crate) const LEN: usize = 4 * 65_536;
 
-    /// All of it; what it holds is left from before.
+    /// Returns all of it, with its previous contents.
     pub(crate) fn memory(&mut self) -> &mut [u8] {
         self.0
             .get_or_insert_with(|| vec![0; Self::LEN].into_boxed_slice())
     }
 }
 
-/// Cuts `frame` and has `send` send the segments, up to a batch at a time, in their order.
+/// Segments `frame` and makes `send` send the segments in order, up to a batch at a time.
 ///
-/// It is reported once, as it was before it was cut: as sent if every segment was, else as dropped
-/// for the reason of the first that was lost. `mtu` limits the segments.
+/// It is reported once, with its length before it was segmented: as sent if every segment was sent,
+/// else as dropped for the reason of the first segment that was lost. `mtu` limits the segments.
 pub(crate) fn send_cut(
     frame: &Frame<'_>,
     mtu: usize,

@@ -1,5 +1,5 @@
-//! Where the headers of an IP frame lie. Nothing in the frame is trusted: what does not add up
-//! has no layout.
+//! Locates the headers of an IP frame. Nothing in the frame is trusted: an inconsistent frame has
+//! no layout.
 
 use super::tunnel;
 use crate::frame::{EtherType, EthernetFrame, Offload, Segmentation};
@@ -25,7 +25,7 @@ pub(super) enum IpVersion {
     V6,
 }
 
-/// The headers of an IP packet that is no fragment, behind any stack of VLAN tags.
+/// The headers of an IP packet that is not a fragment, after any stack of VLAN tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Headers {
     pub(super) version: IpVersion,
@@ -58,7 +58,7 @@ pub(super) fn locate(frame: &[u8]) -> Option<Headers> {
 pub(super) fn ipv4(packet: &[u8]) -> Option<(u8, usize)> {
     let header = packet.first_chunk::<IPV4_HEADER_LEN>()?;
     let len = usize::from(header[0] & 0x0f) * 4;
-    // More fragments to come, or an offset: a piece has no transport header to rely on.
+    // A fragment has no reliable transport header.
     let is_fragment = u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0;
     let is_sound = header[0] >> 4 == 4 && (IPV4_HEADER_LEN..=packet.len()).contains(&len);
     (is_sound && !is_fragment).then_some((header[9], len))
@@ -83,8 +83,8 @@ pub(super) fn ipv6(packet: &[u8]) -> Option<(u8, usize)> {
         let extension = packet.get(at..)?;
         match next {
             HOP_BY_HOP | DESTINATION => {}
-            // On its way to a hop in between, the checksum is over another destination
-            // address than the header's.
+            // On the way to an intermediate hop, the checksum covers another destination address
+            // than the header's.
             ROUTING if extension.get(3) == Some(&0) => {}
             ROUTING | FRAGMENT => return None,
             _ if MOBILITY_AND_LATER.contains(&next) => {}
@@ -95,20 +95,20 @@ pub(super) fn ipv6(packet: &[u8]) -> Option<(u8, usize)> {
     }
 }
 
-/// Where a super-frame's headers lie, all of which are repeated before each piece of its payload.
+/// The headers of a super-frame, all of which are repeated before each piece of its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
-    /// The packet that carries the other in a tunnel; none if there is no tunnel.
+    /// The packet that carries the other in a tunnel; `None` without a tunnel.
     pub(super) outer: Option<Headers>,
-    /// The packet whose payload is to be cut.
+    /// The packet whose payload is segmented.
     pub(super) headers: Headers,
     /// Length of all headers, and so the offset of the payload.
     pub(super) payload: usize,
 }
 
 impl Layout {
-    /// The layout of a super-frame that is to be cut as `segmentation` says; `None` if the frame
-    /// and the offload header contradict each other.
+    /// Computes the layout of a super-frame for `segmentation`; `None` if the frame and the offload
+    /// header contradict each other.
     pub(super) fn of(frame: &[u8], offload: &Offload, segmentation: Segmentation) -> Option<Self> {
         let first = locate(frame)?;
         let is_plain =
@@ -135,18 +135,18 @@ impl Layout {
         })
     }
 
-    /// Where the packet begins that an MTU limits.
+    /// Returns the offset of the packet that the MTU limits.
     pub(super) fn network(&self) -> usize {
         self.outer.unwrap_or(self.headers).network
     }
 }
 
-/// The offload header of `frame` as the kernel should get it: with the true length of a
-/// super-frame's link, network and transport headers, which it takes for the length of the new
-/// buffer's linear part, and so for what the receiving stack reads first.
+/// Returns the offload header of `frame` for the kernel, with the true length of a super-frame's
+/// link, network and transport headers. The kernel uses that length as the length of the new
+/// buffer's linear part, and thus of what the receiving stack reads first.
 ///
-/// `None` for a super-frame inside a tunnel: a virtio header describes the inner packet alone, and
-/// the kernel would take the outer one for it. Such a frame must be cut in software.
+/// `None` for a super-frame in a tunnel: a virtio header describes only the inner packet, and the
+/// kernel would apply it to the outer one. Such a frame must be segmented in software.
 #[inline]
 pub(crate) fn outgoing_header(frame: &Frame<'_>) -> Option<[u8; Offload::LEN]> {
     let mut offload = frame.offload;
@@ -163,7 +163,7 @@ pub(crate) fn outgoing_header(frame: &Frame<'_>) -> Option<[u8; Offload::LEN]> {
     Some(offload.to_bytes())
 }
 
-/// Stores the low 16 bits of `value` at `at`, in network order.
+/// Stores the low 16 bits of `value` at `at`, in network byte order.
 pub(super) fn put(bytes: &mut [u8], at: usize, value: usize) {
     // Identifications wrap; lengths were checked to fit.
     #[expect(clippy::cast_possible_truncation)]
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn extension_headers_and_tags_are_passed_over() {
+    fn extension_headers_and_tags_are_skipped() {
         let mut behind = vec![60, 0, 0, 0, 0, 0, 0, 0]; // hop by hop, 8 bytes
         behind.extend([6, 1]); // destination options, 16 bytes
         behind.extend([0; 14]);

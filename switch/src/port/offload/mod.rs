@@ -1,5 +1,5 @@
-//! Finishing in software what a sender left for its network card to do: checksums filled in,
-//! super-frames cut into segments, for ports that have no way to pass that work on.
+//! Does offloaded work in software: completes checksums and segments super-frames, for ports that
+//! cannot pass that work on.
 
 mod checksum;
 mod cut;
@@ -36,18 +36,17 @@ const IN_ORDER: [u8; BATCH] = {
     indices
 };
 
-/// A port around one that takes no offloads, or no tag actions: whatever leaves through it is
-/// finished first, and written anew where its tags change.
+/// Wraps a port that takes no offloads or no tag actions: work is done, and tags are changed,
+/// before a frame leaves through it.
 ///
-/// Frames that need nothing pass untouched; the others are finished in memory of the
-/// decorator's own, in the order they came. Receiving, and everything else, is the inner
-/// port's.
+/// Frames that need nothing pass unchanged; the others are finished in memory of this wrapper, in
+/// order of arrival. Receiving, and everything else, is left to the inner port.
 ///
-/// Each frame handed to [`Port::transmit`] is reported once, as it was before it was cut: as one
-/// sent frame with its own length if the inner port accepted every segment, otherwise as one
-/// drop, for the reason of the first segment that was lost. Segments that would exceed the inner
-/// port's MTU are [`DropReason::EgressTooBig`]; a frame whose headers contradict what it asks
-/// for, or that asks for something unknown, is [`DropReason::EgressOffload`].
+/// Each frame given to [`Port::transmit`] is reported once, with its length before it was
+/// segmented: as one sent frame if the inner port accepted every segment, otherwise as one drop,
+/// for the reason of the first segment that was lost. Segments that would exceed the inner port's
+/// MTU are [`DropReason::EgressTooBig`]; a frame whose headers contradict its offload header, or
+/// that requests something unknown, is [`DropReason::EgressOffload`].
 pub struct SoftwareOffload {
     inner: Box<dyn Port>,
     scratch: Scratch,
@@ -56,7 +55,7 @@ pub struct SoftwareOffload {
 }
 
 impl SoftwareOffload {
-    /// Puts the decorator around `inner`.
+    /// Wraps `inner`.
     #[must_use]
     pub fn new(inner: impl Into<Box<dyn Port>>) -> Self {
         Self {
@@ -66,7 +65,7 @@ impl SoftwareOffload {
         }
     }
 
-    /// Writes frames anew whose tags change, as many at a time as there is memory for.
+    /// Rewrites frames whose tags change, as many at a time as fit into memory.
     fn send_rewritten(&mut self, frames: Selection<'_, '_>, report: &mut TxReport<'_>) -> TxStatus {
         let mut memory = std::mem::take(&mut self.rewritten);
         let mut worst = TxStatus::Done;
@@ -104,7 +103,7 @@ impl SoftwareOffload {
         worst
     }
 
-    /// Sends frames that leave as they came, finished where they are not.
+    /// Sends frames with unchanged tags, after completing those with offloaded work.
     fn finish(&mut self, frames: Selection<'_, '_>, report: &mut TxReport<'_>) -> TxStatus {
         let takes_all = self.inner.takes_offloads();
         if takes_all || frames.iter().all(|frame| frame.offload.is_finished()) {
@@ -130,7 +129,7 @@ impl SoftwareOffload {
         worst
     }
 
-    /// Sends frames that remain one frame each, up to the next super-frame, one that cannot be
+    /// Sends frames that are not segmented, up to the next super-frame, a frame that cannot be
     /// finished, the end of the scratch memory, or a full batch.
     fn send_run<'s, 'f: 's>(
         &mut self,

@@ -1,7 +1,7 @@
-//! Cutting a super-frame into the frames that it stands for, as a network card would.
+//! Segments a super-frame, as a network card would.
 //!
-//! The headers are repeated in front of each piece of the payload and changed as the kernel's
-//! `tcp_gso_segment`, `__udp_gso_segment` and `inet_gso_segment` do.
+//! The headers are repeated in front of each piece of the payload and adapted as by the kernel's
+//! `tcp_gso_segment`, `__udp_gso_segment` and `inet_gso_segment`.
 
 use super::checksum::Sum;
 use super::layout::{Headers, IpVersion, Layout, PROTOCOL_TCP, put};
@@ -9,7 +9,7 @@ use super::tunnel;
 use crate::frame::{Offload, Segmentation};
 
 /// The most segments of one super-frame. The smallest maximum segment size of Linux
-/// (`TCP_MIN_SND_MSS`, 48) gives 1,366; more would only serve to keep the switch busy.
+/// (`TCP_MIN_SND_MSS`, 48) gives 1,366; a larger number would only keep the switch busy.
 const MAX_SEGMENTS: usize = 2_048;
 
 const TCP_SEQUENCE: usize = 4;
@@ -20,7 +20,7 @@ const UDP_CHECKSUM: usize = 6;
 const FIN_AND_PSH: u8 = 0x01 | 0x08;
 const CWR: u8 = 0x80;
 
-/// A super-frame, checked, with all that is needed to cut it.
+/// A validated super-frame, with all that is needed to segment it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SuperFrame<'a> {
     frame: &'a [u8],
@@ -30,11 +30,11 @@ pub(super) struct SuperFrame<'a> {
 }
 
 impl<'a> SuperFrame<'a> {
-    /// Checks that `frame` can be cut as `offload` says.
+    /// Checks that `frame` can be segmented according to `offload`.
     ///
-    /// `None` if it cannot: its headers contradict the offload header, a length lies, there
-    /// would be too many segments, or they are IP fragments of a datagram (UFO), which no
-    /// kernel since 4.14 makes.
+    /// `None` if it cannot: its headers contradict the offload header, a length is wrong, there
+    /// would be too many segments, or it would need IP fragments of a datagram (UFO), which no
+    /// kernel since 4.14 sends.
     pub(super) fn new_checked(frame: &'a [u8], offload: &Offload) -> Option<Self> {
         let segmentation = offload.segmentation()?;
         let layout = Layout::of(frame, offload, segmentation)?;
@@ -50,17 +50,18 @@ impl<'a> SuperFrame<'a> {
         (this.size > 0 && fits_length_field && this.count() <= MAX_SEGMENTS).then_some(this)
     }
 
-    /// How many segments it stands for; one if it has no payload.
+    /// Returns the number of segments; one if there is no payload.
     pub(super) fn count(&self) -> usize {
         self.payload_len().div_ceil(self.size.max(1)).max(1)
     }
 
-    /// Length of the longest segment with all headers.
+    /// Returns the length of the longest segment with all headers.
     pub(super) fn longest(&self) -> usize {
         self.layout.payload + self.payload_len().min(self.size)
     }
 
-    /// Length of the longest segment without link header and tags: what an MTU limits.
+    /// Returns the length of the longest segment without link header and tags, which the MTU
+    /// limits.
     pub(super) fn longest_packet(&self) -> usize {
         self.longest() - self.layout.network()
     }
@@ -87,7 +88,7 @@ impl<'a> SuperFrame<'a> {
         } else {
             write_udp(headers, out);
         }
-        // From the inside out: a carrier's checksum is over all that it carries.
+        // From the inside out: the checksum of an outer header covers all that it carries.
         if let Some(outer) = &self.layout.outer {
             write_network(outer, index, out);
             tunnel::finish_carrier(outer, out);
@@ -95,7 +96,8 @@ impl<'a> SuperFrame<'a> {
         len
     }
 
-    /// Sequence number, flags that belong to the first or last segment alone, checksum.
+    /// Writes the sequence number, clears flags that belong to the first or last segment only, and
+    /// writes the checksum.
     fn write_tcp(&self, index: usize, is_last: bool, out: &mut [u8]) {
         let segment = &mut out[self.layout.headers.transport..];
         if let Some(sequence) = segment[TCP_SEQUENCE..].first_chunk_mut() {
@@ -116,7 +118,7 @@ impl<'a> SuperFrame<'a> {
     }
 }
 
-/// Lengths, and for IPv4 identification and header checksum.
+/// Writes the lengths, and for IPv4 identification and header checksum.
 fn write_network(headers: &Headers, index: usize, out: &mut [u8]) {
     let packet = &mut out[headers.network..];
     match headers.version {
@@ -133,7 +135,7 @@ fn write_network(headers: &Headers, index: usize, out: &mut [u8]) {
     }
 }
 
-/// Length and checksum.
+/// Writes length and checksum.
 fn write_udp(headers: &Headers, out: &mut [u8]) {
     let datagram = &mut out[headers.transport..];
     put(datagram, UDP_LENGTH, datagram.len());

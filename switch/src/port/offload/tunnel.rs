@@ -1,11 +1,11 @@
-//! Packets inside packets: VXLAN, Geneve, GRE, IP in IP, and whatever else has an inner packet.
+//! Packets in tunnels: VXLAN, Geneve, GRE, IP in IP, and any other kind with an inner packet.
 //!
-//! A stack that leaves a transfer through a tunnel to be cut by its device hands over one
-//! super-frame with both packets' headers (`SKB_GSO_UDP_TUNNEL`, `SKB_GSO_GRE`, `SKB_GSO_IPXIP4`).
-//! The virtio header that a packet socket gives with it (`virtio_net_hdr_from_skb`) has no words
-//! for the tunnel: it describes the inner packet, and where that one's checksum begins. So the
-//! inner packet is found from there. What lies between the two is the tunnel's own, of whatever
-//! kind, and is repeated as it stands, but for a checksum of GRE's.
+//! A stack that offloads the segmentation of a transfer through a tunnel sends one super-frame with
+//! the headers of both packets (`SKB_GSO_UDP_TUNNEL`, `SKB_GSO_GRE`, `SKB_GSO_IPXIP4`). The virtio
+//! header that a packet socket returns with it (`virtio_net_hdr_from_skb`) cannot describe the
+//! tunnel: it describes the inner packet, and where its checksum begins. So the inner packet is
+//! located from there. The bytes between the two belong to the tunnel, of whatever kind, and are
+//! repeated unchanged, except for a GRE checksum.
 
 use super::checksum::Sum;
 use super::layout::{self, Headers, IpVersion, PROTOCOL_TCP, PROTOCOL_UDP, UDP_HEADER_LEN};
@@ -23,7 +23,7 @@ const PROTOCOL_MPLS: u8 = 137;
 /// Shortest and longest header of IPv4.
 const IPV4_HEADER_LENS: std::ops::RangeInclusive<usize> = 20..=60;
 const IPV6_HEADER_LEN: usize = 40;
-/// The most bytes before the inner transport header in which an IPv6 header is looked for: its
+/// The most bytes before the inner transport header in which an IPv6 header is searched: its
 /// extension headers are rare, and short.
 const IPV6_SEARCH_LEN: usize = 512;
 
@@ -31,14 +31,14 @@ const IPV6_SEARCH_LEN: usize = 512;
 const GRE_CHECKSUM: u16 = 0x8000;
 const GRE_SEQUENCE: u16 = 0x1000;
 const GRE_VERSION: u16 = 0x0007;
-/// Where GRE keeps its checksum.
+/// Offset of the checksum in a GRE header.
 const GRE_CHECKSUM_AT: usize = 4;
 
-/// Finds the packet that `outer` carries, whose transport header begins where `offload` has its
-/// checksum begin; `None` if there is none, or the tunnel is of no known kind.
+/// Finds the packet that `outer` carries, whose transport header begins at the checksum start of
+/// `offload`; `None` if there is none, or the kind of tunnel is unknown.
 pub(super) fn locate_inner(frame: &[u8], outer: Headers, offload: &Offload) -> Option<Headers> {
     let transport = usize::from(offload.csum_start);
-    // Where the inner packet may begin at the earliest.
+    // The earliest offset of the inner packet.
     let carrier = frame.get(outer.transport..)?;
     let earliest = outer.transport
         + match outer.protocol {
@@ -51,10 +51,10 @@ pub(super) fn locate_inner(frame: &[u8], outer: Headers, offload: &Offload) -> O
     inner_ipv4(frame, transport, room).or_else(|| inner_ipv6(frame, transport, room))
 }
 
-/// The length of a GRE header whose fields can be repeated in front of each piece.
+/// Returns the length of a GRE header whose fields can be repeated in front of each piece.
 fn gre_header_len(header: &[u8]) -> Option<usize> {
     let flags = u16::from_be_bytes(*header.first_chunk()?);
-    // Version 1 (PPTP) has a length, and a sequence number would have to rise.
+    // Version 1 (PPTP) has a length field, and a sequence number would have to be incremented.
     if flags & (GRE_SEQUENCE | GRE_VERSION) != 0 {
         return None;
     }
@@ -62,8 +62,8 @@ fn gre_header_len(header: &[u8]) -> Option<usize> {
     Some(if has_checksum { 8 } else { 4 })
 }
 
-/// An IPv4 packet whose transport header is at `transport`, and that begins at most `room` bytes
-/// before. Besides its length, which must be that of the rest, its checksum proves that it is one.
+/// Finds an IPv4 packet whose transport header is at `transport`, and that begins up to `room`
+/// bytes before. Its length must match the rest of the frame, and its checksum must be valid.
 fn inner_ipv4(frame: &[u8], transport: usize, room: usize) -> Option<Headers> {
     let mut lens = IPV4_HEADER_LENS.step_by(4).take_while(|len| *len <= room);
     lens.find_map(|len| {
@@ -72,7 +72,8 @@ fn inner_ipv4(frame: &[u8], transport: usize, room: usize) -> Option<Headers> {
         let (protocol, header_len) = layout::ipv4(packet)?;
         let total = usize::from(u16::from_be_bytes([packet[2], packet[3]]));
         let is_whole = header_len == len && total == packet.len();
-        // Its length first: where the offload header lies, the frame may end before `transport`.
+        // The length is checked first: with a wrong offload header, the frame may end before
+        // `transport`.
         let is_sound = || Sum::default().bytes(&packet[..len]).finish() == [0, 0];
         (is_whole && is_sound()).then_some(Headers {
             version: IpVersion::V4,
@@ -84,7 +85,7 @@ fn inner_ipv4(frame: &[u8], transport: usize, room: usize) -> Option<Headers> {
     .filter(|headers| is_cut(headers.protocol))
 }
 
-/// The same of IPv6, which has no checksum, but a length in the same way.
+/// Finds an IPv6 packet in the same way; it has no checksum, but its length must match.
 fn inner_ipv6(frame: &[u8], transport: usize, room: usize) -> Option<Headers> {
     let lens = IPV6_HEADER_LEN..=room.min(IPV6_SEARCH_LEN);
     // Extension headers come in units of eight bytes (RFC 8200, 4).
@@ -107,8 +108,8 @@ const fn is_cut(protocol: u8) -> bool {
     matches!(protocol, PROTOCOL_TCP | PROTOCOL_UDP)
 }
 
-/// Finishes the carrier's own header in one piece, whose inner packet and whose outer network
-/// header are finished: the length and checksum of UDP, the checksum of GRE.
+/// Completes the tunnel header of one piece whose inner packet and outer network header are
+/// complete: the length and checksum of UDP, the checksum of GRE.
 pub(super) fn finish_carrier(outer: &Headers, piece: &mut [u8]) {
     let (before, carrier) = piece.split_at_mut(outer.transport);
     match outer.protocol {
@@ -118,7 +119,7 @@ pub(super) fn finish_carrier(outer: &Headers, piece: &mut [u8]) {
     }
 }
 
-/// A sender that leaves the checksum out has zero there (RFC 7348, 5), and its pieces have too.
+/// A sender that omits the checksum sends zero (RFC 7348, 5), and the pieces then have zero too.
 fn finish_udp(outer: &Headers, before: &[u8], datagram: &mut [u8]) {
     let len = u32::try_from(datagram.len()).unwrap_or(u32::MAX);
     layout::put(datagram, 4, datagram.len());

@@ -1,19 +1,19 @@
-//! One switch per interface.
+//! Locks an interface for one switch.
 //!
-//! Every packet socket on an interface gets a copy of each frame, so that two switches on one
-//! port would duplicate all traffic. Who opens a port therefore holds an abstract Unix socket
-//! named after the interface's index: such names belong to the network namespace, as the index
-//! does, are taken atomically, and vanish with the process however it ends.
+//! Every packet socket on an interface gets a copy of each frame, so two switches with the same
+//! port would duplicate all traffic. The process that opens a port therefore holds an abstract Unix
+//! socket named after the interface's index. Such names belong to the network namespace, as the
+//! index does, are taken atomically, and disappear with the process however it ends.
 //!
-//! Anybody may take such a name, also who may not have ports at all. So a claim counts if its
-//! holder is root or this very user, or has a packet socket on the interface, which takes
-//! `CAP_NET_RAW`. Whatever else holds a name is passed over, to the next of a few names that are
-//! looked at by all.
+//! Any process can take such a name, even one without the right to open ports. So a lock is valid
+//! only if its holder is root or this user, or has a packet socket on the interface, which needs
+//! `CAP_NET_RAW`. A name held by another process is skipped, and the next of a few names, which all
+//! switches check, is used.
 //!
-//! A process that may not connect to sockets any more cannot ask who holds a name. The kernel's tables
-//! tell it that a name is held, and whether there is a packet socket on the interface: then the claim
-//! counts. A switch takes its claim first and opens its sockets at once, so a name without one is
-//! passed over after a while.
+//! A sandboxed process that may not connect to sockets cannot query who holds a name. The kernel's
+//! tables tell it whether a name is held, and whether there is a packet socket on the interface; if
+//! there is, the lock is valid. A switch takes its lock first and opens its sockets at once, so a
+//! name without a packet socket is skipped after a while.
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
@@ -30,37 +30,39 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::descriptors::closed_first;
 
-/// The claim on an interface; given up when dropped.
+/// The lock on an interface; released when dropped.
 #[derive(Debug)]
 pub(super) struct Claim {
     listener: UnixListener,
 }
 
-/// Why an interface could not be claimed.
+/// Reports why an interface could not be locked.
 #[derive(Debug)]
 pub(super) enum Refused {
-    /// Somebody else has it: this process, if that can be told.
+    /// Another switch holds the lock; with its process, if that can be determined.
     Taken(Option<i32>),
-    /// The kernel did not let us ask.
+    /// The kernel refused the check.
     Io(io::Error),
 }
 
-/// So many names there are for the claim on an interface.
+/// The number of names for the lock on an interface.
 const NAMES: usize = 4;
-/// How long a switch may take from its claim to its packet socket, as seen by one that cannot ask.
+/// How long a switch may take from its lock to its packet socket, as seen by a process that cannot
+/// query the holder.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often it looks meanwhile.
+/// How often it checks meanwhile.
 const INTERVAL: Duration = Duration::from_millis(10);
 
 impl Claim {
-    /// Given up before the sockets of any port, where this process is killed: nobody waits for those.
+    /// Closed before the sockets of any port if this process is killed, so that a successor does
+    /// not have to wait for those.
     fn held_by(listener: OwnedFd) -> Self {
         Self {
             listener: closed_first(listener).into(),
         }
     }
 
-    /// Claims the interface with this index in the thread's network namespace.
+    /// Locks the interface with this index in the thread's network namespace.
     pub(super) fn new(ifindex: u32) -> Result<Self, Refused> {
         let names: Vec<String> = (0..NAMES).map(|number| name(ifindex, number)).collect();
         for name in &names {
@@ -69,7 +71,7 @@ impl Claim {
         for name in &names {
             match bind(name) {
                 Ok(claim) => return Ok(claim),
-                // Perhaps in this very moment, by somebody who counts.
+                // Perhaps taken in this moment, by a valid holder.
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                     refuse_held(name, ifindex)?;
                 }
@@ -77,10 +79,10 @@ impl Claim {
             }
         }
         log::warn!(
-            "somebody without rights holds the names by which switches claim the interface of \
+            "a process without rights holds the names with which switches lock the interface of \
              index {ifindex}: another switch could use it at the same time"
         );
-        // A name that nobody can know beforehand.
+        // A name that no process can know beforehand.
         bind(&format!(
             "{}/{:x}",
             names[0],
@@ -90,7 +92,7 @@ impl Claim {
     }
 }
 
-/// The first is the one that every version knows.
+/// The first is the one that every version uses.
 fn name(ifindex: u32, number: usize) -> String {
     match number {
         0 => format!("vswitch/port/{ifindex}"),
@@ -104,11 +106,11 @@ fn bind(name: &str) -> io::Result<Claim> {
     Ok(Claim::held_by(listener.into()))
 }
 
-/// Refuses an interface that is claimed under this name by somebody who counts.
+/// Fails if a valid holder has locked an interface under this name.
 fn refuse_held(name: &str, ifindex: u32) -> Result<(), Refused> {
     match holder_of(name) {
         Ok(holder) if may_claim(holder.user, ifindex) => Err(Refused::Taken(holder.process)),
-        // So many have asked that the kernel does not tell any more.
+        // The listen queue of the holder is full, so the kernel no longer names it.
         Err(error)
             if error.kind() == io::ErrorKind::WouldBlock
                 && has_socket(&table("packet"), None, ifindex) =>
@@ -118,12 +120,12 @@ fn refuse_held(name: &str, ifindex: u32) -> Result<(), Refused> {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             refuse_unasked(name, ifindex)
         }
-        // Nobody, or nobody who counts.
+        // There is no holder, or no valid one.
         _ => Ok(()),
     }
 }
 
-/// The same, by what the kernel's tables tell.
+/// Does so by the kernel's tables.
 fn refuse_unasked(name: &str, ifindex: u32) -> Result<(), Refused> {
     let deadline = Instant::now() + PATIENCE;
     while is_bound(&table("unix"), name) {
@@ -142,13 +144,13 @@ fn may_claim(user: u32, ifindex: u32) -> bool {
     user == 0 || user == geteuid().as_raw() || has_socket(&table("packet"), Some(user), ifindex)
 }
 
-/// The sockets of one kind in the thread's network namespace.
+/// Lists the sockets of one kind in the thread's network namespace.
 fn table(kind: &str) -> String {
     fs::read_to_string(format!("/proc/thread-self/net/{kind}")).unwrap_or_default()
 }
 
-/// Whether some socket has this abstract name, in what the kernel tells of all Unix sockets of a namespace:
-/// the name is the last column, behind `@` (`unix_seq_show` in Linux).
+/// Reports whether a socket has this abstract name, in the kernel's table of all Unix sockets of a
+/// namespace: the name is the last column, after `@` (`unix_seq_show` in Linux).
 fn is_bound(sockets: &str, name: &str) -> bool {
     let is_it = |line: &str| {
         line.rsplit_once(" @")
@@ -157,8 +159,8 @@ fn is_bound(sockets: &str, name: &str) -> bool {
     sockets.lines().any(is_it)
 }
 
-/// Whether a user, or anybody, has a packet socket on an interface, in what the kernel tells of all of a
-/// namespace: the 5th column is the index, the 8th the user (`packet_seq_show` in Linux).
+/// Reports whether a user, or any user, has a packet socket on an interface, in the kernel's table
+/// of a namespace: the 5th column is the index, the 8th the user (`packet_seq_show` in Linux).
 fn has_socket(sockets: &str, user: Option<u32>, ifindex: u32) -> bool {
     sockets.lines().any(|line| {
         let number = |column: usize| line.split_whitespace().nth(column)?.parse().ok();
@@ -173,10 +175,10 @@ impl AsFd for Claim {
 }
 
 impl From<OwnedFd> for Claim {
-    /// The claim that another process has, and gives up by ending.
+    /// Takes over the lock of another process, which releases it by exiting.
     fn from(descriptor: OwnedFd) -> Self {
         let socket = Socket::from(descriptor);
-        // From now on the kernel names this process to those who ask.
+        // From now on the kernel names this process as the holder.
         if let Err(error) = socket.listen(1) {
             log::debug!("others are told of the process before as the holder of a port: {error}");
         }
@@ -184,15 +186,15 @@ impl From<OwnedFd> for Claim {
     }
 }
 
-/// Who listens on an abstract name.
+/// The process that listens on an abstract name.
 struct Holder {
     user: u32,
-    /// None of a process that cannot be seen from this process namespace.
+    /// `None` if this process's PID namespace does not contain it.
     process: Option<i32>,
 }
 
-/// Who listens on the abstract name. It never accepts; the kernel answers for it (`SO_PEERCRED`,
-/// unix(7)).
+/// Returns the process that listens on the abstract name. It never accepts; the kernel answers for
+/// it (`SO_PEERCRED`, unix(7)).
 fn holder_of(name: &str) -> io::Result<Holder> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
     socket.connect(&SockAddr::unix(format!("\0{name}"))?)?;
@@ -228,7 +230,7 @@ mod tests {
         let claim = Claim::new(u32::MAX / 2 - std::process::id()).unwrap();
         let name = name(u32::MAX / 2 - std::process::id(), 0);
         assert!(is_bound(&table("unix"), &name));
-        // Held, by somebody without a packet socket there.
+        // Held by a process without a packet socket there.
         refuse_unasked(&name, u32::MAX / 2 - std::process::id()).unwrap();
         drop(claim);
         assert!(!is_bound(&table("unix"), &name));
@@ -244,7 +246,7 @@ mod tests {
         };
         assert_eq!(holder, Some(std::process::id().cast_signed()));
         drop(claim);
-        // In the place of one whom nobody has to heed, the next name is as good.
+        // If an invalid holder has the first name, the next name is as good.
         let second = bind(&name(ifindex, 1)).unwrap();
         assert!(matches!(Claim::new(ifindex), Err(Refused::Taken(_))));
         drop(second);

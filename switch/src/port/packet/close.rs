@@ -1,15 +1,15 @@
-//! Closing the sockets of a port without waiting for the kernel.
+//! Closes the sockets of a port without waiting for the kernel.
 //!
 //! # Theory of operation
 //!
-//! The kernel lets nobody go on who closes a packet socket before every processor has noticed
-//! (`synchronize_net` in `packet_release`, and again for a ring): 50 ms and more for a port. A thread
-//! waits for that instead. It gets duplicates of the sockets' descriptors, and keeps them until the
-//! port has closed its own, of which the end of a channel tells it: then it is the one that closes
-//! them. Several ports that are closed at the same time wait for the same moments.
+//! Closing a packet socket blocks until every CPU has noticed (`synchronize_net` in
+//! `packet_release`, and again for a ring): 50 ms and more for a port. A thread waits for that
+//! instead. It gets duplicates of the sockets' descriptors and keeps them until the port has closed
+//! its own, which the end of a channel signals, so that the thread is the one that closes the
+//! sockets. Several ports that are closed at the same time share the same grace periods.
 //!
-//! The claim on the interface is given up at once, so the interface can be opened again meanwhile.
-//! The former sockets still get copies of its frames for a moment, which nobody reads.
+//! The lock on the interface is released at once, so the interface can be opened again meanwhile.
+//! The closed sockets still get copies of its frames for a moment; these are never read.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,18 +18,19 @@ use crossbeam_channel::{Sender, bounded};
 
 use crate::threads;
 
-/// How many threads may wait at the same time; beyond that, ports wait themselves.
+/// How many threads may wait at the same time; further ports wait themselves.
 const MOST: usize = 64;
-/// How many there are.
+/// How many threads are waiting.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
-/// Keeps a thread from closing the sockets until it is dropped itself: the last field of a port.
+/// Keeps a thread from closing the sockets until it is dropped itself; must be the last field of a
+/// port.
 #[derive(Debug, Default)]
 pub(super) struct Closing(Option<Sender<()>>);
 
 impl Closing {
-    /// Has a thread close these sockets once this value is dropped. Where the process has no
-    /// descriptor or thread left, whoever drops them waits.
+    /// Makes a thread close these sockets once this value is dropped. If the process has no
+    /// descriptor or thread left, dropping the port waits.
     pub(super) fn begin(&mut self, sockets: [&dyn AsFd; 2]) {
         let Some(turn) = Turn::take() else { return };
         let duplicates: Result<Vec<OwnedFd>, _> = sockets
@@ -51,13 +52,13 @@ impl Closing {
     }
 }
 
-/// The permission to have one more thread.
+/// The permission for one more thread.
 struct Turn;
 
 impl Turn {
     fn take() -> Option<Self> {
         let before = WAITING.fetch_add(1, Ordering::Relaxed);
-        // Given back at once where it is one too many.
+        // Released at once if it exceeds the limit.
         Some(Self).filter(|_| before < MOST)
     }
 }
@@ -74,7 +75,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether the other end of a pipe is still open somewhere: waits until it is not.
+    /// Waits until the other end of a pipe is closed everywhere.
     fn wait_for_end(mut reader: PipeReader) {
         assert_eq!(reader.read(&mut [0]).unwrap(), 0);
     }

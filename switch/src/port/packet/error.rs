@@ -1,12 +1,12 @@
-//! Why a packet port could not be opened.
+//! Errors of opening a packet port.
 
 use std::io;
 
-/// Why [`PacketPort::open`](super::PacketPort::open) failed. Nothing was changed.
+/// Reports why [`PacketPort::open`](super::PacketPort::open) failed. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PacketError {
-    /// The name is none that an interface could have.
+    /// The name is not a valid interface name.
     #[error(
         "'{interface}' is not an interface name: use 1 to 15 bytes without '/', ':' or white space"
     )]
@@ -14,7 +14,7 @@ pub enum PacketError {
         /// The name as given.
         interface: String,
     },
-    /// No interface of this name in the thread's network namespace, or not any more.
+    /// There is no interface of this name in the thread's network namespace.
     #[error(
         "there is no interface '{interface}' in this network namespace: create it first, or check its name"
     )]
@@ -37,7 +37,7 @@ pub enum PacketError {
     NotEthernet {
         /// The interface.
         interface: String,
-        /// Its `ARPHRD_*` number.
+        /// The `ARPHRD_*` number.
         hardware_type: u16,
     },
     /// The interface is a port already.
@@ -47,10 +47,10 @@ pub enum PacketError {
     InUse {
         /// The interface.
         interface: String,
-        /// The process whose port it is, if it could be told.
+        /// The process that uses the port, if it could be determined.
         pid: Option<i32>,
     },
-    /// The rights to open packet sockets are missing.
+    /// The process may not open packet sockets.
     #[error(
         "opening interface '{interface}' needs the capability CAP_NET_RAW: run as root, or inside a user namespace that owns the network namespace"
     )]
@@ -66,7 +66,7 @@ pub enum PacketError {
         /// The interface.
         interface: String,
     },
-    /// The kernel is too old for an option without which frames would be damaged or repeated.
+    /// The kernel lacks an option without which frames would be damaged or duplicated.
     #[error(
         "cannot open interface '{interface}': this kernel does not know {option}: use Linux 4.20 or later"
     )]
@@ -81,9 +81,9 @@ pub enum PacketError {
     Io {
         /// The interface.
         interface: String,
-        /// What was being done.
+        /// The operation.
         operation: &'static str,
-        /// What the kernel said.
+        /// The error from the kernel.
         source: io::Error,
     },
 }

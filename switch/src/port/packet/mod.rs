@@ -1,10 +1,11 @@
 //! Ports on packet sockets (packet(7)): any Ethernet interface of a network namespace, such as
 //! one end of a veth pair.
 //!
-//! Frames are received in a ring of small slots that the kernel fills, without a system call; what
-//! is too large for a slot, and everything where there is no ring, is received straight into the
-//! arena, many frames in one system call. They are sent straight from where they lie. Each has an offload header before it, in both directions, so that partial
-//! checksums and super-frames of 64 KiB pass through as they are.
+//! The kernel places received frames into a ring of small slots, without a system call. Frames too
+//! large for a slot, and all frames without a ring, are received directly into the arena, many in
+//! one system call. Frames are sent directly from where they were received. Each frame has an
+//! offload header in both directions, so that partial checksums and super-frames of 64 KiB pass
+//! through unchanged.
 
 mod claim;
 mod close;
@@ -46,22 +47,22 @@ use super::{
 };
 use crate::frame::DropReason;
 
-/// How a packet port is to be opened.
+/// Options for opening a packet port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PacketOptions {
-    /// The way of frames from the kernel.
+    /// How frames are received from the kernel.
     pub receive: ReceivePath,
-    /// Slots of the receive ring, of up to 2 KiB each, which the kernel holds as long as the port is
-    /// open; rounded up to a power of two, 128 at least. All but one of them may hold frames that
+    /// Slots of the receive ring, of up to 2 KiB each, which the kernel allocates while the port is
+    /// open; rounded up to a power of two, at least 128. All but one of them can hold frames that
     /// wait for the switch, whatever their size; those of a batch are held while it is handled.
     pub ring_slots: usize,
 }
 
 impl PacketOptions {
-    /// How many slots a ring may be given: 224 KiB to 128 MiB.
+    /// The allowed numbers of slots of a ring: 224 KiB to 128 MiB.
     pub const RING_SLOTS: RangeInclusive<u32> = 128..=65_536;
 
-    /// Bytes of memory that the kernel holds for a ring of `slots` slots.
+    /// Returns the memory in bytes that the kernel allocates for a ring of `slots` slots.
     #[must_use]
     pub fn ring_len_bytes(slots: u32) -> usize {
         sys::ring_len(slots as usize)
@@ -69,7 +70,7 @@ impl PacketOptions {
 }
 
 impl Default for PacketOptions {
-    /// A ring of 2,048 slots; without one where the kernel gives none.
+    /// A ring of 2,048 slots; no ring if the kernel does not provide one.
     fn default() -> Self {
         Self {
             receive: ReceivePath::Auto,
@@ -78,13 +79,13 @@ impl Default for PacketOptions {
     }
 }
 
-/// The way of frames from the kernel into a packet port.
+/// How a packet port receives frames from the kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ReceivePath {
-    /// The fastest that the kernel gives.
+    /// The fastest way that the kernel provides.
     #[default]
     Auto,
-    /// A mapped ring (`PACKET_RX_RING`); opening fails where the kernel gives none.
+    /// A mapped ring (`PACKET_RX_RING`); opening fails if the kernel does not provide one.
     Ring,
     /// The socket's queue, by recvmmsg(2).
     Socket,
@@ -93,11 +94,11 @@ pub enum ReceivePath {
 /// How many ports are prepared at the same time.
 const SIDE_BY_SIDE: usize = 32;
 
-/// A packet port that is yet without an interface.
+/// A packet port without an interface yet.
 ///
-/// To make a ring takes the kernel ten milliseconds and more, in which it waits for every
-/// processor (`synchronize_net` in `packet_set_ring`). Who opens many ports keeps a few prepared,
-/// made by other threads meanwhile.
+/// Creating a ring takes the kernel ten milliseconds and more, in which it waits for every CPU
+/// (`synchronize_net` in `packet_set_ring`). A program that opens many ports can let other threads
+/// prepare a few in advance.
 #[derive(Debug)]
 pub struct PreparedPort {
     sockets: Result<Sockets, Failure>,
@@ -105,8 +106,8 @@ pub struct PreparedPort {
 }
 
 impl PreparedPort {
-    /// Makes the sockets of a port, in the network namespace of the calling thread. What fails is
-    /// told when it is opened.
+    /// Creates the sockets of a port, in the network namespace of the calling thread. Errors are
+    /// returned when it is opened.
     #[must_use]
     pub fn new(options: &PacketOptions) -> Self {
         Self {
@@ -115,29 +116,31 @@ impl PreparedPort {
         }
     }
 
-    /// Whether nothing has failed, nor is missing where [`ReceivePath::Auto`] does without it.
+    /// Reports whether nothing failed and nothing is missing that [`ReceivePath::Auto`] can do
+    /// without.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         matches!(&self.sockets, Ok(sockets) if sockets.ring.is_some() == self.wants_ring)
     }
 
-    /// Opens `interface` of that namespace, as [`PacketPort::open`] does; to be called in it.
+    /// Opens `interface` of that namespace, as [`PacketPort::open`] does; must be called in that
+    /// namespace.
     pub fn open(self, interface: &str) -> Result<PacketPort, PacketError> {
         let opened = open::open(interface, self.sockets)?;
         Ok(PacketPort::new(interface, opened))
     }
 }
 
-/// A port on a network interface, by a packet socket.
+/// A port on a network interface, using a packet socket.
 ///
-/// The interface belongs to it alone: while it is open, no other process can open it as a port.
-/// It goes on when the interface is set down and up again or renamed, and ends when the
-/// interface is deleted or moved to another namespace: the socket then follows neither the name
+/// The interface belongs to this port only: while it is open, no other process can open it as a
+/// port. The port stays usable when the interface is set down and up again or renamed. It ends when
+/// the interface is deleted or moved to another namespace: the socket then follows neither the name
 /// nor the index.
 ///
-/// The kernel tells a packet socket that its interface went down, but neither that it came up
-/// again nor that it was deleted after that. While it is down, therefore, every call of
-/// [`Port::receive`] asks: call it now and then, or at news of the link.
+/// The kernel notifies a packet socket when its interface goes down, but neither when it comes up
+/// again nor when it is deleted after that. While the interface is down, therefore, every call of
+/// [`Port::receive`] checks it: call it now and then, or at link events.
 #[derive(Debug)]
 pub struct PacketPort {
     name: String,
@@ -145,13 +148,13 @@ pub struct PacketPort {
     mtu: usize,
     source: Source,
     sender: Socket,
-    /// Where small frames are received, if the kernel has given it.
+    /// The ring for small frames, if the kernel has provided it.
     ring: Option<Ring>,
-    /// What is known of that when nothing came through it.
+    /// Detects that the ring has stalled.
     standstill: Standstill,
-    /// Its removal, once it has jammed.
+    /// The removal of the ring after it has stalled.
     leaving: Option<Leaving>,
-    /// What is known of its way out.
+    /// The transmit state.
     way_out: WayOut,
     claim: Claim,
     /// Dropped last: see [`close`].
@@ -165,22 +168,21 @@ impl Drop for PacketPort {
 }
 
 impl PacketPort {
-    /// Opens `interface` in the network namespace of the calling thread, where the socket stays
-    /// whatever the thread does later. The interface may be down.
+    /// Opens `interface` in the network namespace of the calling thread; the socket stays in that
+    /// namespace. The interface may be down.
     ///
-    /// It takes the capability `CAP_NET_RAW` in the user namespace that owns the network
-    /// namespace.
+    /// Needs the capability `CAP_NET_RAW` in the user namespace that owns the network namespace.
     pub fn open(interface: &str) -> Result<Self, PacketError> {
         Self::open_with(interface, &PacketOptions::default())
     }
 
-    /// The same with other options.
+    /// Opens `interface` with other options.
     pub fn open_with(interface: &str, options: &PacketOptions) -> Result<Self, PacketError> {
         PreparedPort::new(options).open(interface)
     }
 
-    /// Opens several interfaces, in the order of the list, in the time that one takes: the kernel's
-    /// waiting is done by threads, side by side.
+    /// Opens several interfaces, in the order of the list, in the time that one takes: threads wait
+    /// for the kernel in parallel.
     pub fn open_all(
         interfaces: &[&str],
         options: &PacketOptions,
@@ -230,21 +232,22 @@ impl PacketPort {
         }
     }
 
-    /// The index of the interface in its network namespace, which it keeps for life. Another
-    /// interface may get it afterwards; this port never sends to that one.
+    /// Returns the index of the interface in its network namespace, which does not change. Another
+    /// interface may get it later; this port never sends to that one.
     #[must_use]
     pub const fn ifindex(&self) -> u32 {
         self.source.ifindex()
     }
 
-    /// The same port under another name, for an interface that is called otherwise than the port.
+    /// Returns the same port under another name, for an interface whose name differs from the
+    /// port's.
     #[must_use]
     pub fn named(mut self, name: String) -> Self {
         self.name = name;
         self
     }
 
-    /// Goes on without the ring, which has jammed.
+    /// Abandons the ring, which has stalled.
     fn leave_ring(&mut self) {
         if self.ring.take().is_some() {
             log::warn!(
@@ -264,14 +267,14 @@ impl PacketPort {
                 self.standstill = Standstill::default();
                 self.leaving = None;
             }
-            // Each frame that is lost to it leads here again.
+            // Each frame that is lost because of it triggers another attempt.
             Some(Err(error)) => {
                 log::warn!("cannot remove the receive ring of {}: {error}", self.name);
             }
         }
     }
 
-    /// Asks for the interface's present MTU, which [`Port::mtu`] then tells.
+    /// Reads the interface's present MTU, which [`Port::mtu`] then returns.
     pub fn refresh(&mut self) {
         let socket = self.source.socket().as_fd();
         let mtu = interface::name_of(socket, self.ifindex())
@@ -379,14 +382,15 @@ impl Port for PacketPort {
         Some(PortData::Packet(self.tell_data()))
     }
 
-    /// Counts what the receive queue had no room for, and reads the MTU anew.
+    /// Counts the frames that the receive queue dropped, and reads the MTU again.
     ///
-    /// The socket's own count is the only one taken here. The interface's counts what was lost
-    /// before the socket (a veth's backlog), but also, unless the host's stack is kept out, what
-    /// that dropped after the switch had its copy: whoever keeps it out may add them.
+    /// Only the socket's own counter is used here. The interface's counter includes frames that
+    /// were lost before the socket (a veth's backlog) but also, unless the host's stack is kept off
+    /// the interface, frames that the stack dropped after the switch had its copy. A program that
+    /// keeps the stack off may add it.
     fn collect_losses(&mut self, counters: &mut Counters) {
         if let Some(ring) = &mut self.ring {
-            // What is lost to a jam has woken the switch, and the next batch leaves the ring.
+            // A loss in a stalled ring has woken the switch, and the next batch abandons the ring.
             self.standstill.ask(&ring.slots(), &self.source, counters);
             self.refresh();
             return;

@@ -1,5 +1,5 @@
-//! Opening a packet socket so that no frame of another interface, and none without its offload
-//! header, ever gets in.
+//! Opens a packet socket so that it never receives frames of another interface, or frames without
+//! an offload header.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,7 +10,7 @@ use super::prepare::{self, Failure, Sockets};
 use super::sys::{self, Protocol};
 use crate::port::sys::{self as interface, RequestName};
 
-/// An open socket and what was learnt on the way.
+/// An open socket with the properties of its interface.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) sockets: Sockets,
@@ -19,7 +19,7 @@ pub(super) struct Opened {
     pub(super) mtu: usize,
 }
 
-/// Opens `interface` of the thread's network namespace, where the sockets have to be as well.
+/// Opens `interface` of the thread's network namespace, in which the sockets must be as well.
 pub(super) fn open(
     interface: &str,
     sockets: Result<Sockets, Failure>,
@@ -41,7 +41,7 @@ pub(super) fn open(
         sys::bind(socket, ifindex, protocol).map_err(|error| context.look_up("bind", error))?;
     }
 
-    // The name may have gone to another interface meanwhile, the index to another device.
+    // Meanwhile the name may belong to another interface, or the index to another device.
     let still = interface::index_of(socket.as_fd(), name)
         .map_err(|error| context.look_up("looking it up", error))?;
     for socket in [socket, sender] {
@@ -60,7 +60,7 @@ pub(super) fn open(
     })
 }
 
-/// The interface that errors speak of.
+/// The interface that errors name.
 #[derive(Clone, Copy)]
 struct Context<'a> {
     interface: &'a str,
@@ -80,7 +80,7 @@ impl Context<'_> {
         }
     }
 
-    /// What the kernel refused before there was an interface.
+    /// Maps an error that occurred before an interface was involved.
     fn failure(self, Failure { operation, error }: Failure) -> PacketError {
         match error.raw_os_error() {
             Some(libc::ENOPROTOOPT) => PacketError::KernelTooOld {

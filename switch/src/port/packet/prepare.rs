@@ -1,4 +1,4 @@
-//! The sockets of a port, as far as they can be made before the interface is known.
+//! Creates the sockets of a port as far as possible before the interface is known.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -9,33 +9,33 @@ use socket2::{Domain, Socket, Type};
 use super::sys::{self, Ring};
 use super::{PacketOptions, ReceivePath};
 
-/// Bytes of frames that may wait in the socket: all of them without a ring, else those that are too
-/// large for its slots. The kernel doubles it, and counts whole buffers:
-/// some 200 super-frames or 20,000 small frames. The memory is taken only while they wait.
+/// Bytes of frames that can be queued in the socket: all of them without a ring, else those that
+/// are too large for its slots. The kernel doubles the value and counts whole buffers: about 200
+/// super-frames or 20,000 small frames. The memory is used only while frames are queued.
 ///
-/// It is to hold the windows of a few TCP connections, which otherwise lose whole super-frames.
+/// It must hold the windows of a few TCP connections, which otherwise lose whole super-frames.
 /// Retransmitted segments in two seconds of one connection: 480 with 104 KiB, 650 with 1 MiB, one
 /// with 4 MiB; of four connections: 6,700 with 4 MiB, five with 8 MiB, none with 16 MiB.
 const RECEIVE_BUFFER_LEN: usize = 8 << 20;
-/// Bytes of frames that may be on their way out through a queueing device.
+/// Bytes of frames that can be queued on their way out through a queueing device.
 const SEND_BUFFER_LEN: usize = 4 << 20;
 
-/// What [`Failure::operation`] is if there is no socket.
+/// The [`Failure::operation`] if there is no socket.
 pub(super) const SOCKET: &str = "opening a packet socket";
 
 /// A pair of sockets, neither bound to an interface.
 #[derive(Debug)]
 pub(super) struct Sockets {
-    /// It receives.
+    /// The receiving socket.
     pub(super) socket: Socket,
-    /// It sends. It is another one because nobody waits for it: otherwise the kernel would look,
-    /// for every frame sent, for somebody to wake (`sock_def_write_space`).
+    /// The sending socket. It is a separate one without a waiting thread: otherwise the kernel
+    /// would check, for every frame sent, for a thread to wake (`sock_def_write_space`).
     pub(super) sender: Socket,
-    /// The first one's ring, if it has one.
+    /// The ring of the receiving socket, if it has one.
     pub(super) ring: Option<Ring>,
 }
 
-/// What the kernel refused.
+/// An operation that the kernel refused.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) operation: &'static str,
@@ -43,7 +43,7 @@ pub(super) struct Failure {
 }
 
 impl Sockets {
-    /// Makes them in the thread's network namespace.
+    /// Creates the sockets in the thread's network namespace.
     pub(super) fn new(options: &PacketOptions) -> Result<Self, Failure> {
         let socket = new_socket()?;
         enable(&socket, libc::PACKET_VNET_HDR, "PACKET_VNET_HDR")?;
@@ -67,8 +67,8 @@ impl Sockets {
     }
 }
 
-/// A socket that is deaf until it is bound: of protocol 0. Any other would at once receive from
-/// every interface.
+/// Creates a socket of protocol 0, which receives nothing until it is bound. With any other
+/// protocol it would at once receive from every interface.
 fn new_socket() -> Result<Socket, Failure> {
     Socket::new_raw(Domain::PACKET, Type::RAW.nonblocking().cloexec(), None).map_err(|error| {
         Failure {
@@ -82,7 +82,7 @@ fn enable(socket: &Socket, option: libc::c_int, operation: &'static str) -> Resu
     sys::enable(socket.as_fd(), option).map_err(|error| Failure { operation, error })
 }
 
-/// The ring, where one is wanted and the kernel gives it.
+/// Maps a ring, if one is wanted and the kernel provides it.
 fn map_ring(socket: &Socket, options: &PacketOptions) -> Result<Option<Ring>, Failure> {
     if options.receive == ReceivePath::Socket {
         return Ok(None);
@@ -104,8 +104,8 @@ fn map_ring(socket: &Socket, options: &PacketOptions) -> Result<Option<Ring>, Fa
     }
 }
 
-/// Makes room for bursts: by force where there is the right, else as far as
-/// `net.core.rmem_max` goes. A smaller buffer loses frames under load, and those are counted.
+/// Enlarges the receive buffer for bursts: with the capability beyond `net.core.rmem_max`, else up
+/// to it. A smaller buffer loses frames under load, and those are counted.
 fn set_receive_buffer(socket: &Socket) {
     if setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER_LEN).is_err()
         && let Err(error) = socket.set_recv_buffer_size(RECEIVE_BUFFER_LEN)
@@ -114,7 +114,7 @@ fn set_receive_buffer(socket: &Socket) {
     }
 }
 
-/// The same for frames on their way out.
+/// Enlarges the send buffer in the same way.
 fn set_send_buffer(socket: &Socket) {
     if setsockopt(socket, sockopt::SndBufForce, &SEND_BUFFER_LEN).is_err()
         && let Err(error) = socket.set_send_buffer_size(SEND_BUFFER_LEN)

@@ -1,4 +1,4 @@
-//! From the socket into the batch.
+//! Receives from the socket into the batch.
 
 use std::os::fd::AsFd;
 
@@ -11,33 +11,33 @@ use crate::frame::{DropReason, Offload, TAG_LEN, VlanTag};
 use crate::port::offload::complete_sctp;
 use crate::port::{Arena, BATCH, Batch, Counters, Frame};
 
-/// Where a frame begins in its buffer. Before it stand the offload header and, once that was
-/// read, the room into which the addresses move when a VLAN tag returns between them and the
-/// rest.
+/// Offset of a frame in its buffer. In front of it are the offload header and, once that was read,
+/// the room into which the addresses move when a VLAN tag is put back between them and the rest.
 const FRAME_AT: usize = 16;
 const HEADER_AT: usize = FRAME_AT - Offload::LEN;
-/// The two addresses, behind which a tag stands.
+/// The length of the two addresses, which a tag follows.
 const ADDRESSES_LEN: usize = 12;
 
-/// The most frames of one batch that come from the socket's queue beside a ring: super-frames,
-/// mostly. So many still lie in the processor's cache when they are sent (8 × 64 KiB; with all 64
+/// The most frames of one batch that come from the socket's queue in addition to a ring: mostly
+/// super-frames. This many are still in the CPU's cache when they are sent (8 × 64 KiB; with all 64
 /// of a batch, TCP over one connection has a tenth less throughput).
 const LARGE_TOGETHER: usize = 8;
 
-/// How emptying a socket's queue ended.
+/// The result of emptying a socket's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Emptied {
-    /// The batch is full, or too much went wrong: there may be more.
+    /// The batch is full, or there were too many errors: there may be more frames.
     No,
     /// The queue is empty.
     Yes,
 }
 
-/// Receives from the ring, and from the socket what was too large for it, until the batch is
-/// full or the ring empty.
+/// Receives from the ring, and from the socket the frames that were too large for it, until the
+/// batch is full or the ring is empty.
 ///
-/// A ring tells of no error. The socket is asked for one if nothing has come, and for losses: both
-/// wake whoever waits, too. A ring that turns out to have jammed is to be left in the next call.
+/// A ring reports no error. The socket is queried for an error if no frame has arrived, and for
+/// losses: both also wake the thread. A ring that turns out to have stalled is abandoned in the
+/// next call.
 pub(super) fn from_ring<'a>(
     source: &mut Source,
     ring: &'a mut Ring,
@@ -82,7 +82,8 @@ pub(super) fn from_ring<'a>(
                 let buffers = buffers.by_ref().take(queued).collect();
                 let (_, taken) = empty(source, buffers, batch, counters);
                 slots.skip(queued);
-                // Each has come with its slot; should the kernel ever not keep to that, it shows.
+                // Each frame comes with its slot; if the kernel ever breaks that rule, this counter
+                // shows it.
                 counters
                     .drops
                     .add(DropReason::RxError, (queued - taken) as u64);
@@ -99,7 +100,7 @@ pub(super) fn from_ring<'a>(
     Emptied::No
 }
 
-/// Receives from the socket until the batch is full or the queue empty.
+/// Receives from the socket until the batch is full or the queue is empty.
 pub(super) fn from_socket<'a>(
     source: &mut Source,
     arena: &'a mut Arena,
@@ -111,11 +112,10 @@ pub(super) fn from_socket<'a>(
     emptied
 }
 
-/// Fills `buffers` from the socket's queue, unless that is empty before. Tells how many messages
-/// it took from there.
+/// Fills `buffers` from the socket's queue until it is empty. Returns how many messages it took.
 ///
-/// It does not stop at a call that brought fewer messages than asked for: the kernel ends such
-/// a call at the first error, keeps that for the next call, and wakes nobody for it
+/// It does not stop at a call that returned fewer messages than requested: the kernel ends such a
+/// call at the first error, keeps the error for the next call, and sends no wakeup for it
 /// (`do_recvmmsg`). Only EAGAIN means that the queue is empty.
 fn empty<'a>(
     source: &mut Source,
@@ -144,8 +144,8 @@ fn empty<'a>(
                     Some(libc::EAGAIN) => return (Emptied::Yes, room - buffers.len()),
                     Some(libc::EINTR) => {}
                     Some(libc::ENETDOWN | libc::ENXIO | libc::ENODEV) => source.expect_down(),
-                    // A frame whose offload `virtio_net_hdr_from_skb` has no words for, such
-                    // as segmentation of SCTP; it is lost, and so is its place.
+                    // A frame whose offload `virtio_net_hdr_from_skb` cannot describe, such as
+                    // segmentation of SCTP; it is lost, and so is its place.
                     Some(libc::EINVAL) => {
                         buffers.pop();
                         counters.drops.add(DropReason::RxUnsupportedOffload, 1);
@@ -155,7 +155,7 @@ fn empty<'a>(
             }
         }
     }
-    // Nothing but errors: asking again at once would be for ever. The link is asked instead.
+    // Only errors: retrying at once could loop forever. The link is checked instead.
     if batch.is_empty() && errors == BATCH {
         source.expect_down();
         return (Emptied::Yes, room - buffers.len());
@@ -163,7 +163,7 @@ fn empty<'a>(
     (Emptied::No, room - buffers.len())
 }
 
-/// Makes a frame of what the kernel has put into `buffer` from [`HEADER_AT`] on.
+/// Makes a frame of the message in `buffer`, which begins at [`HEADER_AT`].
 fn accept(message: Message, buffer: &mut [u8]) -> Result<Frame<'_>, DropReason> {
     if message.is_truncated {
         return Err(DropReason::RxTruncated);
@@ -191,24 +191,24 @@ fn accept(message: Message, buffer: &mut [u8]) -> Result<Frame<'_>, DropReason> 
     Ok(Frame { bytes, offload })
 }
 
-/// A message as a kernel might give it, for trials.
+/// A message as a kernel might deliver it, for fuzzing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FromKernel<'a> {
     /// The offload header.
     pub(crate) header: [u8; Offload::LEN],
-    /// The tag moved aside.
+    /// The tag in the metadata.
     pub(crate) tag: Option<VlanTag>,
     /// The beginning of the frame.
     pub(crate) bytes: &'a [u8],
-    /// So many bytes follow.
+    /// The number of bytes that follow.
     pub(crate) padding: usize,
-    /// So much less of it is said to be there.
+    /// By how much the message is shorter than it claims.
     pub(crate) missing: u16,
-    /// Whether the kernel says that it has cut it off.
+    /// Whether the kernel reports it as truncated.
     pub(crate) is_truncated: bool,
 }
 
-/// What is made of such a message, which is laid out in `buffer` first.
+/// Lays out such a message in `buffer` and converts it.
 pub(crate) fn as_received<'a>(
     given: &FromKernel<'_>,
     buffer: &'a mut Vec<u8>,

@@ -1,4 +1,4 @@
-//! A socket on an interface, and what is known of that interface's link.
+//! A packet socket on an interface, and the state of that interface's link.
 
 use std::os::fd::AsFd;
 
@@ -13,7 +13,7 @@ use crate::port::sys as interface;
 pub(super) struct Source {
     socket: Socket,
     ifindex: u32,
-    /// Whether the socket may have an error that nobody has asked for.
+    /// Whether the socket may have an error that was not queried yet.
     may_have_error: bool,
     is_down: bool,
 }
@@ -28,8 +28,8 @@ impl Source {
         }
     }
 
-    /// One that another process has had, and whether its link was down then. Whether there is an
-    /// error is asked anew.
+    /// Takes over a socket from another process, and whether its link was down then. Whether there
+    /// is an error is queried again.
     pub(super) const fn taken_over(socket: Socket, ifindex: u32, is_down: bool) -> Self {
         Self {
             socket,
@@ -39,7 +39,7 @@ impl Source {
         }
     }
 
-    /// Whether the link was down when another process has last asked.
+    /// Sets whether the link was down when another process last checked.
     pub(super) const fn note_down(&mut self, is_down: bool) {
         self.is_down = is_down;
     }
@@ -56,17 +56,18 @@ impl Source {
         self.ifindex
     }
 
-    /// Something has failed: the socket is asked why before the port is taken for drained.
+    /// Notes a failure: the socket is queried for the reason before the port counts as drained.
     pub(super) const fn expect_error(&mut self) {
         self.may_have_error = true;
     }
 
-    /// The socket has said that its interface went down.
+    /// Notes that the socket has reported its interface down.
     pub(super) const fn expect_down(&mut self) {
         self.is_down = true;
     }
 
-    /// The state of a port that has no more frames. Costs nothing unless something has failed.
+    /// Returns the state of a port without further frames. Costs nothing unless something has
+    /// failed.
     pub(super) fn ask_link(&mut self) -> RxStatus {
         if self.may_have_error {
             self.may_have_error = false;

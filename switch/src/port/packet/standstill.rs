@@ -1,10 +1,10 @@
-//! A ring through which nothing comes any more.
+//! Detects a receive ring that has stalled.
 //!
-//! A frame whose offload a virtio header has no words for, such as segmentation of SCTP, is
-//! dropped by the kernel after it has taken a slot for it, and the slot stays taken
-//! (`tpacket_rcv`, `rx_owner_map`): all frames that follow are dropped as well, for ever. Each of
-//! them still wakes the switch, as `ring.rs` has it. So frames that are lost although the ring was
-//! never full tell of it.
+//! If a virtio header cannot describe a frame's offload, such as segmentation of SCTP, the kernel
+//! drops the frame after it has reserved a slot for it, and the slot stays reserved (`tpacket_rcv`,
+//! `rx_owner_map`). All later frames are then dropped as well, permanently. Each of them still
+//! wakes the switch, as `ring.rs` explains. So frames that are lost although the ring was never
+//! full show that it has stalled.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -16,22 +16,22 @@ use crate::frame::DropReason;
 use crate::port::Counters;
 use crate::threads;
 
-/// What is known of a ring in which there was nothing.
+/// The state of the detection.
 #[derive(Debug, Default)]
 pub(super) struct Standstill {
-    /// What the ring had taken when losses were last asked for.
+    /// How many frames had been taken from the ring when losses were last read.
     taken: usize,
     has_jammed: bool,
 }
 
 impl Standstill {
-    /// Whether it was found that the ring has jammed.
+    /// Reports whether the ring has stalled.
     pub(super) const fn has_jammed(&self) -> bool {
         self.has_jammed
     }
 
-    /// What was known in another process: how far the ring was read when losses were last asked
-    /// for.
+    /// Takes over the state of another process: how far the ring was read when losses were last
+    /// read.
     pub(super) const fn taken_over(taken: usize) -> Self {
         Self {
             taken,
@@ -39,7 +39,7 @@ impl Standstill {
         }
     }
 
-    /// Of a ring that was left, and that may not be gone yet.
+    /// The state of an abandoned ring that may not be removed yet.
     pub(super) const fn jammed() -> Self {
         Self {
             taken: 0,
@@ -47,13 +47,13 @@ impl Standstill {
         }
     }
 
-    /// How far the ring was read when losses were last asked for.
+    /// Returns how far the ring was read when losses were last read.
     pub(super) const fn taken(&self) -> usize {
         self.taken
     }
 
-    /// Counts what was lost since the last call, and learns from it whether the ring has jammed.
-    /// None of `slots` has been read yet.
+    /// Counts the losses since the last call, and detects from them whether the ring has stalled.
+    /// None of `slots` must have been read yet.
     pub(super) fn ask(&mut self, slots: &Slots<'_>, source: &Source, counters: &mut Counters) {
         match sys::take_drops(source.socket().as_fd()) {
             Ok(lost) => self.judge(slots, lost, counters),
@@ -61,10 +61,10 @@ impl Standstill {
         }
     }
 
-    /// Frames are lost if every slot is filled, or being filled, or held here. In a jam none is
-    /// filled, and none but the last is held. A ring that was full and is empty now has had all its
-    /// frames taken. One that is full at this moment is not empty, even if a processor that is to
-    /// fill the next slot takes its time, while others have filled those behind it.
+    /// Frames are lost if every slot is filled, being filled, or held here. In a stalled ring no
+    /// slot is filled, and only the last is held. If a ring was full and is empty now, all its
+    /// frames have been taken. A ring that is full at this moment is not empty, even if a slow CPU
+    /// has not yet filled the next slot while others have filled later ones.
     fn judge(&mut self, slots: &Slots<'_>, lost: u32, counters: &mut Counters) {
         let taken = slots.taken().wrapping_sub(self.taken);
         self.taken = slots.taken();
@@ -78,13 +78,13 @@ impl Standstill {
     }
 }
 
-/// A socket from which a jammed ring is being taken away, by another thread: the kernel takes ten
-/// milliseconds and more for it, in which no other port is to wait.
+/// A socket whose stalled ring another thread removes: that takes the kernel ten milliseconds and
+/// more, during which no other port must wait.
 #[derive(Debug)]
 pub(super) struct Leaving(Option<JoinHandle<io::Result<()>>>);
 
 impl Leaving {
-    /// Begins, once the ring is not mapped any more.
+    /// Starts the removal, after the ring was unmapped.
     pub(super) fn begin(source: &Source) -> Self {
         let begun = source.socket().try_clone().and_then(|socket| {
             threads::spawn("leave-ring", move || sys::remove_ring(socket.as_fd()))
@@ -92,8 +92,8 @@ impl Leaving {
         Self(begun.ok())
     }
 
-    /// Whether the ring is gone; `None` while that is not known. What has failed is tried again: as
-    /// long as somebody has the ring mapped, that takes no time.
+    /// Returns whether the ring is gone; `None` while that is not known. A failed removal is
+    /// retried: while any process has the ring mapped, it fails at once.
     pub(super) fn has_ended(&mut self, source: &Source) -> Option<io::Result<()>> {
         if self.0.as_ref().is_some_and(|thread| !thread.is_finished()) {
             return None;
@@ -112,7 +112,7 @@ mod tests {
 
     const SLOTS: usize = 128;
 
-    /// A ring, what is known of it, and what was counted.
+    /// A ring, its detection, and the counters.
     struct Case {
         ring: Ring,
         standstill: Standstill,
@@ -170,7 +170,7 @@ mod tests {
     fn a_slot_that_is_being_filled_for_long_is_no_jam() {
         let mut case = Case::new();
         assert!(!case.has_jammed_after(0));
-        // The next one is not, by a processor that is held up; meanwhile others were, until the
+        // The next slot is not filled, because its CPU is delayed; meanwhile others were, until the
         // ring was full.
         for behind in [1, 2, SLOTS - 2] {
             case.ring.fill(behind);

@@ -1,4 +1,4 @@
-//! From the batch into the socket.
+//! Sends a batch to the socket.
 
 use std::os::fd::AsFd;
 
@@ -10,28 +10,28 @@ use crate::frame::{DropReason, Edited, Offload, TAG_LEN};
 use crate::port::offload::{Scratch, outgoing_header, send_cut};
 use crate::port::{BATCH, Frame, FrameLimit, Selection, TxReport, TxStatus};
 
-/// How often one call may ask the kernel again when a queue behind the interface is full. A
-/// peer whose MTU is too small says "full" to every frame for ever, so this is a bound for the
-/// whole batch.
+/// How often one call may retry when a queue behind the interface is full. A peer whose MTU is too
+/// small reports "full" for every frame, permanently, so this limits the retries of the whole
+/// batch.
 const RETRIES: usize = 8;
 
-/// The way out of a packet port, beside its socket.
+/// The transmit state of a packet port, besides its socket.
 #[derive(Debug, Default)]
 pub(super) struct WayOut {
-    /// Whether an interface was full to the end of a call's patience. It is not waited for again
-    /// until it has taken a frame, so that it holds up nobody.
+    /// Whether an interface was still full after a call's retries. There is no retry again until it
+    /// has accepted a frame, so that it does not delay other ports.
     pub(super) is_stuck: bool,
-    /// The MTU of the interface at the other end of the cable, where it is known.
+    /// The MTU of the interface at the other end of the veth pair, if it is known.
     pub(super) peer_mtu: Option<usize>,
-    /// The mark of frames whose outer tag travels beside them, where the interface does that.
+    /// The mark of frames whose outer tag becomes metadata, if the interface supports that.
     pub(super) aside_mark: Option<u32>,
-    /// Memory to cut super-frames in.
+    /// Memory for segmenting super-frames.
     pub(super) scratch: Scratch,
     /// Memory for a frame whose tags change and that cannot be sent in pieces.
     pub(super) whole: Vec<u8>,
 }
 
-/// What an error of the kernel's means for the first frame that is left to send.
+/// The meaning of a kernel error for the first unsent frame.
 enum Judgement {
     AskAgain,
     Cut,
@@ -45,7 +45,7 @@ struct Call<'a> {
     limit: FrameLimit,
     is_stuck: &'a mut bool,
     aside_mark: Option<u32>,
-    /// How often it may still ask again.
+    /// How many retries are left.
     retries: usize,
 }
 
@@ -72,7 +72,8 @@ pub(super) fn transmit(
 }
 
 impl Call<'_> {
-    /// Sends frames as they came, cut or with a tag beside them where it has to be.
+    /// Sends frames with unchanged tags; segments them or moves a tag into metadata where
+    /// necessary.
     fn send_all<'s, 'f: 's>(
         &mut self,
         mut rest: impl Iterator<Item = &'s Frame<'f>>,
@@ -81,8 +82,8 @@ impl Call<'_> {
     ) -> TxStatus {
         loop {
             let mut outgoing: ArrayVec<Outgoing<'_>, BATCH> = ArrayVec::new();
-            // A super-frame that the kernel cannot be told how to cut, or a frame whose outer tag travels
-            // beside it.
+            // A super-frame that the kernel cannot segment, or a frame whose outer tag becomes
+            // metadata.
             let mut special = None;
             for frame in rest.by_ref() {
                 let header = outgoing_header(frame).filter(|_| !self.sets_aside(frame));
@@ -110,7 +111,7 @@ impl Call<'_> {
         }
     }
 
-    /// The same with frames of which some leave with other tags than they came with.
+    /// Sends frames of which some leave with changed tags.
     fn send_edited(
         &mut self,
         frames: Selection<'_, '_>,
@@ -153,8 +154,8 @@ impl Call<'_> {
         }
     }
 
-    /// The offload header of a frame that leaves as `edited`; `None` where it has to be cut, or may
-    /// have to travel with a tag beside it.
+    /// Returns the offload header of a frame that leaves as `edited`; `None` if it must be
+    /// segmented or may need a tag in metadata.
     fn edited_header(&self, frame: &Frame<'_>, edited: &Edited<'_>) -> Option<[u8; Offload::LEN]> {
         let is_long = self.limit.sets_tags_aside && edited.len() > self.limit.peer_len();
         if is_long && edited.offload.segmentation().is_none() {
@@ -164,7 +165,7 @@ impl Call<'_> {
         Some(header.as_edited(frame.bytes.len(), edited.len()).to_bytes())
     }
 
-    /// Sends frames as they are; those that the kernel cannot cut, as their segments.
+    /// Sends frames as they are; those that the kernel cannot segment, as their segments.
     fn send(
         &mut self,
         mut rest: &[Outgoing<'_>],
@@ -209,18 +210,19 @@ impl Call<'_> {
         TxStatus::Done
     }
 
-    /// Whether the outer tag of this frame travels beside it. A super-frame is taken at any length.
+    /// Reports whether the outer tag of this frame becomes metadata. A super-frame is accepted at
+    /// any length.
     #[inline]
     fn sets_aside(&self, frame: &Frame<'_>) -> bool {
         self.limit.sets_aside(frame.bytes) && frame.offload.segmentation().is_none()
     }
 
-    /// Sends a frame with one tag too many, and the mark by which the interface removes it.
+    /// Sends a frame with one extra tag, and the mark by which the interface removes it.
     fn set_aside(&mut self, frame: &Frame<'_>, report: &mut TxReport<'_>) -> TxStatus {
         let mark = self.aside_mark.unwrap_or_default();
         let header = frame.offload.shifted(4).to_bytes();
         let outgoing = Outgoing::new(header, frame.bytes);
-        // What the other end sees of it.
+        // The frame as the other end sees it.
         let seen = Outgoing::new(header, frame.bytes.get(TAG_LEN..).unwrap_or_default());
         while let Err(error) = sys::send_aside(self.socket.as_fd(), &outgoing, mark) {
             match self.judge(error.raw_os_error().unwrap_or(0), &seen) {
@@ -258,7 +260,7 @@ impl Call<'_> {
                 .iter()
                 .map(|segment| Outgoing::new(Offload::NONE.to_bytes(), segment.bytes))
                 .collect();
-            // They are whole frames: none of them is cut again.
+            // They are complete frames: none of them is segmented again.
             self.send(&outgoing, &mut Scratch::default(), report)
         })
     }
@@ -278,7 +280,7 @@ impl Call<'_> {
                 *self.is_stuck = true;
                 Judgement::Drop(DropReason::EgressFull)
             }
-            // `validate_xmit_skb` and `virtio_net_hdr_to_skb`: the kernel cannot cut it.
+            // `validate_xmit_skb` and `virtio_net_hdr_to_skb`: the kernel cannot segment it.
             libc::ENOMEM | libc::EINVAL if is_super => Judgement::Cut,
             libc::ENOMEM => Judgement::Drop(DropReason::EgressNoMemory),
             libc::EMSGSIZE => Judgement::Drop(DropReason::EgressTooBig),
@@ -298,7 +300,7 @@ mod tests {
         Outgoing::new([0; Offload::LEN], &[0; 60][..len])
     }
 
-    /// What `errno` means in the end for `frame`, and how often it is asked again before.
+    /// Returns the final meaning of `errno` for `frame`, and how often it is retried before.
     fn judged(retries: usize, errno: i32, frame: &Outgoing<'_>) -> (usize, Option<DropReason>) {
         let socket = Socket::new(socket2::Domain::UNIX, socket2::Type::DGRAM, None).unwrap();
         let mut call = Call {

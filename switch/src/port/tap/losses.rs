@@ -1,10 +1,10 @@
-//! What a TAP device lost because nobody read it fast enough: the interface's `tx_dropped`.
+//! Frames that a TAP device dropped because its queue was full: the interface's `tx_dropped`.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
 
-/// The statistics of all interfaces of the network namespace in which this was opened, wherever
-/// the thread is later (proc(5), `/proc/net/dev`).
+/// The statistics of all interfaces of the network namespace in which the file was opened,
+/// whichever namespace the thread is in later (proc(5), `/proc/net/dev`).
 #[derive(Debug)]
 pub(super) struct Losses {
     statistics: File,
@@ -12,7 +12,7 @@ pub(super) struct Losses {
 }
 
 impl Losses {
-    /// Begins to count for `interface`, from now on.
+    /// Starts counting for `interface`.
     pub(super) fn new(interface: &str) -> io::Result<Self> {
         let mut this = Self {
             statistics: File::open("/proc/thread-self/net/dev")?,
@@ -22,7 +22,7 @@ impl Losses {
         Ok(this)
     }
 
-    /// Goes on where another process has ended.
+    /// Continues a count of another process.
     pub(super) const fn taken_over(statistics: File, counted: u64) -> Self {
         Self {
             statistics,
@@ -30,17 +30,17 @@ impl Losses {
         }
     }
 
-    /// The same with this much counted.
+    /// Starts with `counted` frames already counted.
     pub(super) fn counted_to(self, counted: u64) -> Self {
         Self { counted, ..self }
     }
 
-    /// The file, and what was counted in it.
+    /// Returns the file and the count.
     pub(super) const fn parts(&self) -> (&File, u64) {
         (&self.statistics, self.counted)
     }
 
-    /// Frames lost since the last call; `interface` is the device's present name.
+    /// Returns the frames dropped since the last call; `interface` is the device's present name.
     pub(super) fn take(&mut self, interface: &str) -> io::Result<u64> {
         let mut text = String::new();
         self.statistics.rewind()?;
@@ -52,8 +52,8 @@ impl Losses {
     }
 }
 
-/// Frames that the kernel was to send by `interface` and dropped: the fourth of the columns of
-/// "Transmit", which stand behind the eight of "Receive".
+/// Returns the frames that the kernel dropped instead of sending them on `interface`: the fourth of
+/// the "Transmit" columns, which follow the eight "Receive" columns.
 fn tx_dropped(text: &str, interface: &str) -> Option<u64> {
     text.lines()
         .filter_map(|line| line.split_once(':'))
@@ -77,6 +77,6 @@ Inter-|   Receive                                                |  Transmit
         assert_eq!(tx_dropped(text, "tap0"), Some(99));
         assert_eq!(tx_dropped(text, "lo"), Some(12));
         assert_eq!(tx_dropped(text, "tap"), None);
-        assert_eq!(tx_dropped(" x: 1 2", "x"), None, "cut off");
+        assert_eq!(tx_dropped(" x: 1 2", "x"), None, "truncated");
     }
 }

@@ -1,4 +1,4 @@
-//! From the device into the batch.
+//! Receives from the TAP device into the batch.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,8 +6,8 @@ use std::io::Read;
 use crate::frame::{DropReason, Offload};
 use crate::port::{Arena, Batch, Counters, Frame, RxStatus};
 
-/// Reads frames, each with an offload header before it where there are `offloads`, until the
-/// batch is full or the device has no more.
+/// Reads frames, each preceded by an offload header if there are `offloads`, until the batch is
+/// full or the device is empty.
 pub(super) fn receive<'a>(
     mut tun: &File,
     offloads: bool,
@@ -34,7 +34,7 @@ pub(super) fn receive<'a>(
             },
         }
     }
-    // Nothing but errors: asking again at once would be for ever.
+    // Only errors: retrying at once could loop forever.
     if batch.is_empty() && errors > 0 {
         return RxStatus::LinkDown;
     }
@@ -43,7 +43,7 @@ pub(super) fn receive<'a>(
 
 /// Makes a frame of the `len` bytes that were read into `buffer`.
 fn accept(buffer: &[u8], len: usize, offloads: bool) -> Result<Frame<'_>, DropReason> {
-    // The kernel does not tell that it cut a frame off; no whole one fills the buffer.
+    // The kernel does not report truncation; no complete frame fills the buffer.
     let read = buffer.get(..len).filter(|read| read.len() < buffer.len());
     let read = read.ok_or(DropReason::RxTruncated)?;
     if !offloads {

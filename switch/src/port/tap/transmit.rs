@@ -1,4 +1,4 @@
-//! From the batch into the device.
+//! Sends a batch to the TAP device.
 
 use std::fs::File;
 use std::io::{self, IoSlice, Write};
@@ -7,10 +7,10 @@ use crate::frame::{DropReason, Edited, EthernetFrame, HEADER_LEN, Offload, TagAc
 use crate::port::offload::{Scratch, outgoing_header, send_cut};
 use crate::port::{Frame, Selection, TxReport, TxStatus};
 
-/// How often one call may ask the kernel again when it has no memory for a frame.
+/// How often one call may retry when the kernel has no memory for a frame.
 const RETRIES: usize = 8;
 
-/// What it takes to send.
+/// The state needed to send.
 #[derive(Clone, Copy)]
 pub(super) struct Sender<'a> {
     pub(super) tun: &'a File,
@@ -18,7 +18,7 @@ pub(super) struct Sender<'a> {
     pub(super) mtu: usize,
 }
 
-/// How the attempt to send a frame ended.
+/// The result of an attempt to send a frame.
 enum Attempt {
     Sent,
     Busy,
@@ -28,7 +28,7 @@ enum Attempt {
 
 impl Sender<'_> {
     /// Sends all of `frames` in order, and reports each of them. A super-frame that no offload
-    /// header describes is cut in `scratch`.
+    /// header describes is segmented in `scratch`.
     pub(super) fn transmit(
         self,
         frames: Selection<'_, '_>,
@@ -40,7 +40,7 @@ impl Sender<'_> {
         while let Some((frame, action)) = rest.next() {
             let edited = action.edit(frame);
             let status = match outgoing_header(frame) {
-                // What is too big is so with any tags: they do not count.
+                // Tags do not count: a packet that is too long is too long with any tags.
                 Some(_) if self.is_too_big(frame) => {
                     report.dropped(DropReason::EgressTooBig, 1);
                     TxStatus::Done
@@ -79,7 +79,7 @@ impl Sender<'_> {
         })
     }
 
-    /// Sends frames that need nothing more, until the link ends.
+    /// Sends frames that need no segmentation, until the link ends.
     fn send_segments(
         self,
         segments: &[Frame<'_>],
@@ -136,7 +136,7 @@ impl Sender<'_> {
         }
     }
 
-    /// Writes one frame, which the kernel takes whole or not at all.
+    /// Writes one frame, which the kernel accepts whole or not at all.
     fn send(mut self, header: &Offload, frame: &Edited<'_>) -> io::Result<()> {
         let header = header.to_bytes();
         let parts = [&header, frame.head(), frame.rest()].map(IoSlice::new);
@@ -144,8 +144,8 @@ impl Sender<'_> {
         self.tun.write_vectored(parts).map(drop)
     }
 
-    /// Whether a frame that is no super-frame has a packet, behind all tags, that is longer than
-    /// the MTU. The kernel would take it: the limit is the switch's to keep.
+    /// Reports whether a frame that is not a super-frame has a packet, after all tags, that exceeds
+    /// the MTU. The kernel would accept it, so the switch must enforce the limit.
     pub(super) fn is_too_big(self, frame: &Frame<'_>) -> bool {
         let bytes = frame.bytes;
         bytes.len() > self.mtu + HEADER_LEN && frame.offload.segmentation().is_none() && {

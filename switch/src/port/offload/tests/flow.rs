@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use crate::frame::Offload;
 
-/// What a super-frame is made of.
+/// The properties of a super-frame.
 #[derive(Clone, Debug)]
 pub(super) struct Flow {
     pub(super) tpids: Vec<u16>,
@@ -152,7 +152,7 @@ impl Flow {
         }
     }
 
-    /// The frame with a partial checksum, and the header that goes with it.
+    /// Returns the frame with a partial checksum, and its offload header.
     pub(super) fn super_frame(&self) -> (Vec<u8>, Offload) {
         let mut transport = self.transport_header();
         let (header_len, csum_offset, gso_type) = match (self.transport, self.is_v6) {

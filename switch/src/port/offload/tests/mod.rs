@@ -1,4 +1,4 @@
-//! What leaves a port without offloads, checked against an independent reading of the frames.
+//! Checks the frames that leave a port without offloads with an independent parser.
 #![allow(
     clippy::cast_possible_truncation,
     reason = "lengths of the packets made here fit their fields"
@@ -29,7 +29,7 @@ fn port(mtu_bytes: usize, capacity: usize) -> (SoftwareOffload, Cable) {
     (SoftwareOffload::new(port), cable)
 }
 
-/// What comes out of a port that gets `frames`, and what it counts.
+/// Sends `frames` through a port; returns what leaves and the counters.
 fn finish(frames: &[Frame<'_>], mtu_bytes: usize) -> (Vec<Vec<u8>>, Counters) {
     let (mut port, cable) = port(mtu_bytes, 1 << 14);
     let mut counters = Counters::default();
@@ -42,7 +42,7 @@ fn finish(frames: &[Frame<'_>], mtu_bytes: usize) -> (Vec<Vec<u8>>, Counters) {
     (out.map(|frame| frame.bytes).collect(), counters)
 }
 
-/// The same of frames with what is done to the tags of each, and what became of each.
+/// Does so for frames with tag actions, and also returns the outcomes.
 fn finish_with_tags(frames: &[Frame<'_>], actions: &[TagAction]) -> (Vec<Vec<u8>>, Outcomes) {
     let (mut port, cable) = port(65_535, 1 << 14);
     let (mut counters, mut outcomes) = (Counters::default(), Outcomes::new());
@@ -70,7 +70,7 @@ fn one_sent(bytes: usize) -> Traffic {
     }
 }
 
-/// Checks the packets that a super-frame was cut into against what it was made of.
+/// Checks the segments of a super-frame against its properties.
 fn check_segments(flow: &Flow, packets: &[Packet]) {
     let size = usize::from(flow.gso_size);
     let last = packets.len() - 1;

@@ -1,6 +1,6 @@
-//! A second, slow and simple reading of finished frames, which shares no code with the first.
+//! A second, slow and simple parser of finished frames, which shares no code with the first.
 
-/// A packet whose lengths and checksums were all found right.
+/// A packet whose lengths and checksums are all valid.
 #[derive(Debug)]
 pub(super) struct Packet {
     /// Addresses, tags, EtherType.
@@ -11,7 +11,7 @@ pub(super) struct Packet {
     pub(super) payload: Vec<u8>,
 }
 
-/// The one's complement sum of `parts`, all but the last of even length.
+/// Returns the one's complement sum of `parts`, of which all but the last have even length.
 pub(super) fn sum(parts: &[&[u8]]) -> u16 {
     let mut sum = 0_u32;
     for pair in parts.concat().chunks(2) {
@@ -27,7 +27,7 @@ fn number(bytes: &[u8], at: usize) -> u16 {
     u16::from_be_bytes([bytes[at], bytes[at + 1]])
 }
 
-/// Reads a frame; panics where anything in it is wrong.
+/// Parses a frame; panics if anything in it is wrong.
 pub(super) fn read(frame: &[u8]) -> Packet {
     let mut network = 14;
     while matches!(number(frame, network - 2), 0x8100 | 0x88a8) {
@@ -58,7 +58,7 @@ pub(super) fn read(frame: &[u8]) -> Packet {
             };
             (None, protocol, &packet[len..], &packet[8..40])
         }
-        other => panic!("no IP packet: {other:04x}"),
+        other => panic!("not an IP packet: {other:04x}"),
     };
     let pseudo = [&[0, protocol][..], &(transport.len() as u16).to_be_bytes()].concat();
     assert_eq!(

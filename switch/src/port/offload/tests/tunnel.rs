@@ -8,7 +8,7 @@ use super::{check_segments, finish, one_sent};
 use crate::frame::{DropReason, Offload};
 use crate::port::Frame;
 
-/// What stands between the two packets, and how it says how long it is.
+/// The headers between the two packets, and how they express their length.
 #[derive(Clone, Copy, Debug)]
 enum Carrier {
     /// VXLAN (RFC 7348), Geneve (RFC 8926) and the like: UDP, a header of that many bytes, and a
@@ -78,8 +78,8 @@ impl Tunnel {
         link
     }
 
-    /// The headers between the outer network header and what is carried, and how much of the
-    /// inner frame that is.
+    /// Returns the headers between the outer network header and the payload, and how much of the
+    /// inner frame the payload is.
     fn carrier_header(self, carried_len: usize) -> Vec<u8> {
         match self.carrier {
             Carrier::Udp { header_len, .. } => {
@@ -137,7 +137,7 @@ impl Tunnel {
         ([&before, carried].concat(), offload)
     }
 
-    /// Takes a piece out of the tunnel again, as a frame; panics where anything is wrong.
+    /// Removes the tunnel from a piece and returns the inner frame; panics if anything is wrong.
     fn unwrap(self, index: usize, flow: &Flow, piece: &[u8]) -> Vec<u8> {
         let link = self.link();
         assert_eq!(piece[..link.len()], link);
@@ -263,7 +263,8 @@ fn a_header_that_ends_behind_the_frame_is_not_read() {
         ..Tunnel::EXAMPLE
     };
     let (mut bytes, mut offload) = ip.around(&Flow::example());
-    // Both link and IP headers alone. The checksum would begin four bytes behind them, where an
+    // Both have link and IP headers only. The checksum would begin four bytes after them, where an
+    // inner header with an option would end.
     // inner header with an option would end.
     bytes.truncate(14 + 20 + 20);
     offload.csum_start = 14 + 20 + 24;

@@ -1,29 +1,30 @@
-//! How a receive ring lies in memory: slots in blocks, as `packet_set_ring` has it.
+//! The memory layout of a receive ring: slots in blocks, as in `packet_set_ring`.
 //!
 //! # Theory of operation
 //!
-//! The kernel writes into the slots in turn, so all of them pass through the processor's caches. A
-//! frame of 64 bytes and what is put before it take three cache lines at the beginning of a slot.
-//! Were slots a power of two apart, those lines would fall into a few sets of a cache, which then
-//! holds a fraction of what it has room for: with 2,048 slots 2,048 bytes apart, a second-level
-//! cache of 2 MiB with 16 ways holds the beginnings of half of them. So a slot is an odd number of
-//! cache lines, and as short as the frames of the usual MTU allow: 1,728 bytes.
+//! The kernel writes into the slots in turn, so all of them pass through the CPU's caches. A frame
+//! of 64 bytes and its header take three cache lines at the beginning of a slot. If slots were a
+//! power of two apart, those lines would fall into a few sets of a cache, which then holds a
+//! fraction of its capacity: with 2,048 slots 2,048 bytes apart, a second-level cache of 2 MiB with
+//! 16 ways holds the beginnings of half of them. So a slot is an odd number of cache lines, and as
+//! short as frames of the usual MTU allow: 1,728 bytes.
 //!
-//! The kernel puts as many slots into a block as fit into it, and a block is whole pages. Where a
-//! slot is found by a shift and a mask, that number is a power of two: of 4 KiB pages 7 hold 16
-//! slots. Pages of other sizes have slots of 2,048 bytes, of which any block holds such a number.
+//! The kernel puts as many slots into a block as fit, and a block is a number of whole pages. To
+//! find a slot by a shift and a mask, the number of slots per block is a power of two: 7 pages of 4
+//! KiB hold 16 slots. With pages of other sizes, slots have 2,048 bytes, of which any block holds
+//! such a number.
 
-/// Bytes of a cache line of all processors known.
+/// Bytes of a cache line of all known processors.
 const LINE_LEN: usize = 64;
-/// A slot: a frame of 1,500 bytes with four tags more than its header, an encapsulation of 50 bytes
-/// besides, and 76 bytes that the kernel puts before it.
+/// A slot: a frame of 1,500 bytes with four tags in addition to its header, an encapsulation of 50
+/// bytes, and 76 bytes that the kernel puts before it.
 const COMPACT: usize = 27 * LINE_LEN;
 /// A slot where the compact ones do not fit.
 const WIDE: usize = 2048;
-/// Slots of a block, at least.
+/// The least number of slots of a block.
 const BLOCK_SLOTS: usize = 16;
 
-/// Where the slots of a ring are.
+/// The layout of a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Geometry {
     slot_len: usize,
@@ -33,13 +34,13 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
-    /// That of a new ring.
+    /// Returns the layout of a new ring.
     pub(super) fn for_pages_of(page_len: usize, slots: usize) -> Self {
         Self::of_slots(COMPACT, page_len, slots).unwrap_or(Self::in_blocks(WIDE, page_len))
     }
 
-    /// That of a ring whose slots have this length, if there is one for `slots` slots, a power of
-    /// two.
+    /// Returns the layout of a ring of `slots` slots, a power of two, whose slots have this length;
+    /// `None` if there is none.
     pub(super) fn of_slots(slot_len: usize, page_len: usize, slots: usize) -> Option<Self> {
         if ![COMPACT, WIDE].contains(&slot_len) {
             return None;
@@ -59,27 +60,27 @@ impl Geometry {
         }
     }
 
-    /// Bytes of a slot.
+    /// Returns the bytes of a slot.
     pub(super) const fn slot_len(self) -> usize {
         self.slot_len
     }
 
-    /// Bytes that the kernel allocates together, as adjoining pages.
+    /// Returns the bytes that the kernel allocates together, as contiguous pages.
     pub(super) const fn block_len(self) -> usize {
         self.block_len
     }
 
-    /// Blocks of a ring of `slots` slots.
+    /// Returns the number of blocks of a ring of `slots` slots.
     pub(super) const fn blocks(self, slots: usize) -> usize {
         slots >> self.block_shift
     }
 
-    /// Bytes of a ring of `slots` slots.
+    /// Returns the bytes of a ring of `slots` slots.
     pub(super) const fn memory_len(self, slots: usize) -> usize {
         self.blocks(slots) * self.block_len
     }
 
-    /// Where a slot begins.
+    /// Returns the offset of a slot.
     #[inline]
     pub(super) const fn offset(self, slot: usize) -> usize {
         let block = slot >> self.block_shift;

@@ -1,4 +1,4 @@
-//! Many messages in one call.
+//! Receives and sends many messages in one call.
 
 use std::borrow::Cow;
 use std::io;
@@ -17,8 +17,7 @@ const NO_WAIT: libc::c_int = libc::MSG_DONTWAIT;
 #[cfg(target_env = "musl")]
 const NO_WAIT: libc::c_uint = libc::MSG_DONTWAIT.cast_unsigned();
 
-/// Room for the one control message that is asked for, laid out as the kernel writes it
-/// (cmsg(3)).
+/// Room for the one control message that is requested, laid out as the kernel writes it (cmsg(3)).
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Control {
@@ -31,9 +30,9 @@ struct Control {
 pub(in super::super) struct Message {
     /// Bytes in the buffer, offload header included; never more than the buffer has.
     pub(in super::super) len: usize,
-    /// Whether the message was longer than its buffer, or what came beside it is missing.
+    /// Whether the message was longer than its buffer, or its control message is missing.
     pub(in super::super) is_truncated: bool,
-    /// The VLAN tag that the kernel has moved aside.
+    /// The VLAN tag that the kernel has moved into metadata.
     pub(in super::super) tag: Option<VlanTag>,
 }
 
@@ -47,13 +46,13 @@ pub(in super::super) struct Outgoing<'a> {
 }
 
 impl<'a> Outgoing<'a> {
-    /// A frame as it is.
+    /// Wraps a frame with unchanged tags.
     #[inline]
     pub(in super::super) fn new(header: [u8; Offload::LEN], frame: &'a [u8]) -> Self {
         Self::in_front_of(frame, header, &[])
     }
 
-    /// A frame whose tags change.
+    /// Wraps a frame with changed tags.
     pub(in super::super) fn edited(header: [u8; Offload::LEN], frame: &Edited<'a>) -> Self {
         Self::in_front_of(frame.rest(), header, frame.head())
     }
@@ -71,19 +70,19 @@ impl<'a> Outgoing<'a> {
         }
     }
 
-    /// The offload header.
+    /// Returns the offload header.
     pub(in super::super) fn header(&self) -> [u8; Offload::LEN] {
         let (header, _) = self.front.split_first_chunk().unwrap_or((&NO_HEADER, &[]));
         *header
     }
 
-    /// The length of the frame.
+    /// Returns the length of the frame.
     #[inline]
     pub(in super::super) const fn len(&self) -> usize {
         self.front_len - Offload::LEN + self.rest.len()
     }
 
-    /// The frame in one piece.
+    /// Returns the frame in one piece.
     pub(in super::super) fn frame(&self) -> Cow<'a, [u8]> {
         let head = self.front.get(Offload::LEN..self.front_len);
         match head.unwrap_or_default() {
@@ -99,8 +98,8 @@ impl<'a> Outgoing<'a> {
 
 const NO_HEADER: [u8; Offload::LEN] = [0; Offload::LEN];
 
-/// Receives as many messages as there are, one in each of `buffers` from `skip` on; appends
-/// them to `messages`. Does not wait. At least one message, or an error.
+/// Receives all available messages, one into each of `buffers` from `skip` on, and appends them to
+/// `messages`. Does not wait. Returns at least one message, or an error.
 #[allow(clippy::unnecessary_cast)] // some C libraries have other types of length
 pub(in super::super) fn receive(
     socket: BorrowedFd<'_>,
@@ -148,7 +147,7 @@ pub(in super::super) fn receive(
 }
 
 impl Control {
-    /// The tag in the control message, of which the kernel has written `len` bytes.
+    /// Returns the tag of the control message, of which the kernel has written `len` bytes.
     fn tag(&self, len: usize) -> Option<VlanTag> {
         let is_auxiliary = len >= mem::offset_of!(Self, data) + size_of_val(&self.data)
             && self.header.cmsg_level == libc::SOL_PACKET
@@ -168,8 +167,8 @@ impl Control {
     }
 }
 
-/// Sends as many of `messages` as the kernel takes, in order, at most a batch; returns how many
-/// those were, at least one, or why it did not take the first. Does not wait.
+/// Sends as many of `messages` as the kernel accepts, in order, up to a batch. Returns how many
+/// those were, at least one, or why it did not accept the first. Does not wait.
 pub(in super::super) fn send(
     socket: BorrowedFd<'_>,
     messages: &[Outgoing<'_>],
@@ -212,8 +211,8 @@ struct Mark {
     padding: u32,
 }
 
-/// Sends one frame, which is at least 14 bytes long, with a mark and an S-tag in front of all its
-/// own. Does not wait.
+/// Sends one frame, at least 14 bytes long, with a mark and with an S-tag in front of its own tags.
+/// Does not wait.
 #[allow(clippy::unnecessary_cast)] // some C libraries have other types of length
 pub(in super::super) fn send_aside(
     socket: BorrowedFd<'_>,
@@ -258,7 +257,7 @@ fn io_vector(base: *mut u8, len: usize) -> libc::iovec {
     }
 }
 
-/// A header for the `number` vectors that begin at `vectors`.
+/// Creates a header for the `number` vectors that begin at `vectors`.
 fn message_header(vectors: *mut libc::iovec, number: u8) -> libc::mmsghdr {
     // SAFETY: numbers and pointers, for which all bits zero is a value. Some C libraries have
     // private padding here, so that the structure cannot be written out.

@@ -1,4 +1,4 @@
-//! The parts of packet(7) that no safe wrapper has.
+//! The parts of packet(7) that no safe wrapper covers.
 
 mod geometry;
 mod messages;
@@ -9,7 +9,7 @@ pub(super) use messages::{Message, Outgoing, receive, send, send_aside};
 pub(super) use options::{Protocol, bind, bound_to, enable, join_promiscuous, take_drops};
 pub(super) use ring::{Position, Ring, Slots, Whereabouts, remove_ring, ring_len};
 
-/// A small number as the kernel wants it.
+/// Converts a small number to the kernel's type.
 fn count(number: usize) -> libc::c_uint {
     libc::c_uint::try_from(number).unwrap_or(0)
 }

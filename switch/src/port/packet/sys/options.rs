@@ -32,12 +32,12 @@ pub(super) fn set_option<T>(
     }
 }
 
-/// Switches an option of level `SOL_PACKET` on.
+/// Enables an option of level `SOL_PACKET`.
 pub(in super::super) fn enable(socket: BorrowedFd<'_>, option: libc::c_int) -> io::Result<()> {
     set_option::<libc::c_int>(socket, option, &1)
 }
 
-/// Lets the interface take frames for any destination, as long as the socket lives.
+/// Makes the interface accept frames for any destination, as long as the socket exists.
 pub(in super::super) fn join_promiscuous(socket: BorrowedFd<'_>, ifindex: u32) -> io::Result<()> {
     let membership = libc::packet_mreq {
         mr_ifindex: signed(ifindex)?,
@@ -53,11 +53,11 @@ pub(in super::super) fn join_promiscuous(socket: BorrowedFd<'_>, ifindex: u32) -
 pub(in super::super) enum Protocol {
     /// Everything that arrives at its interface.
     All,
-    /// Nothing: it sends.
+    /// Nothing: the socket only sends.
     None,
 }
 
-/// Binds the socket to the interface with this index, and begins to receive.
+/// Binds the socket to the interface with this index, and starts receiving.
 pub(in super::super) fn bind(socket: &Socket, ifindex: u32, protocol: Protocol) -> io::Result<()> {
     let ifindex = signed(ifindex)?;
     let protocol = match protocol {
@@ -84,7 +84,7 @@ pub(in super::super) fn bind(socket: &Socket, ifindex: u32, protocol: Protocol) 
     socket.bind(&address)
 }
 
-/// The index of the interface that the socket is bound to; `None` once that is gone
+/// Returns the index of the interface to which the socket is bound; `None` once that is gone
 /// (`packet_notifier` sets -1).
 pub(in super::super) fn bound_to(socket: &Socket) -> io::Result<Option<u32>> {
     let address = socket.local_addr()?;
@@ -99,7 +99,7 @@ pub(in super::super) fn bound_to(socket: &Socket) -> io::Result<Option<u32>> {
     Ok(u32::try_from(index).ok().filter(|&index| index > 0))
 }
 
-/// Frames lost for want of room in the receive queue since the last call.
+/// Returns the frames dropped since the last call because the receive queue was full.
 pub(in super::super) fn take_drops(socket: BorrowedFd<'_>) -> io::Result<u32> {
     let mut statistics = libc::tpacket_stats {
         tp_packets: 0,

@@ -1,24 +1,23 @@
-//! The ring that the kernel fills with received frames: version 2 of `packet_mmap`
+//! A receive ring that the kernel fills: version 2 of `packet_mmap`
 //! (`Documentation/networking/packet_mmap.rst`), with small slots.
 //!
 //! # Theory of operation
 //!
-//! The ring is memory of the kernel's, mapped here: slots of equal size, each with a header whose
-//! status word says whose it is ([`super::geometry`]). The kernel fills the slots in turn and hands each over by
-//! setting its status; who has read it gives it back by clearing the status. No system call is
-//! needed for either.
+//! The ring is kernel memory that is mapped here: slots of equal size, each with a header whose
+//! status word says whether the kernel or the reader owns it ([`super::geometry`]). The kernel
+//! fills the slots in turn and hands each over by setting its status; the reader returns it by
+//! clearing the status. Neither needs a system call.
 //!
-//! A frame that does not fit into a slot is queued whole on the socket as well
-//! (`PACKET_COPY_THRESH`): its slot then says so, and holds its place in the order. The kernel
-//! takes slot and place in the queue under one lock (`tpacket_rcv`), so the queued frames come in
-//! the order of their slots.
+//! A frame that does not fit into a slot is also queued whole on the socket (`PACKET_COPY_THRESH`):
+//! its slot then says so, and keeps its place in the order. The kernel allocates slot and queue
+//! entry under one lock (`tpacket_rcv`), so the queued frames are in the order of their slots.
 //!
-//! The slot read last is not given back before the next one has been read. The kernel takes a ring
-//! for readable if the slot before the one that it fills next is not its own (`packet_poll`),
-//! without a look at that one itself. Were all slots given back, nobody would be told of a frame
-//! that is dropped although there is room: of a ring that has jammed, so for ever. As it is,
-//! whoever waits is woken for each frame, whatever becomes of it. To a poller that is not
-//! edge-triggered the socket is readable all the time.
+//! The slot read last is not returned before the next one has been read. The kernel considers a
+//! ring readable if the slot before the one that it fills next is not its own (`packet_poll`); it
+//! does not check the next slot itself. If all slots were returned, a frame that is dropped
+//! although there is room would wake no reader, so a stalled ring would never be noticed. With one
+//! slot held, the reader is woken for each frame, whatever happens to it. For a poller that is not
+//! edge-triggered the socket is always readable.
 
 use std::io;
 use std::mem;
@@ -32,7 +31,7 @@ use super::{count, options};
 use crate::frame::{EtherType, Offload, VlanTag};
 use crate::port::BATCH;
 
-/// A batch never holds all of them.
+/// A batch never holds all slots.
 const LEAST_SLOTS: usize = 2 * BATCH;
 /// No ring is larger: two gigabytes.
 const MOST_SLOTS: usize = 1 << 20;
@@ -44,57 +43,57 @@ const HEADER_LEN: usize = size_of::<libc::tpacket2_hdr>() + size_of::<libc::sock
 pub(in super::super) struct Ring {
     memory: NonNull<u8>,
     geometry: Geometry,
-    /// How many slots: a power of two.
+    /// The number of slots: a power of two.
     slots: usize,
     /// The slot that the kernel fills next, or has filled.
     next: usize,
-    /// How many slots before that are still held here; one at least.
+    /// The number of slots before that which are still held here; at least one.
     held: usize,
-    /// How many frames have been taken in all, but for those held.
+    /// The number of frames taken in total, except those held.
     taken: usize,
 }
 
-// SAFETY: the mapping belongs to the ring alone and to no thread; it can be used and unmapped
-// from any.
+// SAFETY: the ring owns the mapping, which is not tied to a thread; it can be used and unmapped
+// from any thread.
 unsafe impl Send for Ring {}
 
-/// How far a ring has been read.
+/// The read position of a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Position {
-    /// The slot that comes next.
+    /// The next slot.
     pub(in super::super) next: usize,
-    /// How many frames have been taken in all.
+    /// The number of frames taken in total.
     pub(in super::super) taken: usize,
 }
 
-/// Where the bytes of a frame are.
+/// Where a frame's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Whereabouts {
     /// In the slot, whole.
     Slot,
     /// In the socket's queue, whole.
     Queue,
-    /// Lost: too large for the slot, and the queue was full.
+    /// Nowhere: the frame was too large for the slot, and the queue was full.
     Nowhere,
 }
 
 /// A frame that has arrived in the ring.
 pub(in super::super) struct Filled<'a> {
-    /// How long it is and its tag.
+    /// Its length and its tag.
     pub(in super::super) message: Message,
-    /// Six bytes of room, then as long as the message says offload header and frame.
+    /// Six spare bytes, then offload header and frame of the message's length.
     pub(in super::super) buffer: &'a mut [u8],
 }
 
-/// The slots of a ring, from the first that was not yet looked at; each is lent once.
+/// The slots of a ring, from the first unread one; each is lent once.
 pub(in super::super) struct Slots<'a> {
     ring: &'a mut Ring,
 }
 
 impl Ring {
-    /// Asks the kernel for a ring of `slots` slots, rounded up to a power of two, and maps it. The
-    /// socket must not be bound yet, and have its offload headers switched on. Where it fails the
-    /// socket has no ring.
+    /// Requests a ring of `slots` slots, rounded up to a power of two, and maps it. The socket must
+    /// not be bound yet and must have its offload headers enabled. On failure the socket has no
+    /// ring.
     pub(in super::super) fn map(socket: BorrowedFd<'_>, slots: usize) -> io::Result<Self> {
         Self::map_by(map_memory, socket, slots)
     }
@@ -111,7 +110,7 @@ impl Ring {
         // The enumeration has another type in the bindings.
         let version = libc::tpacket_versions::TPACKET_V2 as libc::c_int;
         options::set_option(socket, libc::PACKET_VERSION, &version)?;
-        // Any value but zero: what does not fit into a slot is queued.
+        // Any value but zero queues frames that do not fit into a slot.
         options::set_option(socket, libc::PACKET_COPY_THRESH, &1_u32)?;
         let geometry = Geometry::for_pages_of(page_len(), slots);
         let request = libc::tpacket_req {
@@ -124,25 +123,24 @@ impl Ring {
         match map_memory(socket, geometry.memory_len(slots)) {
             Ok(memory) => Ok(Self::new(memory, geometry, slots)),
             Err(error) => {
-                // Else it would be filled, and nobody would look.
+                // Without a mapping the ring would be filled but never read.
                 remove_ring(socket)?;
                 Err(error)
             }
         }
     }
 
-    /// How many slots it has.
+    /// Returns the number of slots.
     pub(in super::super) const fn len(&self) -> usize {
         self.slots
     }
 
-    /// How long each of them is.
+    /// Returns the length of a slot.
     pub(in super::super) const fn slot_len(&self) -> usize {
         self.geometry.slot_len()
     }
 
-    /// Where another process goes on: the slot that comes next, once all that was lent is given
-    /// back.
+    /// Returns where another process continues: the next slot, after all lent slots are returned.
     pub(in super::super) fn position(&mut self) -> Position {
         self.release();
         Position {
@@ -151,9 +149,9 @@ impl Ring {
         }
     }
 
-    /// Maps the ring of `slots` slots of `slot_len` bytes that a socket has from another process,
-    /// which may have it mapped still. It is not to be read before [`Ring::go_on`]. The kernel
-    /// refuses where the ring is of another size.
+    /// Maps the ring of `slots` slots of `slot_len` bytes of a socket from another process, which
+    /// may still have it mapped. It must not be read before [`Ring::go_on`]. The kernel refuses if
+    /// the ring has another size.
     pub(in super::super) fn take_over(
         socket: BorrowedFd<'_>,
         slots: usize,
@@ -172,14 +170,14 @@ impl Ring {
         })
     }
 
-    /// Goes on where another process has ended. Its last slot is held still.
+    /// Continues where another process has ended. Its last slot is still held.
     pub(in super::super) const fn go_on(&mut self, at: Position) {
         self.next = self.wrapped(at.next);
         self.held = 1;
         self.taken = at.taken;
     }
 
-    /// A ring that the kernel has not touched yet, in this mapping.
+    /// Creates the ring on a mapping that the kernel has not written to yet.
     fn new(memory: NonNull<u8>, geometry: Geometry, slots: usize) -> Self {
         let ring = Self {
             memory,
@@ -195,13 +193,14 @@ impl Ring {
         ring
     }
 
-    /// Lends the slots that were filled since the last call; those lent before are given back.
+    /// Lends the slots that were filled since the last call; slots lent before are returned to the
+    /// kernel.
     pub(in super::super) fn slots(&mut self) -> Slots<'_> {
         self.release();
         Slots { ring: self }
     }
 
-    /// Gives back to the kernel all slots that were lent, but for the last.
+    /// Returns all lent slots to the kernel, except the last.
     pub(in super::super) fn release(&mut self) {
         let last = self.next + self.slots - 1;
         let count = self.held - 1;
@@ -223,7 +222,7 @@ impl Ring {
         unsafe { self.memory.add(self.geometry.offset(slot)) }
     }
 
-    /// The word that says whose the slot is.
+    /// Returns the status word of a slot, which says who owns it.
     fn status(&self, slot: usize) -> &AtomicU32 {
         // SAFETY: a slot begins with its status, which is aligned as the slot is, and which this
         // side and the kernel touch by whole words alone.
@@ -234,13 +233,13 @@ impl Ring {
 impl Drop for Ring {
     fn drop(&mut self) {
         let len = self.geometry.memory_len(self.slots);
-        // SAFETY: the mapping is this ring's own, and what was lent of it has been given up.
+        // SAFETY: the ring owns the mapping, and nothing borrows from it any more.
         unsafe { libc::munmap(self.memory.as_ptr().cast(), len) };
     }
 }
 
-/// Has the kernel take the ring away from the socket, which then receives through its queue. The
-/// ring must not be mapped any more. The kernel waits for every processor (`synchronize_net`).
+/// Removes the ring from the socket, which then receives through its queue. The ring must not be
+/// mapped any more. The kernel waits for every CPU (`synchronize_net`).
 pub(in super::super) fn remove_ring(socket: BorrowedFd<'_>) -> io::Result<()> {
     let none = libc::tpacket_req {
         tp_block_size: 0,
@@ -268,7 +267,7 @@ fn map_memory(socket: BorrowedFd<'_>, len: usize) -> io::Result<NonNull<u8>> {
     let mapped = NonNull::new(memory.cast::<u8>())
         .filter(|_| memory != libc::MAP_FAILED)
         .ok_or_else(io::Error::last_os_error)?;
-    // A child's mapping would keep the ring with its socket. Where it fails, that is all.
+    // Otherwise a child's mapping would keep the ring and its socket. A failure is harmless.
     // SAFETY: the mapping just made; the advice concerns children alone, none of which uses it.
     unsafe { libc::madvise(memory, len, libc::MADV_DONTFORK) };
     Ok(mapped)
@@ -288,32 +287,33 @@ fn page_len() -> usize {
 }
 
 impl<'a> Slots<'a> {
-    /// Where the next frame is, if there is one.
+    /// Returns where the next frame is, if there is one.
     #[inline]
     pub(in super::super) fn peek(&self) -> Option<Whereabouts> {
         self.whereabouts(self.ring.next)
     }
 
-    /// How many frames were taken before these slots were lent; it wraps around.
+    /// Returns the number of frames taken before these slots were lent; it wraps.
     pub(in super::super) const fn taken(&self) -> usize {
         self.ring.taken
     }
 
-    /// Whether a ring that is empty now may have been full at some time, since which so many frames
-    /// were taken.
+    /// Reports whether a ring that is empty now may have been full at some time since which `taken`
+    /// frames were taken.
     pub(in super::super) const fn may_have_been_full(&self, taken: usize) -> bool {
-        // Held are those of a batch at most, and one before.
+        // The slots of at most a batch are held, and one before them.
         taken >= self.ring.slots - (BATCH + 1)
     }
 
-    /// Whether the kernel has put no frame into any of the slots that it has.
+    /// Reports whether the kernel has filled none of the slots that it owns.
     pub(in super::super) fn are_empty(&self) -> bool {
         let ring = &self.ring;
         (ring.next..ring.next + ring.slots - ring.held)
             .all(|slot| self.whereabouts(ring.wrapped(slot)).is_none())
     }
 
-    /// How many frames in a row, the next one first, are in the socket's queue; at most `most`.
+    /// Returns how many consecutive frames, from the next one on, are in the socket's queue; at
+    /// most `most`.
     pub(in super::super) fn queued(&self, most: usize) -> usize {
         let ring = &self.ring;
         (0..most)
@@ -325,7 +325,7 @@ impl<'a> Slots<'a> {
 
     #[inline]
     fn whereabouts(&self, slot: usize) -> Option<Whereabouts> {
-        // Were all slots held, this one would be seen a second time.
+        // If all slots were held, this one would be seen a second time.
         debug_assert!(self.ring.held < self.ring.slots);
         let status = self.ring.status(slot).load(Ordering::Acquire);
         if status & libc::TP_STATUS_USER == 0 {
@@ -342,20 +342,20 @@ impl<'a> Slots<'a> {
         })
     }
 
-    /// Passes over `count` frames whose slots are filled.
+    /// Skips `count` frames whose slots are filled.
     pub(in super::super) fn skip(&mut self, count: usize) {
         self.ring.next = self.ring.wrapped(self.ring.next + count);
         self.ring.held += count;
     }
 
-    /// The next frame, which must be in its slot; `None` if its header makes no sense.
+    /// Returns the next frame, which must be in its slot; `None` if its header is not valid.
     #[inline]
     pub(in super::super) fn take(&mut self) -> Option<Filled<'a>> {
         let slot = self.ring.next;
         let header = self.header(slot);
         let base = self.ring.slot(slot);
         self.skip(1);
-        // Behind the slot's header, so that the status stays out of the buffer.
+        // After the slot's header, so that the buffer does not contain the status.
         let begin = usize::from(header.tp_mac).checked_sub(Offload::LEN + ROOM)?;
         let end = usize::from(header.tp_mac).checked_add(header.tp_snaplen as usize)?;
         if begin < HEADER_LEN || end > self.ring.geometry.slot_len() {
@@ -384,7 +384,7 @@ impl<'a> Slots<'a> {
     }
 }
 
-/// Bytes before the offload header, into which the addresses move when a tag is put back.
+/// Spare bytes before the offload header, into which the addresses move when a tag is put back.
 const ROOM: usize = 6;
 
 fn tag(header: &libc::tpacket2_hdr) -> Option<VlanTag> {
@@ -424,7 +424,7 @@ impl Ring {
         Self::new(NonNull::new(memory.cast()).unwrap(), geometry, slots)
     }
 
-    /// Hands over a slot, as the kernel does when it has put a frame into it.
+    /// Hands over a slot, as the kernel does after it has filled it.
     pub(in super::super) fn fill(&self, slot: usize) {
         self.status(slot)
             .store(libc::TP_STATUS_USER, Ordering::Release);
