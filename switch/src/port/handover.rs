@@ -3,9 +3,9 @@
 //! # Theory of operation
 //!
 //! A socket lives as long as any process has a descriptor of it, and the kernel goes on filling
-//! its queue, or its ring, whoever reads. So a port is taken apart into descriptors, which are
+//! its queue, or its ring, whichever process reads. So a port is taken apart into descriptors, which are
 //! doubled and sent, and plain data, above all how far its ring has been read. That is done in
-//! two steps: the descriptors go first, and the other process maps what is to be mapped, while
+//! two steps: the descriptors go first, and the other process maps the rings, while
 //! this one still forwards. The data follow when it stands still, and the other goes on from
 //! there with the next frame: none is lost, none is seen twice. As long as the other has not
 //! begun, this one can go on as well.

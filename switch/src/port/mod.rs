@@ -65,7 +65,7 @@ pub trait Port: Send {
     }
 
     /// Whether [`Port::transmit`] does the tag actions of the frames that it is given
-    /// ([`Selection::actions`]). Where it does not, the switch writes such frames anew before.
+    /// ([`Selection::actions`]). Otherwise the switch rewrites such frames before.
     fn takes_tag_actions(&self) -> bool {
         false
     }
@@ -123,7 +123,7 @@ pub trait Port: Send {
     }
 
     /// Adds to `counters.drops` the losses that the outside has counted since the last call,
-    /// such as a kernel's full queue. Called when somebody asks, not per batch.
+    /// such as a kernel's full queue. Called when counters are read, not per batch.
     fn collect_losses(&mut self, counters: &mut Counters) {
         let _ = counters;
     }

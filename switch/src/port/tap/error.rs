@@ -6,7 +6,7 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TapError {
-    /// The name is not a valid interface name.
+    /// The name is none that an interface could have.
     #[error(
         "'{interface}' is not an interface name: use 1 to 15 bytes without '/', ':' or white space"
     )]
@@ -14,7 +14,7 @@ pub enum TapError {
         /// The name as given.
         interface: String,
     },
-    /// `/dev/net/tun` is missing, or has no driver.
+    /// There is no `/dev/net/tun`, or nothing behind it.
     #[error(
         "cannot create TAP device '{interface}': /dev/net/tun is missing: load the module tun, or give the container that device"
     )]
@@ -22,7 +22,7 @@ pub enum TapError {
         /// The interface.
         interface: String,
     },
-    /// The process lacks the capability or the access.
+    /// The rights are missing.
     #[error(
         "creating TAP device '{interface}' needs the capability CAP_NET_ADMIN and access to /dev/net/tun: run as root, or inside a user namespace that owns the network namespace"
     )]
@@ -30,7 +30,7 @@ pub enum TapError {
         /// The interface.
         interface: String,
     },
-    /// Another program uses this TAP device.
+    /// Another program has this TAP device.
     #[error(
         "TAP device '{interface}' is in use by another program: end that one, or choose another name"
     )]
@@ -38,7 +38,7 @@ pub enum TapError {
         /// The interface.
         interface: String,
     },
-    /// An interface of this name is not a TAP device, or is one with other options.
+    /// An interface of this name is something else, or a TAP device with other options.
     #[error(
         "interface '{interface}' exists already and is not a TAP device of this kind: choose another name"
     )]
@@ -51,14 +51,14 @@ pub enum TapError {
     Io {
         /// The interface.
         interface: String,
-        /// The operation.
+        /// What was being done.
         operation: &'static str,
-        /// The error from the kernel.
+        /// What the kernel said.
         source: io::Error,
     },
 }
 
-/// The interface that errors name.
+/// The interface that errors speak of.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) interface: &'a str,

@@ -12,8 +12,8 @@ nix::ioctl_read_bad!(get_interface, libc::TUNGETIFF, libc::ifreq);
 nix::ioctl_write_ptr_bad!(set_header_len, libc::TUNSETVNETHDRSZ, libc::c_int);
 nix::ioctl_write_int_bad!(set_offload, libc::TUNSETOFFLOAD);
 
-/// Makes the descriptor a TAP device of this name, or of a name that the kernel chooses; returns
-/// the name.
+/// Makes the descriptor a TAP device: of this name, or of one that the kernel chooses; gives the
+/// name that it got.
 pub(super) fn attach(
     tun: BorrowedFd<'_>,
     name: Option<RequestName>,
@@ -31,7 +31,7 @@ pub(super) fn attach(
     Ok(RequestName::of(&request))
 }
 
-/// Returns the present name of the TAP device.
+/// The present name of the TAP device.
 pub(super) fn name(tun: BorrowedFd<'_>) -> io::Result<RequestName> {
     let mut request = RequestName::unnamed();
     // SAFETY: the kernel writes one `ifreq`, for the length of the call.
@@ -39,15 +39,14 @@ pub(super) fn name(tun: BorrowedFd<'_>) -> io::Result<RequestName> {
     Ok(RequestName::of(&request))
 }
 
-/// Disables all offloads: every frame arrives complete.
+/// Takes no offloads: every frame comes complete.
 pub(super) fn disable_offloads(tun: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the argument is a number.
     unsafe { set_offload(tun.as_raw_fd(), 0) }?;
     Ok(())
 }
 
-/// Enables all offloads that the kernel supports, with a header of [`Offload::LEN`] before each
-/// frame.
+/// Takes all offloads that the kernel knows, with a header of [`Offload::LEN`] before each frame.
 pub(super) fn enable_offloads(tun: BorrowedFd<'_>) -> io::Result<()> {
     const BASIC: libc::c_uint =
         libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6 | libc::TUN_F_TSO_ECN;
@@ -60,7 +59,7 @@ pub(super) fn enable_offloads(tun: BorrowedFd<'_>) -> io::Result<()> {
         // SAFETY: the argument is a number.
         match unsafe { set_offload(tun.as_raw_fd(), flags.cast_signed()) } {
             Ok(_) => return Ok(()),
-            // Before Linux 6.2 the kernel has no USO.
+            // Before Linux 6.2 there was no USO.
             Err(nix::errno::Errno::EINVAL) if flags == WITH_USO => {}
             Err(error) => return Err(error.into()),
         }
