@@ -1,10 +1,10 @@
-//! Where frames may leave, gathered per output port for a whole batch.
+//! Output queues: the frames of a batch that leave each port.
 
 use super::PortId;
 use crate::frame::{BATCH, Frame, Selection, TagAction, TagActions};
 
-/// Indices into a batch, ascending, each with what is done to the frame's tags. How many count is
-/// kept beside it.
+/// Indices into a batch, ascending, each with the action on the frame's tags. The number of valid
+/// entries is stored separately.
 #[derive(Clone, Debug)]
 #[repr(C)]
 struct Entries {
@@ -21,7 +21,7 @@ impl Entries {
         tags: [TagAction::Keep; BATCH],
     };
 
-    /// Appends `index` to the first `len`; what is more than a batch is ignored.
+    /// Appends `index` to the first `len` entries; entries beyond a batch are ignored.
     #[inline]
     fn push(&mut self, len: &mut u8, index: u8, tags: TagAction) {
         if let Some(place) = self.indices.get_mut(usize::from(*len)) {
@@ -33,7 +33,7 @@ impl Entries {
         }
     }
 
-    /// Notes the action of the entry behind the first `len`.
+    /// Records the action of the entry after the first `len`.
     #[inline(never)]
     fn note_action(&mut self, len: u8, tags: TagAction) {
         let at = usize::from(len);
@@ -66,7 +66,7 @@ impl Entries {
         }
     }
 
-    /// Merges the frames at `others` into the first `len`, all with the action `tags`.
+    /// Merges the frames at `others` into the first `len` entries, all with the action `tags`.
     fn merge(&mut self, len: &mut u8, others: &[u8], tags: TagAction) {
         let (before, count) = (self.clone(), std::mem::take(len));
         self.has_actions = false;
@@ -100,11 +100,11 @@ impl FloodGroup {
 pub struct Member {
     /// The port.
     pub port: PortId,
-    /// What is done to the tags of a frame that is flooded to it.
+    /// The action on the tags of a frame that is flooded to it.
     pub tags: TagAction,
 }
 
-/// What was flooded to one group.
+/// The frames that were flooded to one group.
 #[derive(Clone, Debug)]
 struct Flood {
     group: FloodGroup,
@@ -135,42 +135,42 @@ impl Flood {
     }
 }
 
-/// A port with this state shares the first flood; with the next one the second, and so on. Below it,
+/// A port in this state shares the first flood; in the next state the second, and so on. Below it,
 /// the state is the number of frames in the port's own queue.
 const SHARES: u8 = 128;
 
-/// For each output port, the frames of the batch at hand that leave by it, in their order.
+/// The frames of the current batch that leave each output port, in order.
 ///
-/// Frames for a group of ports are gathered once for each group, and ports by which nothing else
-/// leaves share that list; the others get theirs merged into it. So a flood costs each port a few
-/// instructions per batch, not per frame. Nothing is allocated once the ports are known, and the
-/// groups that one batch is flooded to.
+/// Frames for a group of ports are collected once per group. Ports without other frames share that
+/// list; for the others it is merged into their own. So a flood costs each port a few instructions
+/// per batch, not per frame. Nothing is allocated once the ports and the groups that one batch is
+/// flooded to are known.
 #[derive(Clone, Debug)]
 pub struct OutputQueues {
-    /// By port number: how many frames are in its own queue, or which flood it shares. Kept apart
+    /// By port number: how many frames are in its own queue, or which flood it shares. Stored apart
     /// from the queues, so that a flood to many ports touches little memory.
     states: Vec<u8>,
-    /// By port number: what leaves by that port alone. After [`OutputQueues::finish`] floods are
-    /// merged in where there is anything.
+    /// By port number: the frames of this port only. [`OutputQueues::finish`] merges floods into
+    /// them if there are any.
     own: Vec<Entries>,
-    /// By port number: what is done to the tags of a flood that it shares. Read and written only
-    /// where `has_flood_actions`.
+    /// By port number: the action on the tags of a flood that it shares. Read and written only if
+    /// `has_flood_actions`.
     flood_tags: Vec<TagAction>,
     has_flood_actions: bool,
-    /// What was flooded to the first group: all there is, as a rule.
+    /// The frames flooded to the first group, which is usually the only one.
     first_flood: Flood,
-    /// What was flooded to others.
+    /// The frames flooded to other groups.
     other_floods: Vec<Flood>,
-    /// The ports by which anything leaves: those with frames of their own in the order in which
-    /// they got their first, then the others of the floods.
-    /// Only the first `dirty_len` count; there is room for one more than there are ports, so
-    /// that a port can be noted before it is known whether it is there already.
+    /// The ports with frames: first those with frames of their own, in the order of their first
+    /// frame, then the others of the floods. Only the first `dirty_len` elements are valid. There
+    /// is room for one more than there are ports, because a port is written before it is known
+    /// whether it is already in the list.
     dirty: Vec<PortId>,
     dirty_len: usize,
 }
 
 impl OutputQueues {
-    /// Queues for no port.
+    /// Creates queues without ports.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -185,7 +185,7 @@ impl OutputQueues {
         }
     }
 
-    /// Makes room for `port`. Frames for ports not added are ignored.
+    /// Makes room for `port`. Frames for other ports are ignored.
     pub fn add_port(&mut self, port: PortId) {
         let len = self.own.len().max(usize::from(port.0) + 1);
         self.states.resize(len, 0);
@@ -194,20 +194,20 @@ impl OutputQueues {
         self.dirty.resize(len + 1, PortId(0));
     }
 
-    /// Lets frame `index` of the batch leave by `port` as it is. Indices must ascend.
+    /// Sends frame `index` of the batch unchanged out of `port`. Indices must ascend.
     #[inline]
     pub fn push(&mut self, port: PortId, index: u8) {
         self.push_tagged(port, index, TagAction::Keep);
     }
 
-    /// Lets frame `index` of the batch leave by `port` with `tags` done to it. Indices must ascend.
+    /// Sends frame `index` of the batch out of `port` with the action `tags`. Indices must ascend.
     #[inline]
     pub fn push_tagged(&mut self, port: PortId, index: u8, tags: TagAction) {
         let at = usize::from(port.0);
         if let Some(state) = self.states.get_mut(at)
             && let Some(own) = self.own.get_mut(at)
         {
-            // Without a branch: between many ports it would be guessed wrong all the time.
+            // Without a branch: with many ports the branch would be mispredicted most of the time.
             if let Some(next) = self.dirty.get_mut(self.dirty_len) {
                 *next = port;
             }
@@ -216,8 +216,8 @@ impl OutputQueues {
         }
     }
 
-    /// Lets frame `index` of the batch leave by all ports of `group`, of which
-    /// [`OutputQueues::finish`] is told. Indices must ascend.
+    /// Sends frame `index` of the batch out of all ports of `group`, whose members
+    /// [`OutputQueues::finish`] receives. Indices must ascend.
     #[inline]
     pub fn push_flood(&mut self, group: FloodGroup, index: u8) {
         if self.first_flood.group == group {
@@ -254,8 +254,8 @@ impl OutputQueues {
         }
     }
 
-    /// Ends a batch that came in by `ingress`: what was flooded to a group leaves by its `members`
-    /// but that port. A port is a member of a group once at most.
+    /// Ends a batch that arrived on `ingress`: frames flooded to a group leave by its `members`
+    /// except that port. A port must be in a group at most once.
     #[inline]
     pub fn finish<'a>(&mut self, ingress: PortId, members: impl Fn(FloodGroup) -> &'a [Member]) {
         if self.first_flood.len > 0 {
@@ -265,7 +265,7 @@ impl OutputQueues {
         }
     }
 
-    /// Spreads the flood at `at`, of which there is one at most for each frame of a batch.
+    /// Spreads the flood at `at`; there is at most one per frame of a batch.
     fn spread(&mut self, at: usize, ingress: PortId, members: &[Member]) {
         let Ok(shares) = u8::try_from(usize::from(SHARES) + at) else {
             return;
@@ -290,7 +290,8 @@ impl OutputQueues {
         }
     }
 
-    /// Notes what is done to the tags of a flood that a port shares, the last of those so far.
+    /// Records the action on the tags of a flood that a port shares, which is the last flood so
+    /// far.
     #[inline(never)]
     fn note_flood_action(&mut self, port: PortId, tags: TagAction) {
         if !self.has_flood_actions {
@@ -302,7 +303,7 @@ impl OutputQueues {
         self.flood_tags[usize::from(port.0)] = tags;
     }
 
-    /// Merges a flood into what leaves by a port already.
+    /// Merges a flood into the frames that already leave by a port.
     fn merge(&mut self, port: PortId, at_flood: usize, tags: TagAction) {
         let at = usize::from(port.0);
         let flood = |at: usize| match at.checked_sub(1) {
@@ -323,13 +324,13 @@ impl OutputQueues {
         own.merge(state, flood(at_flood).indices(), tags);
     }
 
-    /// Whether no frame leaves.
+    /// Reports whether no frame leaves.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.dirty_len == 0
     }
 
-    /// The ports by which frames leave, each with their indices in the batch, ascending.
+    /// Iterates over the ports with frames, each with their indices in the batch, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (PortId, &[u8])> {
         self.dirty.iter().take(self.dirty_len).map(|&port| {
             let state = self.states[usize::from(port.0)];
@@ -357,7 +358,7 @@ impl OutputQueues {
         }
     }
 
-    /// The ports by which frames of `batch` leave, each with those frames.
+    /// Iterates over the ports with frames of `batch`, each with those frames.
     pub fn selections<'s, 'f>(
         &'s self,
         batch: &'s [Frame<'f>],
@@ -492,7 +493,7 @@ mod tests {
         assert_eq!(listed[0].1.len(), BATCH);
     }
 
-    /// What one frame of a batch does.
+    /// The action for one frame of a batch.
     #[derive(Clone, Copy, Debug)]
     enum Step {
         Push(u16, TagAction),
@@ -512,7 +513,7 @@ mod tests {
         ]
     }
 
-    /// For each port, the frames in their order, found frame by frame.
+    /// Computes, frame by frame, the frames of each port in order.
     fn naive(steps: &[Step], groups: &[Vec<Member>], ingress: PortId) -> Listed {
         let mut all: Listed = (1..6).map(|port| (port, Vec::new())).collect();
         for (index, step) in (0..).zip(steps) {
