@@ -6,7 +6,7 @@
 //!   frame between known stations touches nothing else, and only reads it, except for the first
 //!   frame of a station in a tick;
 //! - the [`Slab`] holds its key and the time when it was last seen, at an index that never changes;
-//! - the lists of the [`Holders`], one per port, link the slab's nodes in the order in which
+//! - the lists of the [`holders`], one per port, link the slab's nodes in the order in which
 //!   stations were seen. Ageing and eviction take from their heads.
 //!
 //! An entry stays until [`Fdb::handle_timeout`] finds that the ageing time has passed: no frame
@@ -86,7 +86,7 @@ impl Fdb {
         self.tick.advance(now);
     }
 
-    /// Where `key` belongs in the table, for [`Fdb::learn`] and [`Fdb::lookup`]. What is there
+    /// Where `key` belongs in the table, for [`Fdb::learn_more`] and [`Fdb::lookup`]. What is there
     /// begins to come into the processor's cache.
     #[inline]
     pub(super) fn home(&self, key: Key) -> Home {
@@ -95,7 +95,7 @@ impl Fdb {
         home
     }
 
-    /// What [`Fdb::learn`] wants to know of frames that come in by `port` now.
+    /// What [`Fdb::learn_more`] wants to know of frames that come in by `port` now.
     #[inline]
     pub(super) fn heard(&self, port: PortId) -> Heard {
         Heard::new(port, self.tick.number())

@@ -10,7 +10,7 @@ use crate::bridge::watch::Source;
 use crate::frame::Timestamp;
 
 impl Fdb {
-    /// Predicts the result of [`Fdb::learn`] for a frame of station `key` that arrived on `port`.
+    /// Predicts the result of [`Fdb::learn_more`] for a frame of station `key` that arrived on `port`.
     pub(in crate::bridge) fn would_learn(
         &self,
         ports: &Ports,
