@@ -218,14 +218,14 @@ fn taken_away() {
         if wait_until(patience, || {
             kept.iter().all(|kept| mario.knows(kept) == Some(OLD))
         }) {
-            for address in BOTH {
-                assert_eq!(mario.knows(address), Some(WRONG), "{address}");
+            if BOTH.iter().all(|gone| mario.knows(gone) == Some(WRONG)) {
+                return;
             }
-            return;
+            // One that was on its way when the address was taken away; not each time, though.
         }
         ok("detach luigi");
     }
-    panic!("nothing was announced again");
+    panic!("either nothing was announced again, or what was taken away too");
 }
 
 /// Neighbours would forget their router if it did not call itself one.
