@@ -284,7 +284,7 @@ impl Control {
     }
 
     fn port_add(&mut self, params: &PortAddParams) -> Outcome {
-        self.lab.take(&params.interface, params.force)?;
+        self.lab.plug(params)?;
         if let Err(error) = self.set_up(&params.interface, &params.settings) {
             if let Err(error) = self.lab.give_back(&params.interface) {
                 log::warn!("cannot take back {}: {error}", params.interface);
@@ -295,7 +295,7 @@ impl Control {
     }
 
     fn port_del(&mut self, params: &PortDelParams) -> Outcome {
-        let going = self.lab.taken_port(&params.name)?;
+        let going = self.lab.pluggable(&params.name)?;
         self.without(&[going], |lab| lab.give_back(&params.name))?;
         removed(1)
     }

@@ -8,8 +8,10 @@ use std::time::Instant;
 
 use nix::unistd::Pid;
 use vswitch_netns::{Announcer, Namespace, NamespaceError, NamespaceName, Netlink, Offloads};
+use vswitch_switch::port::PortParts;
 
 use super::broker::{self, Broker, Inside};
+use super::lab::open_device;
 use super::{Config, DaemonError};
 use vswitch_control::metrics::Listener;
 use vswitch_control::rights::{self, MissingRights};
@@ -206,6 +208,17 @@ impl Namespaces {
             namespace,
             created: false,
         })
+    }
+
+    /// Opens a device of this kind in the switch's namespace, or makes it.
+    ///
+    /// # Errors
+    /// Says why it is not there, cannot be made, or is not one.
+    pub(super) fn open_device(&self, kind: &str, name: &str) -> Result<PortParts, super::LabError> {
+        match &self.broker {
+            Some(broker) => broker.open_device(kind, name),
+            None => Ok(open_device(kind, name)?),
+        }
     }
 
     /// The namespace that was made last is to stay: nothing keeps it alive any longer.

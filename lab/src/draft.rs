@@ -12,6 +12,7 @@ use super::filler::Filler;
 use super::list::List;
 use super::parse::Problem;
 use super::section::Places;
+use super::source::PortSource;
 use super::text::{At, Text};
 use vswitch_control::names::{LabName, SwitchName};
 use vswitch_control::settings::{PortSettings, Schema, SwitchSettings};
@@ -54,7 +55,7 @@ pub(super) struct Switch {
     pub(super) places: Places,
     /// Defaults included.
     pub(super) settings: SwitchSettings,
-    pub(super) ports: Vec<Placed<String>>,
+    pub(super) ports: Vec<Placed<PortSource>>,
     pub(super) force_ports: bool,
 }
 
@@ -103,9 +104,7 @@ pub(super) fn draft(name: &LabName, file: &LabFile, problems: &mut Vec<Problem>)
             span: key.span(),
             places: section.places.clone(),
             settings: section.settings.clone().or_default(),
-            ports: placed(section.ports.as_ref(), |name: &InterfaceName| {
-                name.to_string()
-            }),
+            ports: placed(section.ports.as_ref(), PortSource::clone),
             force_ports: section.force_ports,
         };
         draft.switches.insert(key.0.to_string(), switch);

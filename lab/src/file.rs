@@ -12,6 +12,7 @@ use vswitch_switch::frame::MacAddr;
 use super::list::{List, Pairs};
 use super::scalar::{CommandLine, SysctlKey, SysctlValue};
 use super::section::With;
+use super::source::PortSource;
 use super::text::{At, Text};
 use vswitch_control::names::{LabName, SwitchName};
 use vswitch_control::settings::{PortSettings, SwitchSettings};
@@ -48,9 +49,10 @@ pub(crate) struct LabSection {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SwitchSection {
-    /// Existing interfaces of the machine that become ports.
-    pub(crate) ports: Option<At<List<Text<InterfaceName>>>>,
-    /// Take them even if the machine's default route leads through one, and is lost (false).
+    /// Interfaces of the machine that become ports: existing ones by their names, and those that are
+    /// made as KIND:NAME, such as tap:tap0.
+    pub(crate) ports: Option<At<List<Text<PortSource>>>>,
+    /// Take existing ones even if the machine's default route leads through one, and is lost (false).
     pub(crate) force_ports: bool,
 }
 

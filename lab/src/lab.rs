@@ -7,9 +7,10 @@ use ipnet::IpNet;
 
 use super::addresses;
 use super::check;
-use super::draft::{Draft, Host, Span, draft};
+use super::draft::{Draft, Host, Span, Switch, draft};
 use super::parse::{Problem, parse};
 use super::section::Places;
+use super::source::PortSource;
 use super::thing::{CableSpec, Key, Spec, Things};
 use vswitch_control::names::LabName;
 
@@ -87,18 +88,12 @@ impl Builder {
                 &section.span,
             );
             setting_places.insert(switch.clone(), section.places.clone());
-            for port in &section.ports {
-                self.existing.insert(port.value.clone(), port.span.clone());
-                if section.force_ports {
-                    self.forced.insert(port.value.clone());
-                }
-                self.port(switch, &port.value, &port.span);
-            }
+            self.ports(switch, section);
         }
         for link in &draft.links {
             let [end, other] = link.ends.clone();
             for (end, switch) in link.ends.iter().zip(&link.between) {
-                self.port(&switch.value, end, &link.span);
+                self.port(&switch.value, end, Spec::Plain, &link.span);
             }
             let spec = Spec::Pair { mtu: link.mtu };
             self.put(Key::Pair { end, other }, spec, &link.span);
@@ -137,12 +132,29 @@ impl Builder {
         self.things.insert(key, spec);
     }
 
-    fn port(&mut self, switch: &str, interface: &str, place: &Span) {
+    fn ports(&mut self, name: &str, switch: &Switch) {
+        for port in &switch.ports {
+            let PortSource { kind, interface } = &port.value;
+            let spec = if let Some(kind) = kind {
+                let device = kind.clone();
+                Spec::Device { device }
+            } else {
+                self.existing.insert(interface.clone(), port.span.clone());
+                if switch.force_ports {
+                    self.forced.insert(interface.clone());
+                }
+                Spec::Plain
+            };
+            self.port(name, interface, spec, &port.span);
+        }
+    }
+
+    fn port(&mut self, switch: &str, interface: &str, spec: Spec, place: &Span) {
         let key = Key::Port {
             switch: switch.to_owned(),
             interface: interface.to_owned(),
         };
-        self.put(key, Spec::Plain, place);
+        self.put(key, spec, place);
     }
 
     fn host(&mut self, section: &Host) {

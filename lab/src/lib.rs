@@ -43,6 +43,7 @@ mod record;
 mod scalar;
 mod schema;
 mod section;
+mod source;
 mod supervise;
 mod survey;
 mod switches;

@@ -173,9 +173,9 @@ impl Looker<'_> {
                 .switch(switch)
                 .map(|view| Spec::Switch(Box::new(settings_of(view, noted)))),
             (Key::Pair { end, other }, _) => self.pair(end, other, noted),
-            (Key::Port { switch, interface }, _) => {
-                self.port(switch, interface, None).map(|_| Spec::Plain)
-            }
+            (Key::Port { switch, interface }, _) => self
+                .port(switch, interface, None)
+                .map(|_| noted.spec.clone()),
             (Key::Cable { host, interface }, Spec::Cable(cable)) => {
                 self.cable(host, interface, cable)
             }

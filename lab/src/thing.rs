@@ -81,6 +81,11 @@ pub enum Key {
 pub enum Spec {
     /// Its key says all.
     Plain,
+    /// The interface of a port is made; the kind of port.
+    Device {
+        /// The kind of port.
+        device: String,
+    },
     /// The settings of a switch, defaults included.
     Switch(Box<SwitchSettings>),
     /// The MTU of a pair between switches.
@@ -282,6 +287,7 @@ impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plain => Ok(()),
+            Self::Device { device } => f.write_str(device),
             Self::Switch(switch) => f.write_str(&joined(&fields_of(switch.as_ref()), true)),
             Self::Pair { mtu } => write!(f, "mtu {mtu}"),
             Self::Sysctl { value } => f.write_str(value),

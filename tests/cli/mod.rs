@@ -45,6 +45,7 @@ mod state;
 mod strangers;
 mod supervision;
 mod sys;
+mod taps;
 mod terminal;
 mod top;
 mod tutorial;
@@ -114,6 +115,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         state::tests(),
         strangers::tests(),
         supervision::tests(),
+        taps::tests(),
         top::tests(),
         tutorial::tests(),
         uplink::tests(),

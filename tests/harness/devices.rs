@@ -276,3 +276,9 @@ fn request(message: RouteNetlinkMessage) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+
+/// Whether the permissions of `/dev/net/tun` allow to open it, which a user namespace does not change.
+pub(crate) fn may_open_tun() -> bool {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true).open("/dev/net/tun").is_ok()
+}

@@ -1,6 +1,5 @@
 //! TAP devices, with offloads and without.
 
-use std::fs::OpenOptions;
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +20,7 @@ use super::relay::Relay;
 use super::transfers::tcp;
 use super::verify::{Kind, verify};
 use super::{A_WHILE, Lab, bring_up, endpoint, frame, port_of, sctp, send, take};
+use crate::harness::devices::may_open_tun;
 use crate::harness::ports::open_port;
 use crate::harness::{PATIENCE, isolated, wait_until};
 
@@ -53,12 +53,6 @@ pub(super) fn tests() -> Vec<Trial> {
     tests
         .map(|test| test.with_ignored_flag(cannot_run))
         .collect()
-}
-
-/// Whether the device's permissions allow it, which a user namespace does not change.
-fn may_open_tun() -> bool {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).open("/dev/net/tun").is_ok()
 }
 
 const HERE: &str = "10.0.0.1:7000";

@@ -1,17 +1,21 @@
 //! `vswitch port`.
 
-use clap::{ArgGroup, Args, Subcommand};
+use clap::{
+    Arg, ArgGroup, ArgMatches, Args, Command, Error, FromArgMatches, Subcommand, value_parser,
+};
 use vswitch_netns::name::InterfaceName;
 
 use super::settings::{self, ChangeArgs, SettingArgs};
 use vswitch_control::names::SwitchName;
+use vswitch_control::protocol::PORT_KINDS;
 use vswitch_control::settings::PortSettings;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PortAction {
-    /// Plug an existing interface into a switch; the host no longer uses it for itself.
+    /// Plug an interface into a switch: an existing one, which the host no longer uses for itself, or
+    /// one that is made.
     Add(PortAddArgs),
-    /// Unplug an interface and restore it.
+    /// Unplug an interface, and restore it, or remove it if it was made for the port.
     Del(PortDelArgs),
     /// Set what a port may do to the others, or let it forward again that was blocked.
     Set(PortSetArgs),
@@ -20,11 +24,12 @@ pub(crate) enum PortAction {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  vswitch port add eth1 --switch my_switch")]
+#[command(after_help = "Examples:
+  vswitch port add eth1 --switch my_switch
+  vswitch port add --tap tap0 && vswitch addr add 10.0.0.254/24 dev tap0")]
 pub(crate) struct PortAddArgs {
-    /// The interface.
-    #[arg(value_name = "IFACE")]
-    pub(crate) interface: InterfaceName,
+    #[command(flatten)]
+    pub(crate) what: NewPort,
 
     /// The switch; may be left out when exactly one runs.
     #[arg(long, value_name = "NAME")]
@@ -36,6 +41,69 @@ pub(crate) struct PortAddArgs {
 
     #[command(flatten, next_help_heading = settings::OF_PORT)]
     pub(crate) settings: SettingArgs<PortSettings>,
+}
+
+/// What becomes a port: an interface that is there, or one that is made.
+#[derive(Clone, Debug)]
+pub(crate) struct NewPort {
+    /// The interface.
+    pub(crate) interface: InterfaceName,
+    /// The kind of port, if it is made.
+    pub(crate) kind: Option<&'static str>,
+}
+
+/// The flag that is of use to existing interfaces alone.
+const FORCE: &str = "force";
+/// The argument that is an existing interface.
+const INTERFACE: &str = "interface";
+
+impl Args for NewPort {
+    fn augment_args(command: Command) -> Command {
+        let interface = Arg::new(INTERFACE)
+            .value_name("IFACE")
+            .help("The existing interface")
+            .value_parser(value_parser!(InterfaceName));
+        let kinds = PORT_KINDS.iter().map(|kind| {
+            Arg::new(kind.name)
+                .long(kind.name)
+                .value_name("NAME")
+                .help(kind.help)
+                .conflicts_with(FORCE)
+                .value_parser(value_parser!(InterfaceName))
+        });
+        let all = PORT_KINDS.iter().map(|kind| kind.name);
+        let group = ArgGroup::new("what")
+            .required(true)
+            .arg(INTERFACE)
+            .args(all);
+        command.arg(interface).args(kinds).group(group)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for NewPort {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        let existing = matches.get_one::<InterfaceName>(INTERFACE);
+        let mut made = PORT_KINDS.iter().filter_map(|kind| {
+            let name = matches.get_one::<InterfaceName>(kind.name)?;
+            Some((name, Some(kind.name)))
+        });
+        let given = existing.map(|name| (name, None)).or_else(|| made.next());
+        let missing = || Error::new(clap::error::ErrorKind::MissingRequiredArgument);
+        let (interface, kind) = given.ok_or_else(missing)?;
+        Ok(Self {
+            interface: interface.clone(),
+            kind,
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 #[derive(Debug, Args)]

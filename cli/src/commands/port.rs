@@ -1,4 +1,4 @@
-//! `vswitch port`: existing interfaces as ports.
+//! `vswitch port`: interfaces as ports.
 
 use anyhow::anyhow;
 use vswitch_netns::Netlink;
@@ -19,14 +19,18 @@ pub(crate) fn run(runtime: &RuntimeDir, action: PortAction) -> anyhow::Result<()
         PortAction::Add(args) => {
             let mut client = connect(args.switch.as_ref())?;
             let params = PortAddParams {
-                interface: args.interface.to_string(),
+                interface: args.what.interface.to_string(),
+                kind: args.what.kind.map(str::to_owned),
                 force: args.force,
                 settings: args.settings.0.into(),
             };
             client
                 .call::<PortView>(method::PORT_ADD, &params)
-                .map_err(|error| explain(error, &client, &params.interface))?;
-            warn_of_rules(&params.interface);
+                .map_err(|error| explain(error, &client, &params))?;
+            match params.kind {
+                None => warn_of_rules(&params.interface),
+                Some(_) => warn_of_place(&params.interface, &client),
+            }
         }
         PortAction::Del(args) => {
             let params = PortDelParams {
@@ -63,10 +67,29 @@ fn warn_of_rules(interface: &str) {
     }
 }
 
+/// Says where an interface was made, if it is not here.
+fn warn_of_place(interface: &str, client: &Client) {
+    if !is_here(interface) {
+        crate::complain(&format!(
+            "warning: the switch '{}' runs in another network namespace than this command, and so does \
+             the interface {interface}: move it with 'ip link set {interface} netns ...' there",
+            client.switch()
+        ));
+    }
+}
+
+fn is_here(interface: &str) -> bool {
+    Netlink::open().is_ok_and(|mut here| here.link(interface).is_ok())
+}
+
 /// Why an interface that is to be seen here could not be plugged into a switch that is elsewhere.
-fn explain(error: ClientError, client: &Client, interface: &str) -> anyhow::Error {
-    let is_here = || Netlink::open().is_ok_and(|mut here| here.link(interface).is_ok());
-    if matches!(error, ClientError::Refused(_)) && userlab::is_home_of(client) && is_here() {
+fn explain(error: ClientError, client: &Client, params: &PortAddParams) -> anyhow::Error {
+    let interface = &params.interface;
+    if params.kind.is_none()
+        && matches!(error, ClientError::Refused(_))
+        && userlab::is_home_of(client)
+        && is_here(interface)
+    {
         return anyhow!(
             "the switch '{}' runs in your lab, into which the interface '{interface}' of the host \
              can't be plugged: start a switch with 'sudo vswitch run' for that",

@@ -241,6 +241,9 @@ pub struct ReaddressParams {
 pub struct PortAddParams {
     /// Its name.
     pub interface: String,
+    /// The kind of port to make of it; without one, the interface is there and is plugged in as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// Also where the machine's default route leads through it.
     #[serde(default)]
     pub force: bool,

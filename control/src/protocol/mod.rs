@@ -9,6 +9,7 @@ mod envelope;
 mod events;
 mod explain;
 mod methods;
+mod port_kinds;
 mod protection;
 mod strict;
 
@@ -28,6 +29,7 @@ pub use methods::{
     ReaddressParams, Removed, RestartView, SwitchView, TrafficView, VersionView, method,
 };
 
+pub use port_kinds::{PORT_KINDS, PortKind};
 pub use protection::{BlockedView, PortSetParams};
 
 /// The longest request, its newline not counted.

@@ -6,6 +6,9 @@ use std::time::Duration;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 use vswitch_netns::NamespaceError;
+use vswitch_switch::port::PortData;
+
+use crate::lab::DeviceError;
 
 /// No message is longer.
 pub(super) const MAX_BYTES: usize = 4096;
@@ -26,6 +29,13 @@ pub(super) enum Request {
     Adopt {
         /// When nobody waits any more.
         until: Duration,
+    },
+    /// A device for a port: answered with its descriptors.
+    Device {
+        /// The kind of port.
+        kind: String,
+        /// The interface.
+        name: String,
     },
     /// The removal of the namespace that was made last.
     Delete {
@@ -48,6 +58,10 @@ pub(super) enum Answer {
         /// Whether it was made.
         created: bool,
     },
+    /// The descriptors of the device come along.
+    Device(PortData),
+    /// The device could not be opened.
+    NoDevice(DeviceError),
     /// It is gone.
     Deleted,
     /// It runs.

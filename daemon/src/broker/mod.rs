@@ -4,10 +4,10 @@
 //!
 //! A running switch keeps two capabilities and cannot enter a namespace any more, nor make one, nor
 //! start a program ([`super::guard`]). Before it gives the rest up, and before its first thread, it
-//! forks: the child, the broker, keeps `CAP_SYS_ADMIN` and does five things when it is asked to
+//! forks: the child, the broker, keeps `CAP_SYS_ADMIN` and does six things when it is asked to
 //! over a pair of sockets that nobody else has: it opens (or makes) a named namespace and hands over
 //! descriptors of it and of three sockets in it; it opens such sockets in one that a client has passed
-//! to the switch; it deletes the one that it has made last, for a
+//! to the switch; it opens the device of a port, such as a TAP device; it deletes the one that it has made last, for a
 //! rollback; it starts the program that is to succeed this switch, whose words were laid down
 //! before the fork; it removes the file of the socket for metrics, which was laid down too. It never sees what clients send: only names that have been checked, and it
 //! checks them once more. It has no other descriptor, and ends with its switch.
@@ -21,6 +21,7 @@
 //! time all the same is left alone until it does. What a client waits for, the control loop does not: it
 //! calls again when there is an answer ([`later`]).
 
+mod device;
 mod helper;
 mod later;
 mod limit;

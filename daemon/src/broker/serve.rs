@@ -19,6 +19,7 @@ use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, getppid, setsid};
 use rustix::net::RecvFlags;
 use vswitch_netns::{Announcer, Namespace, NamespaceError, Netlink, NetlinkError, Offloads};
 use vswitch_switch::handover::monotonic;
+use vswitch_switch::port::PortParts;
 
 use super::limit::Starts;
 use super::message::{Answer, Refusal, Request};
@@ -26,6 +27,7 @@ use super::work::{Undone, Worker};
 use super::{program, sys};
 use crate::fault;
 use crate::guard::{keep, restrict_broker};
+use crate::lab::open_device;
 use vswitch_control::metrics::SocketFile;
 
 /// What entering and mounting namespaces, and opening sockets in them, takes. The successor, which
@@ -154,6 +156,7 @@ impl Broker {
                 until,
             }) => self.open(name, create, until, &mut handed),
             Some(Request::Adopt { until }) => self.adopt(descriptors, until, &mut handed),
+            Some(Request::Device { kind, name }) => self.open_device(kind, name, &mut handed),
             Some(Request::Delete { name }) => self.delete(&name),
             Some(Request::Keep) => {
                 self.made = None;
@@ -241,6 +244,26 @@ impl Broker {
         handed.push(opened.namespace.into());
         handed.extend(opened.sockets);
         Ok(Answer::Opened { created: false })
+    }
+
+    /// Opens a device of the namespace that this process is in. What comes too late goes with its
+    /// descriptors.
+    fn open_device(
+        &mut self,
+        kind: String,
+        name: String,
+        handed: &mut Vec<OwnedFd>,
+    ) -> Result<Answer, NamespaceError> {
+        let action = format!("open the device {name}");
+        let work = move || open_device(&kind, &name);
+        let opened = self.worker.within(PATIENCE, work, drop);
+        Ok(match opened.map_err(|undone| not_done(&action, undone))? {
+            Ok(PortParts { data, descriptors }) => {
+                handed.extend(descriptors);
+                Answer::Device(data)
+            }
+            Err(error) => Answer::NoDevice(error),
+        })
     }
 
     /// Deletes the namespace that was made last, if its name still leads to it.

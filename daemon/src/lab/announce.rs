@@ -22,7 +22,7 @@ use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::LinkState;
 use vswitch_switch::threads;
 
-use super::{Kind, Lab, LabError, Plug};
+use super::{Lab, LabError, Plug};
 use crate::broker::Inside;
 
 /// How often addresses are announced (RFC 5227 1.1, `ANNOUNCE_NUM`, and once more for addresses that are
@@ -143,7 +143,7 @@ impl Lab {
         let Some(plug) = self.plugs.get(&id) else {
             return Ok(None);
         };
-        let Kind::Cable { namespace, .. } = &plug.kind else {
+        let Some(namespace) = plug.kind.namespace() else {
             return Ok(None);
         };
         if plug.link == LinkState::Absent {
@@ -172,13 +172,10 @@ fn close(announcers: Vec<Announcer>) {
 /// Announces, of the other end of a port's cable, the addresses that were given to it and its
 /// link-local ones, as far as it has them. What fails costs time, and nothing else.
 fn speak_for(plug: &Plug, inner: &mut Netlink, announcer: &Announcer) {
-    let Kind::Cable {
-        peer, addresses, ..
-    } = &plug.kind
-    else {
+    let Some(cable) = plug.kind.cable() else {
         return;
     };
-    let link = match inner.find_link(peer) {
+    let link = match inner.find_link(&cable.peer) {
         // Another of its name is not ours to speak for.
         Ok(Some(link)) if plug.is_joined_with(&link) => link,
         Ok(_) => return,
@@ -190,7 +187,7 @@ fn speak_for(plug: &Plug, inner: &mut Netlink, announcer: &Announcer) {
     });
     for address in present.iter().filter(|address| is_announceable(address)) {
         let ip = address.net.addr();
-        let is_given = addresses.iter().any(|given| given.addr() == ip);
+        let is_given = cable.addresses.iter().any(|given| given.addr() == ip);
         let is_link_local = matches!(ip, std::net::IpAddr::V6(v6) if v6.is_unicast_link_local());
         if (is_given || is_link_local)
             && let Err(error) = announcer.announce(&link, ip)

@@ -24,9 +24,10 @@ use vswitch_switch::frame::MacAddr;
 use vswitch_switch::port::{FrameLimit, LinkState};
 
 use super::fit::{Setting, require_ipv6};
+use super::kinds::Cable;
 use super::origin::Origin;
 use super::plan::Plan;
-use super::{Kind, Lab, LabError, Plug};
+use super::{Lab, LabError, Plug};
 use crate::broker::Inside;
 use crate::subnet::next_free;
 use vswitch_control::protocol::{AttachParams, Attached};
@@ -93,16 +94,13 @@ impl Lab {
             let mut wanted = wanted.iter();
             wanted.any(|address| address.addr() == taken.addr())
         };
-        let clash = |(id, plug): (&PortId, &Plug)| match &plug.kind {
-            Kind::Cable {
-                namespace,
-                addresses,
-                ..
-            } if plug.link != LinkState::Absent && namespace != to => {
-                let taken = addresses.iter().find(is_wanted)?;
-                Some((*id, taken.addr(), namespace.clone()))
+        let clash = |(id, plug): (&PortId, &Plug)| {
+            let cable = plug.kind.cable()?;
+            if plug.link == LinkState::Absent || cable.namespace == to {
+                return None;
             }
-            _ => None,
+            let taken = cable.addresses.iter().find(is_wanted)?;
+            Some((*id, taken.addr(), cable.namespace.clone()))
         };
         self.plugs.iter().filter_map(clash).collect()
     }
@@ -216,14 +214,13 @@ impl Lab {
         let deadline = Instant::now() + PATIENCE;
         let inside = bring_up(&mut inner, plan, deadline)?;
         await_carrier(&mut self.netlink, &outside.name, deadline)?;
-        let kind = Kind::Cable {
-            namespace: plan.namespace.to_string(),
-            peer: plan.inside.to_string(),
-            addresses: plan.addresses.clone(),
-            former: None,
+        let cable = Cable::new(
+            plan.namespace.to_string(),
+            plan.inside.to_string(),
+            plan.addresses.clone(),
             origin,
-        };
-        let plug = Plug::new(plan.outside.to_string(), &outside, kind);
+        );
+        let plug = Plug::new(plan.outside.to_string(), &outside, Box::new(cable));
         self.plugs.insert(id, plug);
         self.note_peer(id, &outside);
         self.announce(id, &mut inner, announcer);

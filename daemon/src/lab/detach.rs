@@ -2,15 +2,14 @@
 
 use std::thread::{self, ScopedJoinHandle};
 
-use vswitch_netns::{LinkError, Netlink};
+use vswitch_netns::Netlink;
 use vswitch_switch::Handle;
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::control::ControlError;
-use vswitch_switch::port::LinkState;
 use vswitch_switch::threads;
 
+use super::kinds::remove_cable;
 use super::{Lab, LabError, Plug};
-use vswitch_control::marks::owner_of;
 
 /// Cables that are removed together.
 const TOGETHER: usize = 16;
@@ -55,7 +54,7 @@ impl Lab {
     /// for one in waiting (`rcu_barrier`, `synchronize_net`), which several can do together. What
     /// fails is left for another try.
     fn dismantle_cables(&mut self) {
-        let is_cable = |plug: &Plug| plug.former().is_none();
+        let is_cable = |plug: &Plug| plug.kind.cable().is_some() && plug.kind.is_made();
         let cables: Vec<_> = self
             .plugs
             .iter()
@@ -96,17 +95,17 @@ impl Lab {
             return Ok(());
         };
         match self.handle.remove_port(&plug.name) {
-            Ok(port) => drop(port),
+            Ok(mut port) => {
+                if let Err(error) = port.give_back() {
+                    log::debug!("{}: {error}", plug.name);
+                }
+                drop(port);
+            }
             // A switch that has stopped has dropped its ports.
             Err(ControlError::NoSuchPort(_) | ControlError::Stopped) => {}
             Err(error) => return Err(error.into()),
         }
-        let removed = match plug.former() {
-            None => {
-                remove_cable(&mut self.netlink, &plug, self.switch.as_str()).map_err(Into::into)
-            }
-            Some(former) => self.restore(&plug, former),
-        };
+        let removed = plug.kind.give_back(&mut self.tools(), &plug.facts());
         if removed.is_ok() {
             self.captions.set(&plug.name, None);
         } else {
@@ -128,7 +127,7 @@ fn remove_cables(cables: &[(&PortId, &Plug)], handle: &Handle, owner: &str) -> V
     };
     let mut remove = |id: PortId, plug: &Plug| {
         let port = handle.remove_port(&plug.name);
-        match remove_cable(&mut netlink, plug, owner) {
+        match remove_cable(&mut netlink, &plug.facts(), owner) {
             Ok(()) => Some(id),
             Err(error) => {
                 log::debug!("cannot remove {}: {error}", plug.name);
@@ -141,23 +140,4 @@ fn remove_cables(cables: &[(&PortId, &Plug)], handle: &Handle, owner: &str) -> V
         .iter()
         .filter_map(|(id, plug)| remove(**id, plug))
         .collect()
-}
-
-/// Deletes our end of a veth pair, and with it the other. Another device may have taken the
-/// index over if the pair has vanished: only what is known to be ours is deleted.
-fn remove_cable(netlink: &mut Netlink, plug: &Plug, owner: &str) -> Result<(), LinkError> {
-    if plug.link == LinkState::Absent {
-        return Ok(());
-    }
-    let Some(link) = netlink.link_by_index(plug.ifindex)? else {
-        return Ok(());
-    };
-    let is_named = link.name == plug.name || owner_of(&link) == Some(owner);
-    if !is_named || link.kind.as_deref() != Some("veth") {
-        return Ok(());
-    }
-    match netlink.delete_link(&link) {
-        Err(LinkError::NotFound { .. }) => Ok(()),
-        other => other,
-    }
 }

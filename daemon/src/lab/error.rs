@@ -12,6 +12,7 @@ use vswitch_switch::frame::MacAddr;
 use vswitch_switch::port::PacketError;
 
 use super::error_data::data_of;
+use super::kinds::{DeviceError, Reason};
 use vswitch_control::advice;
 use vswitch_control::protocol::{ErrorCode, ErrorObject};
 use vswitch_control::rights::MissingRights;
@@ -125,12 +126,15 @@ pub enum LabError {
         /// The subnet.
         subnet: String,
     },
+    /// The request names a kind of port that there is not.
+    #[error("there is no kind of port '{0}': see port.add in docs/control-protocol.md")]
+    NoSuchKind(String),
     /// The interface is a port here.
     #[error("the interface '{0}' is already a port of this switch")]
     PortHere(String),
-    /// The interface is the switch's end of a veth pair that a switch made.
+    /// The interface was made by a switch, as the end of a veth pair or as a TAP device.
     #[error(
-        "the interface '{interface}' connects a namespace to the switch '{switch}': it cannot be a port of its own"
+        "the interface '{interface}' was made by the switch '{switch}' for a port of its own: it cannot be another port"
     )]
     CableEnd {
         /// The interface.
@@ -205,6 +209,9 @@ pub enum LabError {
     /// The interface could not be opened as a port.
     #[error(transparent)]
     Packet(#[from] PacketError),
+    /// The device of a port could not be opened.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// As a port it would take the machine off the network.
     #[error(
         "the machine's default route leads through '{through}' and would be lost with '{interface}' as a port: plug in another interface, or this one all the same with 'vswitch port add {interface} --force'"
@@ -229,11 +236,15 @@ pub enum LabError {
 impl LabError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::Name(_) | Self::Value(_) => ErrorCode::InvalidParams,
+            Self::Name(_) | Self::Value(_) | Self::NoSuchKind(_) => ErrorCode::InvalidParams,
             Self::Rights(_)
             | Self::Foreign(_)
             | Self::Symlink { .. }
-            | Self::Packet(PacketError::NoPermission { .. }) => ErrorCode::Permission,
+            | Self::Packet(PacketError::NoPermission { .. })
+            | Self::Device(DeviceError {
+                reason: Reason::Permission,
+                ..
+            }) => ErrorCode::Permission,
             Self::AttachedHere { .. }
             | Self::NameOfAnother(_)
             | Self::LeadsElsewhere { .. }
@@ -256,6 +267,10 @@ impl LabError {
                 | PacketError::Loopback { .. }
                 | PacketError::NotEthernet { .. },
             )
+            | Self::Device(DeviceError {
+                reason: Reason::InUse | Reason::Unfit,
+                ..
+            })
             | Self::Control(ControlError::Static(_)) => ErrorCode::Conflict,
             Self::NotAttached { .. }
             | Self::Number(_)
@@ -273,6 +288,7 @@ impl LabError {
             | Self::Quiet(_)
             | Self::Monitor(_)
             | Self::Packet(_)
+            | Self::Device(_)
             | Self::Route(_)
             | Self::Timer(_)
             | Self::Control(_) => ErrorCode::System,

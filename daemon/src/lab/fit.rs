@@ -5,8 +5,9 @@ use vswitch_netns::{Link, MacBytes, NamespaceName, Netlink};
 use vswitch_switch::frame::MacAddr;
 use vswitch_switch::port::LinkState;
 
+use super::kinds::Kind;
 use super::plan::Plan;
-use super::{Kind, Lab, LabError};
+use super::{Lab, LabError};
 use vswitch_control::protocol::AttachParams;
 
 /// Where the setting is that forbids the addresses.
@@ -42,20 +43,24 @@ impl Lab {
             let Some(link) = known.filter(|link| link.name == plug.interface) else {
                 continue;
             };
-            let far = self.netlink.far_end(&link)?;
-            if far.and_then(|far| far.mac) == Some(wanted) {
-                return Err(mac_taken(wanted, &plug.kind, &plug.name));
+            let station = if plug.kind.is_of_host() {
+                Some(link)
+            } else {
+                self.netlink.far_end(&link)?
+            };
+            if station.and_then(|station| station.mac) == Some(wanted) {
+                return Err(mac_taken(wanted, &*plug.kind, &plug.name));
             }
         }
         Ok(())
     }
 }
 
-fn mac_taken(mac: MacBytes, kind: &Kind, port: &str) -> LabError {
-    let whose = match kind {
-        Kind::Cable { namespace, .. } => format!("the namespace '{namespace}'"),
-        Kind::Taken(_) => "the host".to_owned(),
-    };
+fn mac_taken(mac: MacBytes, kind: &dyn Kind, port: &str) -> LabError {
+    let whose = kind.namespace().map_or_else(
+        || "the host".to_owned(),
+        |namespace| format!("the namespace '{namespace}'"),
+    );
     LabError::MacTaken {
         mac: MacAddr(mac),
         whose,

@@ -104,7 +104,7 @@ impl Lab {
         let Some(plug) = self.plugs.get(&id) else {
             return Ok(true);
         };
-        let origin = plug.kind.origin();
+        let origin = plug.kind.cable().map(|cable| &cable.origin);
         if origin.is_some_and(|origin| origin.source.is_some()) && plug.stray().is_none() {
             return Ok(false);
         }

@@ -1,21 +1,18 @@
 //! What a killed daemon of the same name has left.
 
-use vswitch_netns::{Link, LinkError, Netlink};
-use vswitch_switch::port::{PacketError, PacketOptions, PacketPort, ReceivePath};
+use std::thread;
+use std::time::Instant;
 
-use super::{Lab, LabError, take};
-use crate::state::{SavedFormer, SavedKind, SavedPort};
+use vswitch_netns::{Link, LinkError, Netlink};
+use vswitch_switch::port::PacketError;
+
+use super::kinds::{Reason, kind_of, open_device, open_to_claim};
+use super::sockets::{INTERVAL, PATIENCE};
+use super::{Lab, LabError};
+use crate::namespaces::Namespaces;
+use crate::state::SavedPort;
 use vswitch_control::marks::owner_of;
 use vswitch_control::names::SwitchName;
-
-/// Opens a port just to be alone with the interface: without a ring.
-fn open_to_claim(interface: &str) -> Result<PacketPort, PacketError> {
-    let options = PacketOptions {
-        receive: ReceivePath::Socket,
-        ..PacketOptions::default()
-    };
-    PacketPort::open_with(interface, &options)
-}
 
 /// Gives an interface back to the host's stack that a killed daemon had as a port, unless somebody
 /// uses it or it is gone.
@@ -24,6 +21,11 @@ pub(crate) fn give_back(interface: &str) -> Result<(), LabError> {
     let Some(link) = netlink.find_link(interface)? else {
         return Ok(());
     };
+    if kind_of(link.kind.as_deref()).is_some() && owner_of(&link).is_some() {
+        // It was made for the port.
+        remove_leftover(&mut netlink, None, &link);
+        return Ok(());
+    }
     if link.is_ethernet()
         && !link.arp
         && owner_of(&link).is_none()
@@ -43,37 +45,12 @@ pub(crate) fn give_back(interface: &str) -> Result<(), LabError> {
 pub(crate) fn remove_killed(name: &SwitchName, ports: &[SavedPort]) -> Result<(), LabError> {
     let mut netlink = Netlink::open()?;
     for port in ports {
-        let former = match &port.kind {
-            SavedKind::Taken(former) => Some(former),
-            SavedKind::Cable { former, .. } => former.as_ref(),
-        };
-        let Some(former) = former else { continue };
-        if let Err(error) = give_back_as_it_was(&mut netlink, &port.interface, former) {
+        let kind = port.kind.clone().recalled();
+        if let Err(error) = kind.give_back_killed(&mut netlink, &port.interface) {
             log::warn!("cannot restore {}: {error}", port.interface);
         }
     }
-    remove_leftovers(&mut netlink, name, &[])
-}
-
-fn give_back_as_it_was(
-    netlink: &mut Netlink,
-    interface: &str,
-    former: &SavedFormer,
-) -> Result<(), LabError> {
-    let Some(link) = netlink.find_link(interface)? else {
-        return Ok(());
-    };
-    if netlink.is_quiet(&link)
-        && let Ok(port) = open_to_claim(interface)
-    {
-        take::put_back(
-            netlink,
-            &link,
-            &take::Former::recalled(link.clone(), former),
-        )?;
-        drop(port);
-    }
-    Ok(())
+    remove_leftovers(&mut netlink, None, name, &[])
 }
 
 /// Removes veth pairs that carry this switch's name and that no living switch uses (one of
@@ -81,12 +58,15 @@ fn give_back_as_it_was(
 /// What is `waited_for` stays: its port could not come back for now.
 fn remove_leftovers(
     netlink: &mut Netlink,
+    namespaces: Option<&Namespaces>,
     name: &SwitchName,
     waited_for: &[&str],
 ) -> Result<(), LabError> {
     let links = netlink.links()?;
     let is_ours = |link: &&Link| {
-        owner_of(link) == Some(name.as_str()) && link.kind.as_deref() == Some("veth")
+        let driver = link.kind.as_deref();
+        owner_of(link) == Some(name.as_str())
+            && (driver == Some("veth") || kind_of(driver).is_some())
     };
     let links: Vec<Link> = links
         .into_iter()
@@ -94,7 +74,7 @@ fn remove_leftovers(
         .collect();
     let leftovers: Vec<Link> = links.iter().filter(is_ours).cloned().collect();
     for link in leftovers {
-        remove_leftover(netlink, &link);
+        remove_leftover(netlink, namespaces, &link);
     }
     // Interfaces of the user's that were ports. All that is quiet has no ARP.
     let may_be_quiet = |link: &&Link| link.is_ethernet() && !link.arp && owner_of(link).is_none();
@@ -117,12 +97,11 @@ fn restore_leftover(netlink: &mut Netlink, link: &Link) {
     }
 }
 
-/// Removes a cable of a switch's making if no living switch uses it; whether it did.
-fn remove_leftover(netlink: &mut Netlink, link: &Link) -> bool {
-    // Who can open it as a port knows that no switch has it.
-    match open_to_claim(&link.name) {
-        Ok(port) => drop(port),
-        Err(PacketError::InUse { .. }) => return false,
+/// Removes an interface of a switch's making if no living switch uses it; whether it did.
+fn remove_leftover(netlink: &mut Netlink, namespaces: Option<&Namespaces>, link: &Link) -> bool {
+    match is_free(namespaces, link) {
+        Ok(true) => {}
+        Ok(false) => return false,
         Err(error) => {
             log::warn!("cannot tell who uses {}: {error}", link.name);
             return false;
@@ -140,6 +119,34 @@ fn remove_leftover(netlink: &mut Netlink, link: &Link) -> bool {
     }
 }
 
+/// Whether no living switch has a port on an interface: this process could open it as one.
+fn is_free(namespaces: Option<&Namespaces>, link: &Link) -> Result<bool, LabError> {
+    let Some(kind) = kind_of(link.kind.as_deref()) else {
+        return match open_to_claim(&link.name) {
+            Ok(_) => Ok(true),
+            Err(PacketError::InUse { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        };
+    };
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let opened = match namespaces {
+            Some(namespaces) => namespaces.open_device(kind, &link.name),
+            None => open_device(kind, &link.name).map_err(LabError::from),
+        };
+        match opened {
+            Ok(_) => return Ok(true),
+            Err(LabError::Device(error)) if error.reason == Reason::InUse => {}
+            Err(error) => return Err(error),
+        }
+        // The process that was killed may not have closed it yet.
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        thread::sleep(INTERVAL);
+    }
+}
+
 impl Lab {
     /// Removes what carries this switch's name and is no port of it, nor of another.
     ///
@@ -148,7 +155,12 @@ impl Lab {
     pub(crate) fn remove_leftovers(&mut self) -> Result<(), LabError> {
         let plugs = self.plugs.values();
         let waited_for: Vec<_> = plugs.map(|plug| plug.interface.as_str()).collect();
-        remove_leftovers(&mut self.netlink, &self.switch, &waited_for)
+        remove_leftovers(
+            &mut self.netlink,
+            Some(&self.namespaces),
+            &self.switch,
+            &waited_for,
+        )
     }
 
     /// As the function of that name, of which it is told in the log.
@@ -158,6 +170,6 @@ impl Lab {
 
     /// Removes a cable of a switch's making if no living switch uses it; whether it did.
     pub(super) fn remove_leftover(&mut self, link: &Link) -> bool {
-        remove_leftover(&mut self.netlink, link)
+        remove_leftover(&mut self.netlink, Some(&self.namespaces), link)
     }
 }

@@ -15,6 +15,9 @@ use vswitch_switch::port::LinkState;
 
 use super::{Lab, LabError, Plug};
 
+/// The index of an interface that is in another network namespace: the kernel never gives it.
+pub(super) const ELSEWHERE: u32 = 0;
+
 impl Lab {
     /// The descriptor that becomes readable with news of a link.
     pub(crate) fn news_fd(&self) -> RawFd {
@@ -43,7 +46,17 @@ impl Lab {
             log::warn!("cannot tell the state of port {id}: {error}");
         };
         for id in &news.removed {
-            if let Err(error) = self.note(*id, LinkState::Absent) {
+            // A device that a port holds may have been moved.
+            let is_held = self
+                .plugs
+                .get(id)
+                .is_some_and(|plug| plug.kind.is_of_host());
+            let noted = if is_held {
+                self.look_again(*id).map(drop)
+            } else {
+                self.note(*id, LinkState::Absent)
+            };
+            if let Err(error) = noted {
                 complain(*id, &error);
             }
         }
@@ -85,7 +98,8 @@ impl Lab {
         if link.arp {
             self.touch(link.index, &mut news.stirred);
         }
-        let waits = |plug: &Plug| plug.link == LinkState::Absent && plug.interface == link.name;
+        let is_away = |plug: &Plug| plug.link == LinkState::Absent || plug.ifindex == ELSEWHERE;
+        let waits = |plug: &Plug| is_away(plug) && plug.interface == link.name;
         let waiting = self.plugs.iter().filter(|(_, plug)| waits(plug));
         news.touched.extend(waiting.map(|(id, _)| id));
     }
@@ -108,9 +122,15 @@ impl Lab {
         if plug.link == LinkState::Absent {
             return Ok(true);
         }
+        if plug.ifindex == ELSEWHERE {
+            return self.look_for_held(id);
+        }
         let link = self.netlink.link_by_index(plug.ifindex)?;
         // Where the news was lost that it is gone, another may have taken its index over.
         let link = link.filter(|link| link.name == plug.interface || link.mac == plug.mac);
+        if link.is_none() && plug.kind.is_of_host() {
+            return self.look_for_held(id);
+        }
         if let Some(link) = &link {
             if link.name != plug.interface {
                 log::info!(
@@ -122,11 +142,44 @@ impl Lab {
                 self.changed = true;
             }
             plug.mac = link.mac;
-            plug.remember(link);
+            plug.kind.remember(link);
         }
         let state = state_of(link.as_ref());
         self.note(id, state)?;
         Ok(state == LinkState::Absent)
+    }
+
+    /// Looks for the interface of a device that a port holds, which is not where it was: whether it is
+    /// gone. In another network namespace it is as good as here, but nothing tells of its link.
+    fn look_for_held(&mut self, id: PortId) -> Result<bool, LabError> {
+        let infos = self.handle.ports()?;
+        let info = infos.iter().find(|info| info.id == id);
+        if info.is_none_or(|info| info.link == LinkState::Absent) {
+            self.note(id, LinkState::Absent)?;
+            return Ok(true);
+        }
+        let Some(plug) = self.plugs.get_mut(&id) else {
+            return Ok(true);
+        };
+        let found = self.netlink.find_link(&plug.interface)?;
+        let found = found.filter(|link| link.mac == plug.mac);
+        let before = std::mem::replace(
+            &mut plug.ifindex,
+            found.as_ref().map_or(ELSEWHERE, |link| link.index),
+        );
+        let state = found
+            .as_ref()
+            .map_or(LinkState::Up, |link| state_of(Some(link)));
+        if before != plug.ifindex {
+            let place = found.map_or("another network namespace", |_| "the switch's namespace");
+            log::info!(
+                "the interface of port {id} ({}) is in {place} now",
+                plug.name
+            );
+            self.changed = true;
+        }
+        self.note(id, state)?;
+        Ok(false)
     }
 
     pub(super) fn note(&mut self, id: PortId, state: LinkState) -> Result<(), LabError> {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::LinkState;
 
-use super::{Kind, Lab, Plug};
+use super::{Lab, Plug};
 
 /// How often settings are put back within [`SPAN`].
 const TIMES: u32 = 5;
@@ -77,11 +77,11 @@ impl Lab {
         let Some(plug) = self.plugs.get_mut(&id) else {
             return;
         };
-        if plug.link == LinkState::Absent || !plug.meddling.may_act(now) {
+        if plug.kind.is_of_host() || plug.link == LinkState::Absent || !plug.meddling.may_act(now) {
             return;
         }
         // The addresses of an interface that was there before are its owner's.
-        let is_ours = matches!(&plug.kind, Kind::Cable { former: None, .. });
+        let is_ours = plug.kind.is_made();
         let kept = match self.netlink.link_by_index(plug.ifindex) {
             Ok(Some(link)) if link.name == plug.interface => {
                 self.netlink.keep_quiet(&link, is_ours)

@@ -8,6 +8,7 @@ mod error;
 mod error_data;
 mod fit;
 mod home;
+mod kinds;
 mod leftovers;
 mod limits;
 mod links;
@@ -18,43 +19,38 @@ mod plan;
 mod readdress;
 mod recall;
 mod saved;
+mod sockets;
 mod spares;
-mod take;
 mod view;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::thread::JoinHandle;
-use std::time::Instant;
 
 use ipnet::IpNet;
-use vswitch_netns::{Link, LinkMonitor, MacBytes, Netlink, Quiet};
+use vswitch_netns::{Link, LinkMonitor, MacBytes, Netlink};
 use vswitch_switch::Handle;
 use vswitch_switch::bridge::PortId;
-use vswitch_switch::port::{LinkState, PacketOptions, PreparedPort, ReceivePath};
+use vswitch_switch::port::{LinkState, PreparedPort};
 
 use super::capture::Captions;
 use super::namespaces::Namespaces;
 use vswitch_control::marks::ALIAS_PREFIX;
 use vswitch_control::names::SwitchName;
-use vswitch_control::settings::{Number, PortSettings, SwitchSettings};
+use vswitch_control::settings::{PortSettings, SwitchSettings};
 
 use announce::Announcements;
+use kinds::{Kind, Tools};
 use losses::Backlogs;
 pub(crate) use losses::Ledger;
 use meddling::Meddling;
-use spares::Spares;
+use sockets::Sockets;
 
 pub(crate) use error::LabError;
 pub(crate) use home::Home;
+#[cfg(test)]
+pub(crate) use kinds::SavedCable;
+pub(crate) use kinds::{DeviceError, SavedKind, open_device};
 pub(super) use leftovers::{give_back, remove_killed};
-
-/// Slots in the rings of the ports up to that number, where no number of slots was chosen: 56 MiB
-/// for the first 16 ports, 28 MiB for the next 16. The kernel never swaps a ring: hundreds of large
-/// ones would be gigabytes.
-const LARGE_RINGS: [(usize, usize); 2] = [(16, 2048), (32, 1024)];
-/// Slots in the ring of any further port: 448 KiB.
-const SMALL_RING_SLOTS: usize = 256;
 
 /// All that the daemon has plugged into its switch.
 pub(crate) struct Lab {
@@ -65,19 +61,12 @@ pub(crate) struct Lab {
     /// News of the links there.
     news: LinkMonitor,
     subnet: Option<IpNet>,
-    receive: ReceivePath,
-    /// Slots in the ring of each port; if none is chosen, by the number of ports.
-    ring_slots: Option<u32>,
-    spares: Spares,
+    sockets: Sockets,
     plugs: BTreeMap<PortId, Plug>,
     backlogs: Backlogs,
     captions: Captions,
     /// Whether something has changed by itself that is to be kept on disk.
     changed: bool,
-    /// Ports whose sockets are being closed, and with them their claims.
-    closing: Vec<JoinHandle<()>>,
-    /// When it began to have the ports back of a switch that was killed.
-    recalled_at: Option<Instant>,
     namespaces: Namespaces,
     announcements: Announcements,
 }
@@ -99,7 +88,8 @@ struct Plug {
     peer: Option<Link>,
     /// The MTU of its own end, as it was seen then.
     own_mtu_bytes: Option<usize>,
-    kind: Kind,
+    /// What it is plugged into.
+    kind: Box<dyn Kind>,
     /// What is set for it alone.
     settings: PortSettings,
     /// Why it could not come back, as it was told last.
@@ -108,28 +98,9 @@ struct Plug {
     meddling: Meddling,
 }
 
-/// Whence the interface of a port comes.
-enum Kind {
-    /// One end of a veth pair of our making.
-    Cable {
-        /// The namespace of the other end.
-        namespace: String,
-        /// The other end.
-        peer: String,
-        /// Its addresses.
-        addresses: Vec<IpNet>,
-        /// How our end was before, where somebody else has made it in the place of ours.
-        former: Option<take::Former>,
-        /// Which namespace that is, and how it was found.
-        origin: origin::Origin,
-    },
-    /// It was there before, and will be as it was.
-    Taken(take::Former),
-}
-
 impl Plug {
     /// A port on `link`, which was just plugged in.
-    fn new(name: String, link: &Link, kind: Kind) -> Self {
+    fn new(name: String, link: &Link, kind: Box<dyn Kind>) -> Self {
         Self {
             name,
             interface: link.name.clone(),
@@ -153,28 +124,9 @@ impl Plug {
         Some(u64::from(peer.mtu_bytes) > mtu_bytes)
     }
 
-    /// Notes the interface as it is now, so that it can be given back.
-    fn remember(&mut self, link: &Link) {
-        let former = match &mut self.kind {
-            Kind::Cable { former, .. } => former.as_mut(),
-            Kind::Taken(former) => Some(former),
-        };
-        if let Some(former) = former {
-            former.quiet = Quiet::recalled(link.clone(), former.quiet.before().clone());
-        }
-    }
-
     /// Whether a link of another namespace is the other end of its cable, whatever it is called.
     fn is_joined_with(&self, link: &Link) -> bool {
         link.peer_index == Some(self.ifindex)
-    }
-
-    /// How its interface was before; none if we made it, which goes with the port.
-    const fn former(&self) -> Option<&take::Former> {
-        match &self.kind {
-            Kind::Cable { former, .. } => former.as_ref(),
-            Kind::Taken(former) => Some(former),
-        }
     }
 }
 
@@ -189,27 +141,20 @@ impl Lab {
         settings: &SwitchSettings,
         namespaces: Namespaces,
     ) -> Result<Self, LabError> {
-        let mut lab = Self {
+        Ok(Self {
             switch,
             handle,
             netlink: Netlink::open()?,
             news: LinkMonitor::open_with_addresses()?,
             subnet: settings.subnet.map(|subnet| subnet.0),
-            receive: settings.receive.unwrap_or_default().path(),
-            ring_slots: settings.ring_slots.map(Number::get),
-            spares: Spares::default(),
+            sockets: Sockets::new(settings),
             plugs: BTreeMap::new(),
             backlogs: Backlogs::default(),
             captions: Captions::default(),
             changed: false,
-            closing: Vec::new(),
-            recalled_at: None,
             namespaces,
             announcements: Announcements::new().map_err(LabError::Timer)?,
-        };
-        let options = lab.packet_options();
-        lab.spares.order(&options);
-        Ok(lab)
+        })
     }
 
     /// What opens namespaces.
@@ -231,20 +176,23 @@ impl Lab {
     /// rings of its number of slots; those there are keep theirs.
     pub(crate) fn set(&mut self, settings: &SwitchSettings) {
         self.subnet = settings.subnet.map(|subnet| subnet.0);
-        self.ring_slots = settings.ring_slots.map(Number::get);
+        self.sockets.set(settings);
     }
 
     /// The next port, as far as it can be made without its interface.
     fn prepared_port(&mut self) -> PreparedPort {
-        let options = self.packet_options();
-        self.spares.take(&options)
+        self.sockets.prepared(self.plugs.len())
     }
 
-    /// How the next port is to be opened.
-    fn packet_options(&self) -> PacketOptions {
-        PacketOptions {
-            receive: self.receive,
-            ring_slots: ring_slots(self.ring_slots, self.plugs.len()),
+    /// What opens and changes interfaces.
+    fn tools(&mut self) -> Tools<'_> {
+        Tools {
+            switch: &self.switch,
+            netlink: &mut self.netlink,
+            sockets: &mut self.sockets,
+            namespaces: &self.namespaces,
+            may_make: false,
+            ports: self.plugs.len(),
         }
     }
 
@@ -255,8 +203,7 @@ impl Lab {
     /// All ports of a namespace, or its port of this name.
     pub(crate) fn ports_of_namespace(&self, wanted: &str, port: Option<&str>) -> Vec<PortId> {
         let is_wanted = |plug: &Plug| {
-            matches!(&plug.kind, Kind::Cable { namespace, .. } if namespace == wanted)
-                && port.is_none_or(|port| plug.name == port)
+            plug.kind.namespace() == Some(wanted) && port.is_none_or(|port| plug.name == port)
         };
         let found = self.plugs.iter().filter(|(_, plug)| is_wanted(plug));
         found.map(|(id, _)| *id).collect()
@@ -273,21 +220,9 @@ impl Lab {
             .plugs
             .values()
             .filter(|plug| plug.link != LinkState::Absent);
-        present.flat_map(|plug| match &plug.kind {
-            Kind::Cable { addresses, .. } => addresses.iter().map(IpNet::addr).collect(),
-            Kind::Taken(_) => Vec::new(),
-        })
+        let cables = present.filter_map(|plug| plug.kind.cable());
+        cables.flat_map(|cable| cable.addresses.iter().map(IpNet::addr))
     }
-}
-
-/// Slots in the ring of the next port, where there are so many already.
-fn ring_slots(chosen: Option<u32>, ports: usize) -> usize {
-    if let Some(slots) = chosen.and_then(|slots| usize::try_from(slots).ok()) {
-        return slots;
-    }
-    let mut large = LARGE_RINGS.into_iter();
-    let fitting = large.find(|(up_to, _)| ports < *up_to);
-    fitting.map_or(SMALL_RING_SLOTS, |(_, slots)| slots)
 }
 
 /// Whether an attachment could be tried, and into which namespace; nothing is done.
@@ -299,25 +234,4 @@ pub(super) fn foresee(
     subnet: Option<IpNet>,
 ) -> Result<String, LabError> {
     plan::Plan::new(params, subnet).map(|plan| plan.namespace.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rings_get_smaller_with_the_number_of_ports_unless_a_size_was_chosen() {
-        let slots = |ports| ring_slots(None, ports);
-        assert_eq!(
-            [0, 15, 16, 31, 32, 499].map(slots),
-            [2048, 2048, 1024, 1024, 256, 256]
-        );
-        assert_eq!(
-            [0, 31, 499].map(|ports| ring_slots(Some(4096), ports)),
-            [4096; 3]
-        );
-        // 500 ports: the kernel holds 213 MiB for their rings.
-        let held: usize = (0..500).map(|ports| slots(ports) * 2048).sum();
-        assert!(held <= 340 << 20, "{held}");
-    }
 }

@@ -12,19 +12,21 @@ use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use vswitch_netns::NETNS_DIR;
 use vswitch_switch::port::LinkState;
 
+use super::Plug;
 use super::home::Home;
-use super::{Kind, Plug};
+use super::kinds::Cable;
 use crate::broker::Inside;
 use vswitch_control::protocol::NamespaceSource;
 
 /// Which namespace is behind a port, and how it was found.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Origin {
     /// Which one it is; none where that is not known.
     pub(super) home: Option<Home>,
@@ -35,13 +37,13 @@ pub(super) struct Origin {
 }
 
 /// A process, as far as it can be watched.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 enum Process {
     /// It cannot be, or there is none.
     #[default]
     Unknown,
     /// Its descriptor becomes readable when it ends.
-    Watched(OwnedFd),
+    Watched(Arc<OwnedFd>),
     /// It had ended when it was looked for.
     Ended,
 }
@@ -54,7 +56,7 @@ impl Process {
             return Self::Unknown;
         };
         match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(process) => Self::Watched(process),
+            Ok(process) => Self::Watched(Arc::new(process)),
             Err(rustix::io::Errno::SRCH) if !is_alive => Self::Ended,
             Err(_) => Self::Unknown,
         }
@@ -112,22 +114,12 @@ pub(super) enum Stray {
 }
 
 impl Plug {
-    /// Forgets which namespace is behind it: its cable is another one, which somebody else has made.
-    pub(super) fn forget_origin(&mut self) {
-        if let Kind::Cable { origin, .. } = &mut self.kind {
-            *origin = Origin::default();
-        }
-    }
-
     /// Why the namespace behind it is not the one that is meant any more; none if it is, or if
     /// that cannot be told.
     pub(super) fn stray(&self) -> Option<Stray> {
-        let Kind::Cable {
+        let Cable {
             namespace, origin, ..
-        } = &self.kind
-        else {
-            return None;
-        };
+        } = self.kind.cable()?;
         let own = || Path::new(NETNS_DIR).join(namespace);
         let by_name = match &origin.source {
             None => looked_up(&own(), origin.home.as_ref()?, None),
@@ -148,12 +140,9 @@ impl Plug {
 
     /// What is wrong with the namespace behind it and what to do, as a sentence.
     fn stray_warning(&self) -> Option<String> {
-        let Kind::Cable {
+        let Cable {
             namespace, origin, ..
-        } = &self.kind
-        else {
-            return None;
-        };
+        } = self.kind.cable()?;
         let source = origin.source.as_ref();
         let container = source.and_then(|source| source.container.as_deref());
         let again = match (container, source) {
@@ -213,16 +202,6 @@ fn looked_up(path: &Path, home: &Home, pid: Option<u32>) -> Option<Stray> {
             let target = fs::read_link(path).ok()?;
             let was = format!("/proc/{}/ns/net", pid?);
             (target != Path::new(&was)).then_some(Stray::NameMoved)
-        }
-    }
-}
-
-impl Kind {
-    /// How the namespace behind it was found.
-    pub(super) const fn origin(&self) -> Option<&Origin> {
-        match self {
-            Self::Cable { origin, .. } => Some(origin),
-            Self::Taken(_) => None,
         }
     }
 }

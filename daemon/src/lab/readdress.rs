@@ -9,7 +9,7 @@ use vswitch_switch::bridge::PortId;
 use super::attach::{PATIENCE, await_address};
 use super::fit::{Setting, require_ipv6};
 use super::plan;
-use super::{Kind, Lab, LabError};
+use super::{Lab, LabError};
 use crate::broker::Inside;
 use vswitch_control::protocol::ReaddressParams;
 
@@ -26,19 +26,14 @@ impl Lab {
             port: vswitch_control::plain::text(&params.port).into_owned(),
         };
         let id = self.port_of_name(&params.port).ok_or_else(missing)?;
-        let Some(Kind::Cable {
-            namespace,
-            peer,
-            addresses,
-            ..
-        }) = self.plugs.get(&id).map(|plug| &plug.kind)
-        else {
+        let Some(cable) = self.plugs.get(&id).and_then(|plug| plug.kind.cable()) else {
             return Err(LabError::Value(format!(
                 "the port '{}' is an interface of yours: give it addresses yourself",
                 params.port
             )));
         };
-        let (former, namespace, peer) = (addresses.clone(), namespace.clone(), peer.clone());
+        let (namespace, peer) = (cable.namespace.clone(), cable.peer.clone());
+        let former = cable.addresses.clone();
         self.refuse_taken(&namespace, &wanted)?;
         let name = NamespaceName::new(&namespace)?;
         let Inside {
@@ -74,9 +69,9 @@ impl Lab {
 
     fn note_addresses(&mut self, id: PortId, wanted: Vec<IpNet>) {
         if let Some(plug) = self.plugs.get_mut(&id)
-            && let Kind::Cable { addresses, .. } = &mut plug.kind
+            && let Some(cable) = plug.kind.cable_mut()
         {
-            *addresses = wanted;
+            cable.addresses = wanted;
         }
     }
 }

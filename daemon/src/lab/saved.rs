@@ -1,15 +1,13 @@
 //! The ports as they are kept on disk.
 
-use vswitch_netns::{Link, Quiet};
+use vswitch_netns::Link;
 use vswitch_switch::bridge::PortId;
 use vswitch_switch::port::LinkState;
 
 use super::losses::Ledger;
-use super::origin::Origin;
-use super::take::Former;
-use super::{Kind, Lab, Plug};
+use super::{Lab, Plug};
 use crate::handover::HandedPlug;
-use crate::state::{SavedFormer, SavedKind, SavedPort};
+use crate::state::SavedPort;
 
 impl Lab {
     /// All ports but those that are about to go.
@@ -40,7 +38,7 @@ impl Lab {
     pub(crate) fn take_over(&mut self, ports: Vec<HandedPlug>) {
         for handed in ports {
             let saved = handed.saved;
-            let kind = Kind::recalled(saved.kind);
+            let kind = saved.kind.recalled();
             self.captions.set(&saved.name, kind.namespace());
             let mut interface = Link::default();
             interface.index = saved.ifindex;
@@ -89,68 +87,6 @@ fn saved(id: PortId, plug: &Plug) -> SavedPort {
         interface: plug.interface.clone(),
         ifindex: if is_gone { 0 } else { plug.ifindex },
         settings: plug.settings.clone(),
-        kind: match &plug.kind {
-            Kind::Taken(former) => SavedKind::Taken(former.saved()),
-            Kind::Cable {
-                namespace,
-                peer,
-                addresses,
-                former,
-                origin,
-            } => SavedKind::Cable {
-                namespace: namespace.clone(),
-                peer: peer.clone(),
-                addresses: addresses.clone(),
-                former: former.as_ref().map(Former::saved),
-                home: origin.home.clone(),
-                source: origin.source.clone(),
-            },
-        },
-    }
-}
-
-impl Former {
-    fn saved(&self) -> SavedFormer {
-        SavedFormer::new(self.up, self.quiet.before())
-    }
-
-    /// What was kept of `link`.
-    pub(super) fn recalled(link: Link, saved: &SavedFormer) -> Self {
-        Self {
-            up: saved.up,
-            quiet: Quiet::recalled(link, saved.before()),
-        }
-    }
-}
-
-impl Kind {
-    /// As it was kept. The interface is yet to be found.
-    pub(super) fn recalled(saved: SavedKind) -> Self {
-        let former = |saved: &SavedFormer| Former::recalled(Link::default(), saved);
-        match saved {
-            SavedKind::Taken(saved) => Self::Taken(former(&saved)),
-            SavedKind::Cable {
-                namespace,
-                peer,
-                addresses,
-                former: saved,
-                home,
-                source,
-            } => Self::Cable {
-                namespace,
-                peer,
-                addresses,
-                former: saved.as_ref().map(former),
-                origin: Origin::recalled(home, source),
-            },
-        }
-    }
-
-    /// The namespace behind it, where that is known.
-    pub(super) fn namespace(&self) -> Option<&str> {
-        match self {
-            Self::Cable { namespace, .. } => Some(namespace),
-            Self::Taken(_) => None,
-        }
+        kind: plug.kind.saved(),
     }
 }

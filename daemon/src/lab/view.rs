@@ -9,7 +9,7 @@ use vswitch_switch::datapath::PortInfo;
 use vswitch_switch::port::{FrameLimit, LinkState, Traffic};
 
 use super::losses::{Reading, mtu_warning, offload_warning};
-use super::{Kind, Lab, Plug};
+use super::{Lab, Plug};
 use vswitch_control::protocol::{BlockedView, PortState, PortView, TrafficView};
 use vswitch_control::settings::View;
 
@@ -46,7 +46,7 @@ impl Lab {
                 continue;
             };
             // The index of one that is gone may be another's by now.
-            if plug.link == LinkState::Absent {
+            if plug.link == LinkState::Absent || plug.kind.is_of_host() {
                 continue;
             }
             let Some((link, losses)) = interfaces.get(&plug.ifindex) else {
@@ -102,19 +102,7 @@ impl Lab {
 
     fn view(&self, info: PortInfo, names: &BTreeMap<PortId, String>) -> PortView {
         let plug = self.plugs.get(&info.id);
-        let (namespace, peer, addresses) = match plug.map(|plug| &plug.kind) {
-            Some(Kind::Cable {
-                namespace,
-                peer,
-                addresses,
-                ..
-            }) => (
-                Some(namespace.clone()),
-                Some(peer.clone()),
-                addresses.clone(),
-            ),
-            Some(Kind::Taken(_)) | None => (None, None, Vec::new()),
-        };
+        let cable = plug.and_then(|plug| plug.kind.cable());
         let mut drops: BTreeMap<_, _> = info
             .counters
             .drops
@@ -137,8 +125,8 @@ impl Lab {
         PortView {
             id: info.id.0,
             name: info.name,
-            namespace,
-            peer,
+            namespace: cable.map(|cable| cable.namespace.clone()),
+            peer: cable.map(|cable| cable.peer.clone()),
             state: match info.link {
                 LinkState::Up => PortState::Up,
                 LinkState::Down => PortState::Down,
@@ -150,7 +138,9 @@ impl Lab {
             rx: traffic(info.counters.rx),
             tx: traffic(info.counters.tx),
             drops,
-            addresses,
+            addresses: cable
+                .map(|cable| cable.addresses.clone())
+                .unwrap_or_default(),
             limits: Some(info.limits.into()),
             settings: View(plug.map(|plug| plug.settings.clone()).unwrap_or_default()),
             blocked: info.blocked.map(|blocked| BlockedView {
@@ -176,7 +166,7 @@ impl Plug {
             peer_mtu_bytes: Some(peer),
             ..FrameLimit::of(own)
         };
-        let has_room = matches!(self.kind, Kind::Cable { former: None, .. });
+        let has_room = self.kind.cable().is_some() && self.kind.is_made();
         if has_room && own != peer && limit.payload_bytes() == own {
             // Somebody has changed the end inside: the room for tags is still there.
             return own.saturating_sub(FrameLimit::TAG_ROOM_BYTES);

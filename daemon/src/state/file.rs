@@ -295,8 +295,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Saved, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{SavedKind, SavedPort, SavedStation};
+    use super::super::{SavedPort, SavedStation};
     use super::*;
+    use crate::lab::{SavedCable, SavedKind};
     use vswitch_control::settings::PortSettings;
 
     fn name() -> SwitchName {
@@ -313,14 +314,14 @@ mod tests {
                     name: format!("p{id}"),
                     interface: format!("p{id}"),
                     ifindex: 7,
-                    kind: SavedKind::Cable {
+                    kind: SavedKind::Cable(SavedCable {
                         namespace: "mario".to_owned(),
                         peer: "mario-netns".to_owned(),
                         addresses: vec!["10.0.0.1/24".parse().unwrap()],
                         former: None,
                         home: None,
                         source: None,
-                    },
+                    }),
                     settings: PortSettings::default(),
                 })
                 .collect(),

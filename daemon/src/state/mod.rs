@@ -15,9 +15,8 @@ use serde::{Deserialize, Serialize};
 use vswitch_netns::quiet::{Before, Ingress};
 use vswitch_switch::frame::{MacAddr, VlanId};
 
-use super::lab::Home;
+use super::lab::SavedKind;
 use vswitch_control::names::LabName;
-use vswitch_control::protocol::NamespaceSource;
 use vswitch_control::settings::{PortSettings, SwitchSettings};
 
 pub(crate) use file::{StateError, StateFile, discard, is_kept, recall};
@@ -82,32 +81,6 @@ pub(crate) struct SavedPort {
     /// What is set for it alone.
     #[serde(default)]
     pub(crate) settings: PortSettings,
-}
-
-/// What a port is plugged into.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum SavedKind {
-    /// A veth pair to a namespace.
-    Cable {
-        /// The namespace.
-        namespace: String,
-        /// The end in it.
-        peer: String,
-        /// The addresses of that.
-        addresses: Vec<IpNet>,
-        /// How our end was before, where it was not we who made it.
-        #[serde(default)]
-        former: Option<SavedFormer>,
-        /// Which namespace it was.
-        #[serde(default)]
-        home: Option<Home>,
-        /// How it was found, unless by its name under `/run/netns`.
-        #[serde(default)]
-        source: Option<NamespaceSource>,
-    },
-    /// An interface that was there before.
-    Taken(SavedFormer),
 }
 
 /// How an interface was before it became a port.

@@ -188,7 +188,7 @@ impl Worker<'_> {
             }
             (Key::Port { switch, interface }, _) => {
                 self.doer.making(key, spec, Proof::None)?;
-                self.make_port(switch, interface)
+                self.make_port(switch, interface, spec)
             }
             (Key::Cable { host, interface }, Spec::Cable(cable)) => {
                 self.doer.making(key, spec, Proof::None)?;

@@ -6,6 +6,7 @@ use anyhow::Context;
 use serde_json::Value;
 
 use super::Worker;
+use crate::thing::Spec;
 use vswitch_control::client::{Client, ClientError};
 use vswitch_control::names::SwitchName;
 use vswitch_control::protocol::{
@@ -57,10 +58,19 @@ impl Worker<'_> {
         }
     }
 
-    pub(super) fn make_port(&mut self, switch: &str, interface: &str) -> anyhow::Result<()> {
+    pub(super) fn make_port(
+        &mut self,
+        switch: &str,
+        interface: &str,
+        spec: &Spec,
+    ) -> anyhow::Result<()> {
         let params = PortAddParams {
             interface: interface.to_owned(),
             // Whether the machine can do without it was asked before anything was changed.
+            kind: match spec {
+                Spec::Device { device } => Some(device.clone()),
+                _ => None,
+            },
             force: true,
             settings: Change::default(),
         };

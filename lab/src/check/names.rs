@@ -94,7 +94,7 @@ fn interfaces(draft: &Draft, problems: &mut Vec<Problem>) {
     for (name, switch) in &draft.switches {
         for port in &switch.ports {
             let whose = format!("the switch '{name}'");
-            claim(&port.value, &port.span, whose, problems);
+            claim(&port.value.interface, &port.span, whose, problems);
         }
     }
 }

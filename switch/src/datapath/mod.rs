@@ -262,6 +262,10 @@ impl Datapath {
     pub fn port_info(&mut self, now: Timestamp, id: PortId) -> Option<PortInfo> {
         let Slot { port, state } = self.table.get_mut(id)?;
         port.collect_losses(&mut state.counters);
+        if port.is_gone() {
+            note_link_lost(&mut self.table, &mut self.bridge, id, LinkState::Absent);
+        }
+        let Slot { port, state } = self.table.get_mut(id)?;
         let info = PortInfo {
             id,
             name: port.name().to_owned(),

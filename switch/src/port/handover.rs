@@ -13,27 +13,79 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use super::packet::{PacketData, PacketPort};
-use super::tap::{TapData, TapPort};
-use super::{Port, VacantPort};
+use super::{PacketPort, Port, TapPort, VacantPort};
 
-/// What there is to say of a port beside its descriptors.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum PortData {
+/// A kind of port that another process can go on with.
+///
+/// A kind is the folder with its [`Port`], which implements this, and its line in the list of kinds
+/// below this trait. What one process says of a port, [`Port::parts`] and [`Port::data`], is a
+/// [`PortData`] of the same line.
+pub trait PortKind: Port + Sized + 'static {
+    /// What there is to say of a port beside its descriptors.
+    type Data;
+
+    /// Puts a port together of what another process has taken apart. It is not used before
+    /// [`PortKind::go_on`].
+    fn assemble(data: &Self::Data, descriptors: Vec<OwnedFd>) -> io::Result<Self>;
+
+    /// Goes on where the other process has ended, of which `data` tells.
+    fn go_on(&mut self, data: &Self::Data) -> io::Result<()>;
+}
+
+/// Makes [`PortData`], [`AnyPort`] and what is done with them from a list of kinds.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident: $port:ty),+ $(,)?) => {
+        /// What there is to say of a port beside its descriptors.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+        #[non_exhaustive]
+        pub enum PortData {
+            $($(#[$doc])* $kind(<$port as PortKind>::Data),)+
+        }
+
+        /// A port that was put together.
+        #[derive(Debug)]
+        enum AnyPort {
+            $($kind(Box<$port>),)+
+        }
+
+        impl PortParts {
+            /// Puts the port together again, but for where it goes on.
+            pub fn assemble(self) -> io::Result<Assembled> {
+                let Self { data, descriptors } = self;
+                let port = match data {
+                    $(PortData::$kind(data) => {
+                        AnyPort::$kind(Box::new(<$port>::assemble(&data, descriptors)?))
+                    })+
+                };
+                Ok(Assembled(port))
+            }
+        }
+
+        impl Assembled {
+            /// The port, from where the other process has ended. It fails where the data are another
+            /// port's.
+            pub fn go_on(self, from: &PortData) -> io::Result<Box<dyn Port>> {
+                match (self.0, from) {
+                    $((AnyPort::$kind(mut port), PortData::$kind(data)) => {
+                        port.go_on(data)?;
+                        Ok(port)
+                    })+
+                    _ => Err(mismatch()),
+                }
+            }
+        }
+    };
+}
+
+kinds! {
     /// A [`PacketPort`].
-    Packet(PacketData),
+    Packet: PacketPort,
     /// A [`TapPort`].
-    Tap(TapData),
+    Tap: TapPort,
     /// A [`VacantPort`].
-    Vacant {
-        /// Its name.
-        name: String,
-        /// Its MTU.
-        mtu_bytes: usize,
-    },
+    Vacant: VacantPort,
 }
 
 /// A port, taken apart.
@@ -45,52 +97,9 @@ pub struct PortParts {
     pub descriptors: Vec<OwnedFd>,
 }
 
-impl PortParts {
-    /// Puts the port together again, but for where it goes on.
-    pub fn assemble(self) -> io::Result<Assembled> {
-        let Self { data, descriptors } = self;
-        let port = match data {
-            PortData::Packet(data) => {
-                AnyPort::Packet(Box::new(PacketPort::from_parts(&data, descriptors)?))
-            }
-            PortData::Tap(data) => AnyPort::Tap(Box::new(TapPort::from_parts(data, descriptors)?)),
-            PortData::Vacant { name, mtu_bytes } => {
-                AnyPort::Vacant(VacantPort::new(name, mtu_bytes))
-            }
-        };
-        Ok(Assembled(port))
-    }
-}
-
 /// A port that was put together, and does not yet know where to go on.
 #[derive(Debug)]
 pub struct Assembled(AnyPort);
-
-#[derive(Debug)]
-enum AnyPort {
-    Packet(Box<PacketPort>),
-    Tap(Box<TapPort>),
-    Vacant(VacantPort),
-}
-
-impl Assembled {
-    /// The port, from where the other process has ended. It fails where the data are another
-    /// port's.
-    pub fn go_on(self, from: &PortData) -> io::Result<Box<dyn Port>> {
-        match (self.0, from) {
-            (AnyPort::Packet(mut port), PortData::Packet(data)) => {
-                port.go_on(data)?;
-                Ok(port)
-            }
-            (AnyPort::Tap(mut port), PortData::Tap(data)) => {
-                port.go_on(data);
-                Ok(port)
-            }
-            (AnyPort::Vacant(port), PortData::Vacant { .. }) => Ok(Box::new(port)),
-            _ => Err(mismatch()),
-        }
-    }
-}
 
 /// The data and what they are about do not go together.
 pub(super) fn mismatch() -> io::Error {

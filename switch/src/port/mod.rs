@@ -20,7 +20,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 pub use arena::Arena;
-pub use handover::{Assembled, PortData, PortParts};
+pub use handover::{Assembled, PortData, PortKind, PortParts};
 pub use limit::FrameLimit;
 pub use offload::SoftwareOffload;
 pub(crate) use offload::outgoing_header;
@@ -31,7 +31,7 @@ pub use packet::{
 pub use reference::PortRef;
 pub use report::{Outcomes, TxReport};
 pub use tap::{TapData, TapError, TapOptions, TapPort};
-pub use vacant::VacantPort;
+pub use vacant::{VacantData, VacantPort};
 
 pub use crate::frame::{BATCH, Batch, Counters, Drops, Frame, Selection, TagAction, Traffic};
 
@@ -120,6 +120,19 @@ pub trait Port: Send {
     /// on another process can go on.
     fn data(&mut self) -> Option<PortData> {
         None
+    }
+
+    /// Whether the device is gone, so that the port will never receive again. For ports whose kernel
+    /// tells so at any time.
+    fn is_gone(&self) -> bool {
+        false
+    }
+
+    /// Restores what the port has changed at a device that outlives it, or has the device go with its
+    /// last descriptor. Called before the port is dropped for good, and not when another process goes
+    /// on with it.
+    fn give_back(&mut self) -> io::Result<()> {
+        Ok(())
     }
 
     /// Adds to `counters.drops` the losses that the outside has counted since the last call,

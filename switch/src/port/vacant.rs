@@ -1,10 +1,11 @@
 //! A port without a device.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use super::{
-    Arena, Batch, Counters, Port, PortData, PortParts, RxStatus, Selection, TxReport, TxStatus,
+    Arena, Batch, Counters, Port, PortData, PortKind, PortParts, RxStatus, Selection, TxReport,
+    TxStatus,
 };
 use crate::frame::DropReason;
 
@@ -24,10 +25,32 @@ impl VacantPort {
     }
 
     fn to_data(&self) -> PortData {
-        PortData::Vacant {
+        PortData::Vacant(VacantData {
             name: self.name.clone(),
             mtu_bytes: self.mtu,
-        }
+        })
+    }
+}
+
+/// What there is to say of a port without a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct VacantData {
+    /// The port's name.
+    pub name: String,
+    /// Its MTU.
+    pub mtu_bytes: usize,
+}
+
+impl PortKind for VacantPort {
+    type Data = VacantData;
+
+    fn assemble(data: &VacantData, _descriptors: Vec<OwnedFd>) -> io::Result<Self> {
+        Ok(Self::new(data.name.clone(), data.mtu_bytes))
+    }
+
+    fn go_on(&mut self, _data: &VacantData) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -82,7 +82,12 @@ fn empty(living: &Living) -> Option<Finding> {
 /// Cables that no switch has any more, by the switches that made them.
 fn cables(living: &Living) -> Option<Finding> {
     let mut left: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let free = |link: &&Link| !living.claimed.contains(&link.index);
+    let ports = living.switches.iter().flat_map(|switch| &switch.ports);
+    let ports: Vec<&str> = ports.map(|port| port.name.as_str()).collect();
+    // A TAP device is claimed by nothing but its descriptor.
+    let free = |link: &&Link| {
+        !living.claimed.contains(&link.index) && !ports.contains(&link.name.as_str())
+    };
     for link in living.links.iter().filter(free) {
         if let Some(switch) = owner_of(link) {
             left.entry(switch).or_default().push(&link.name);
@@ -99,7 +104,10 @@ fn cables(living: &Living) -> Option<Finding> {
             )
         })
         .collect();
-    let found = format!("switch-side ends that no switch uses: {}", told.join("; "));
+    let found = format!(
+        "interfaces of switches that no switch uses: {}",
+        told.join("; ")
+    );
     Some(finding("cables", Grade::Warning, found).remedy(format!(
         "'vswitch run {} --detach' removes those of its name",
         vswitch_control::plain::text(first)

@@ -64,7 +64,7 @@ const OLDER: &[c_long] = &[libc::SYS_renameat];
 /// What a C library tries before it takes an older one.
 const UNKNOWN: &[c_long] = &[libc::SYS_clone3, libc::SYS_openat2];
 
-/// What is asked of descriptors: of files and terminals, interfaces and namespaces.
+/// What is asked of descriptors: of files and terminals, interfaces, namespaces and devices.
 const REQUESTS: &[libc::Ioctl] = &[
     libc::FIONBIO,
     libc::FIONREAD,
@@ -80,6 +80,10 @@ const REQUESTS: &[libc::Ioctl] = &[
     SIOCGSKNS,
     libc::NS_GET_USERNS,
     libc::NS_GET_NSTYPE,
+    // Of a TAP device that it was handed: its name, and how it is left.
+    libc::TUNGETIFF,
+    libc::TUNSETPERSIST,
+    libc::TUNSETOFFLOAD,
 ];
 /// linux/sockios.h
 const SIOCGSKNS: libc::Ioctl = 0x894c;

@@ -259,6 +259,14 @@ impl Port for SoftwareOffload {
         self.inner.data()
     }
 
+    fn is_gone(&self) -> bool {
+        self.inner.is_gone()
+    }
+
+    fn give_back(&mut self) -> io::Result<()> {
+        self.inner.give_back()
+    }
+
     fn collect_losses(&mut self, counters: &mut Counters) {
         self.inner.collect_losses(counters);
     }

@@ -11,7 +11,7 @@ use super::sys::{Position, Ring};
 use super::transmit::WayOut;
 use super::{PacketPort, sys};
 use crate::port::handover::{exactly, mismatch};
-use crate::port::{PortData, PortParts};
+use crate::port::{PortData, PortKind, PortParts};
 
 /// What there is to say of a packet port beside its sockets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,13 +110,12 @@ impl PacketPort {
             aside_mark: self.way_out.aside_mark,
         }
     }
+}
 
-    /// Puts one together of what another process has taken apart; its ring is not to be read
-    /// before [`PacketPort::go_on`].
-    pub(in crate::port) fn from_parts(
-        data: &PacketData,
-        descriptors: Vec<OwnedFd>,
-    ) -> io::Result<Self> {
+impl PortKind for PacketPort {
+    type Data = PacketData;
+
+    fn assemble(data: &PacketData, descriptors: Vec<OwnedFd>) -> io::Result<Self> {
         let [socket, sender, claim] = exactly(descriptors)?;
         let (socket, sender) = (socket.into(), sender.into());
         // Whatever has become of the interface: these are what was said to be sent.
@@ -152,8 +151,7 @@ impl PacketPort {
         })
     }
 
-    /// Goes on where another process has ended.
-    pub(in crate::port) fn go_on(&mut self, data: &PacketData) -> io::Result<()> {
+    fn go_on(&mut self, data: &PacketData) -> io::Result<()> {
         match (&mut self.ring, data.ring) {
             (Some(ring), Some(told))
                 if (ring.len(), ring.slot_len()) == (told.slots, told.slot_len_bytes) =>

@@ -38,9 +38,9 @@ pub enum TapError {
         /// The interface.
         interface: String,
     },
-    /// An interface of this name is something else, or a TAP device with other options.
+    /// An interface of this name is something else, or a TAP device with several queues.
     #[error(
-        "interface '{interface}' exists already and is not a TAP device of this kind: choose another name"
+        "the interface '{interface}' exists already and is not a TAP device with a single queue: choose another name"
     )]
     NotTap {
         /// The interface.

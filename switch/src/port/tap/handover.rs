@@ -9,7 +9,7 @@ use super::TapPort;
 use super::losses::Losses;
 use crate::port::handover::mismatch;
 use crate::port::offload::Scratch;
-use crate::port::{PortData, PortParts};
+use crate::port::{PortData, PortKind, PortParts};
 
 /// What there is to say of a TAP port beside its descriptors.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,9 @@ pub struct TapData {
     pub mtu_bytes: usize,
     /// What it had lost when that was last counted.
     pub losses_counted: u64,
+    /// Whether the device was made persistent, to be removed with the port.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub is_kept: bool,
 }
 
 impl TapPort {
@@ -44,34 +47,36 @@ impl TapPort {
             offloads: self.offloads,
             mtu_bytes: self.mtu,
             losses_counted: self.losses.as_ref().map_or(0, |losses| losses.parts().1),
+            is_kept: self.is_kept,
         }
     }
+}
 
-    /// Puts one together of what another process has taken apart.
-    pub(in crate::port) fn from_parts(
-        data: TapData,
-        descriptors: Vec<OwnedFd>,
-    ) -> io::Result<Self> {
+impl PortKind for TapPort {
+    type Data = TapData;
+
+    fn assemble(data: &TapData, descriptors: Vec<OwnedFd>) -> io::Result<Self> {
         let mut descriptors = descriptors.into_iter();
         let (Some(tun), Some(query)) = (descriptors.next(), descriptors.next()) else {
             return Err(mismatch());
         };
         let statistics = descriptors.next().map(File::from);
         Ok(Self {
-            name: data.name,
+            name: data.name.clone(),
             tun: File::from(tun),
             offloads: data.offloads,
             mtu: data.mtu_bytes,
             query: UnixDatagram::from(query),
             losses: statistics.map(|file| Losses::taken_over(file, data.losses_counted)),
+            is_kept: data.is_kept,
             scratch: Scratch::default(),
         })
     }
 
-    /// Goes on where another process has ended.
-    pub(in crate::port) fn go_on(&mut self, data: &TapData) {
+    fn go_on(&mut self, data: &TapData) -> io::Result<()> {
         self.mtu = data.mtu_bytes;
         let losses = self.losses.take();
         self.losses = losses.map(|losses| losses.counted_to(data.losses_counted));
+        Ok(())
     }
 }

@@ -45,7 +45,8 @@ impl Default for TapOptions {
     }
 }
 
-/// A port on a TAP device, which it creates and which vanishes with it.
+/// A port on a TAP device, which it creates and which vanishes with it, unless
+/// [`TapPort::persist`] is called.
 ///
 /// Frames that the host sends by the interface enter the switch, and the other way round. The
 /// interface is down at first, and belongs to the network namespace of the thread that created
@@ -60,6 +61,8 @@ pub struct TapPort {
     /// Asks for the MTU in the namespace where the device was made.
     query: UnixDatagram,
     losses: Option<Losses>,
+    /// Whether the device was made persistent, to be removed with the port.
+    is_kept: bool,
     /// Memory to cut super-frames in.
     scratch: Scratch,
 }
@@ -107,8 +110,31 @@ impl TapPort {
             mtu,
             query,
             losses,
+            is_kept: false,
             scratch: Scratch::default(),
         })
+    }
+
+    /// Whether the device is persistent (`TUNSETPERSIST`). One that is when it was just opened was
+    /// there before.
+    pub fn is_persistent(&self) -> io::Result<bool> {
+        let flags = sys::flags(self.tun.as_fd())?;
+        Ok(flags & libc::IFF_PERSIST != 0)
+    }
+
+    /// Has the device outlive the port: when the process is killed, the device stays, and can be
+    /// opened again. [`Port::give_back`] undoes that.
+    pub fn persist(&mut self) -> io::Result<()> {
+        sys::set_persistent(self.tun.as_fd(), true)?;
+        self.is_kept = true;
+        Ok(())
+    }
+
+    /// The same port under another name, for an interface that is called otherwise than the port.
+    #[must_use]
+    pub fn named(mut self, name: String) -> Self {
+        self.name = name;
+        self
     }
 
     const fn sender(&self) -> Sender<'_> {
@@ -185,6 +211,21 @@ impl Port for TapPort {
 
     fn data(&mut self) -> Option<PortData> {
         Some(PortData::Tap(self.to_data()))
+    }
+
+    fn is_gone(&self) -> bool {
+        let gone = |error: io::Error| error.raw_os_error() == Some(libc::EBADFD);
+        sys::name(self.tun.as_fd()).is_err_and(gone)
+    }
+
+    /// A device that was made persistent vanishes with the last descriptor; one that was persistent
+    /// before gets frames without offloads, as a new one does.
+    fn give_back(&mut self) -> io::Result<()> {
+        if self.is_kept {
+            sys::set_persistent(self.tun.as_fd(), false)
+        } else {
+            sys::disable_offloads(self.tun.as_fd())
+        }
     }
 
     /// Counts what the device's queue had no room for, and reads the MTU anew.

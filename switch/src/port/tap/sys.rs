@@ -11,6 +11,7 @@ nix::ioctl_write_ptr_bad!(set_interface, libc::TUNSETIFF, libc::ifreq);
 nix::ioctl_read_bad!(get_interface, libc::TUNGETIFF, libc::ifreq);
 nix::ioctl_write_ptr_bad!(set_header_len, libc::TUNSETVNETHDRSZ, libc::c_int);
 nix::ioctl_write_int_bad!(set_offload, libc::TUNSETOFFLOAD);
+nix::ioctl_write_int_bad!(set_persist, libc::TUNSETPERSIST);
 
 /// Makes the descriptor a TAP device: of this name, or of one that the kernel chooses; gives the
 /// name that it got.
@@ -29,6 +30,23 @@ pub(super) fn attach(
     // returns; `request` is a variable of this function that is mutable.
     unsafe { set_interface(tun.as_raw_fd(), &raw mut request) }?;
     Ok(RequestName::of(&request))
+}
+
+/// The flags of the device (`IFF_PERSIST` and others).
+pub(super) fn flags(tun: BorrowedFd<'_>) -> io::Result<libc::c_int> {
+    let mut request = RequestName::unnamed();
+    // SAFETY: the kernel writes one `ifreq`, for the length of the call.
+    unsafe { get_interface(tun.as_raw_fd(), &raw mut request) }?;
+    // SAFETY: the kernel has set this member, and any bits are an integer.
+    let flags = unsafe { request.ifr_ifru.ifru_flags };
+    Ok(flags.into())
+}
+
+/// Sets whether the device outlives its last descriptor.
+pub(super) fn set_persistent(tun: BorrowedFd<'_>, persistent: bool) -> io::Result<()> {
+    // SAFETY: the argument is a number.
+    unsafe { set_persist(tun.as_raw_fd(), persistent.into()) }?;
+    Ok(())
 }
 
 /// The present name of the TAP device.
