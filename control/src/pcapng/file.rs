@@ -89,7 +89,7 @@ pub struct Captured<'a> {
     pub bytes: &'a [u8],
     /// Its length before it was cut.
     pub len: u32,
-    /// See [`flag`].
+    /// See [`super::flag`].
     pub flags: u32,
     /// What it begins with: a `LINKTYPE_`.
     pub link: u16,

@@ -19,7 +19,7 @@ pub mod method {
     pub const STOP: &str = "stop";
     /// Let a new process go on: [`super::NoParams`] to [`super::RestartView`], once it does.
     pub const RESTART: &str = "restart";
-    /// Connect a namespace: [`super::AttachParams`] to [`super::Attached`].
+    /// Connect a namespace: [`crate::protocol::AttachParams`] to [`crate::protocol::Attached`].
     pub const ATTACH: &str = "attach";
     /// Disconnect a namespace: [`super::DetachParams`] to [`super::Removed`].
     pub const DETACH: &str = "detach";

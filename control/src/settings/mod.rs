@@ -6,7 +6,7 @@
 //! setting by name: flags of the command line (`cli/src/args/settings.rs`), parameters of the control protocol and
 //! the state on disk ([`json`]), keys of lab files and their JSON schema (`lab/src/section.rs`), what
 //! `show` lists, what changes between two versions of a lab file ([`change`]), and the reference page
-//! ([`reference`]).
+//! ([`reference()`]).
 
 mod change;
 mod json;
