@@ -182,7 +182,10 @@ fn taken() {
             "already a port of another switch",
         ),
         ("port add mario-vsw --switch one", "already a port"),
-        ("port add mario-vsw --switch two", "connects a namespace"),
+        (
+            "port add mario-vsw --switch two",
+            "made by the switch 'one'",
+        ),
         ("port add lo --switch one", "Ethernet"),
         ("port del mario-vsw --switch one", "vswitch detach mario"),
         ("detach mario --switch two", "not attached"),

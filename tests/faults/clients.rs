@@ -87,10 +87,13 @@ fn misbehave(mut client: &UnixStream, number: u64) {
     let _ = client.read(&mut byte);
 }
 
-/// The resident memory of a process, in bytes.
+/// The memory of a process that is resident, in bytes; without its program, whose pages come into
+/// memory as they are used (proc_pid_status(5)).
 pub(crate) fn memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     kib.unwrap_or_default() * 1024
 }

@@ -26,7 +26,8 @@ pub(crate) enum PortAction {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   vswitch port add eth1 --switch my_switch
-  vswitch port add --tap tap0 && vswitch addr add 10.0.0.254/24 dev tap0")]
+  vswitch port add --tap tap0
+  vswitch addr add 10.0.0.254/24 dev tap0")]
 pub(crate) struct PortAddArgs {
     #[command(flatten)]
     pub(crate) what: NewPort,
