@@ -88,7 +88,7 @@ fn misbehave(mut client: &UnixStream, number: u64) {
 }
 
 /// The memory of a process that is resident, in bytes; without its program, whose pages come into
-/// memory as they are used (proc_pid_status(5)).
+/// memory as they are used (`proc_pid_status`(5)).
 pub(crate) fn memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status
